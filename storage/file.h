@@ -1,0 +1,77 @@
+// The File and FileSystem seam: everything in the daemon that touches a disk goes through here. Production: POSIX;
+// simulator: synced and unsynced sectors, a crash keeps any subset. All calls block: they run in a Lane, or before a node
+// serves. Positions and sizes are bytes; paths are absolute or relative to the process, with '/' between parts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/error.h"
+
+namespace tidemark::storage {
+
+class File {
+ public:
+  virtual ~File() = default;
+  // Fills `buffer` from `position`; fewer bytes only at the end of the file.
+  virtual Result<size_t> read(uint64_t position, std::span<std::byte> buffer) = 0;
+  // Writes all parts one after the other from `position`; grows the file where needed. Not durable before sync_data().
+  virtual Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) = 0;
+  // fdatasync: the data and the size are durable after success. A failure is final: what was not synced by then must
+  // not be trusted, and a second call proves nothing (durability.md, rule 13).
+  virtual Result<void> sync_data() = 0;
+  virtual Result<void> truncate(uint64_t size) = 0;
+  virtual Result<uint64_t> size() = 0;
+  // Takes disk space for [from, from+length) without changing the size: later writes there do not meet a full disk.
+  virtual Result<void> reserve(uint64_t from, uint64_t length) = 0;
+
+  Result<void> write(uint64_t position, std::span<const std::byte> bytes) {
+    return write(position, std::span<const std::span<const std::byte>>(&bytes, 1));
+  }
+};
+
+// Held while it lives; the operating system gives it up when the process ends.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+enum class OpenMode : uint8_t {
+  read,        // must exist
+  read_write,  // must exist
+  create,      // read and write, made if missing
+};
+
+struct DirEntry {
+  std::string name;
+  bool is_dir = false;
+  uint64_t size = 0;
+};
+
+struct DiskSpace {
+  uint64_t total = 0;
+  uint64_t available = 0;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Atomic; replaces `to`. Durable after sync_dir of the folder(s).
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  // A file or an empty folder. One that is not there is no error.
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<void> create_dir(const std::string& path) = 0;  // parents too; an existing one is no error
+  virtual Result<void> sync_dir(const std::string& path) = 0;
+  virtual Result<std::vector<DirEntry>> list(const std::string& path) = 0;  // sorted by name
+  virtual Result<bool> exists(const std::string& path) = 0;
+  virtual Result<DiskSpace> space(const std::string& path) = 0;
+  // Error (kind io, "held by another process") if somebody holds it.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+};
+
+}  // namespace tidemark::storage
