@@ -99,14 +99,14 @@ inline Unexpected fail(ErrorCode code, std::string message) {
 // TRY(expr): returns the error of a Result<void>-like expression to the caller.
 #define TIDEMARK_CONCAT_(a, b) a##b
 #define TIDEMARK_CONCAT(a, b) TIDEMARK_CONCAT_(a, b)
-#define TRY(expr)                                                                    \
-  do {                                                                               \
-    auto try_result_ = (expr);                                                       \
-    if (!try_result_) return ::tidemark::fail(std::move(try_result_).error());       \
+#define TRY(expr)                                                              \
+  do {                                                                         \
+    auto try_result_ = (expr);                                                 \
+    if (!try_result_) return ::tidemark::fail(std::move(try_result_).error()); \
   } while (false)
 // TRY_ASSIGN(auto x, expr): x = value of the Result, or returns its error.
 #define TRY_ASSIGN(decl, expr) TIDEMARK_TRY_ASSIGN_(TIDEMARK_CONCAT(try_result_, __LINE__), decl, expr)
-#define TIDEMARK_TRY_ASSIGN_(tmp, decl, expr)                      \
-  auto tmp = (expr);                                               \
-  if (!tmp) return ::tidemark::fail(std::move(tmp).error());       \
+#define TIDEMARK_TRY_ASSIGN_(tmp, decl, expr)                \
+  auto tmp = (expr);                                         \
+  if (!tmp) return ::tidemark::fail(std::move(tmp).error()); \
   decl = std::move(*tmp)

@@ -1,5 +1,5 @@
-// Strong ids: two bare integers never stand side by side in a signature. Each is a value with ordering, a hash and
-// fmt output; `.value` is the wire's integer.
+// Strong ids: two bare integers never stand side by side in a signature. Each is a value with ordering, a
+// hash and fmt output; `.value` is the wire's integer.
 #pragma once
 
 #include <fmt/format.h>
@@ -58,7 +58,8 @@ inline constexpr BrokerId kNoBroker{-1};
 inline constexpr ProducerId kNoProducerId{-1};
 inline constexpr ProducerEpoch kNoProducerEpoch{-1};
 
-// 128 bits in network order; all zero is Kafka's "no id". Text form: URL-safe base64 without padding (22 chars).
+// 128 bits in network order; all zero is Kafka's "no id". Text form: URL-safe base64 without padding (22
+// chars).
 struct Uuid {
   std::array<std::byte, 16> bytes{};
   constexpr auto operator<=>(const Uuid&) const = default;

@@ -1,5 +1,6 @@
-// INVARIANT(condition, format, values...): a statement that only a bug of ours can break. Always on; prints the
-// condition and the values, then aborts. Bad input and broken disks are never INVARIANTs: they are Errors.
+// INVARIANT(condition, format, values...): a statement that only a bug of ours can break. Always on; prints
+// the condition and the values, then aborts. Bad input and broken disks are never INVARIANTs: they are
+// Errors.
 #pragma once
 
 #include <fmt/format.h>
@@ -8,13 +9,14 @@
 
 namespace tidemark {
 
-[[noreturn]] void invariant_failed(const char* file, int line, const char* condition, const std::string& values);
+[[noreturn]] void invariant_failed(const char* file, int line, const char* condition,
+                                   const std::string& values);
 
 }  // namespace tidemark
 
-#define INVARIANT(condition, ...)                                                            \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]]                                                           \
+#define INVARIANT(condition, ...)                                                             \
+  do {                                                                                        \
+    if (!(condition)) [[unlikely]]                                                            \
       ::tidemark::invariant_failed(__FILE__, __LINE__, #condition, fmt::format(__VA_ARGS__)); \
   } while (false)
 // The caller's duty, stated in the function's comment as `REQUIRES:`.

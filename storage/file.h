@@ -1,6 +1,7 @@
-// The File and FileSystem seam: everything in the daemon that touches a disk goes through here. Production: POSIX;
-// simulator: synced and unsynced sectors, a crash keeps any subset. All calls block: they run in a Lane, or before a node
-// serves. Positions and sizes are bytes; paths are absolute or relative to the process, with '/' between parts.
+// The File and FileSystem seam: everything in the daemon that touches a disk goes through here. Production:
+// POSIX; simulator: synced and unsynced sectors, a crash keeps any subset. All calls block: they run in a
+// Lane, or before a node serves. Positions and sizes are bytes; paths are absolute or relative to the
+// process, with '/' between parts.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +20,16 @@ class File {
   virtual ~File() = default;
   // Fills `buffer` from `position`; fewer bytes only at the end of the file.
   virtual Result<size_t> read(uint64_t position, std::span<std::byte> buffer) = 0;
-  // Writes all parts one after the other from `position`; grows the file where needed. Not durable before sync_data().
+  // Writes all parts one after the other from `position`; grows the file where needed. Not durable before
+  // sync_data().
   virtual Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) = 0;
-  // fdatasync: the data and the size are durable after success. A failure is final: what was not synced by then must
-  // not be trusted, and a second call proves nothing (durability.md, rule 13).
+  // fdatasync: the data and the size are durable after success. A failure is final: what was not synced by
+  // then must not be trusted, and a second call proves nothing (durability.md, rule 13).
   virtual Result<void> sync_data() = 0;
   virtual Result<void> truncate(uint64_t size) = 0;
   virtual Result<uint64_t> size() = 0;
-  // Takes disk space for [from, from+length) without changing the size: later writes there do not meet a full disk.
+  // Takes disk space for [from, from+length) without changing the size: later writes there do not meet a full
+  // disk.
   virtual Result<void> reserve(uint64_t from, uint64_t length) = 0;
 
   Result<void> write(uint64_t position, std::span<const std::byte> bytes) {

@@ -1,5 +1,5 @@
-// The Clock seam: the only source of time. Production reads the operating system; the simulator has virtual time with
-// skew and drift per node. Any thread may read it.
+// The Clock seam: the only source of time. Production reads the operating system; the simulator has virtual
+// time with skew and drift per node. Any thread may read it.
 #pragma once
 
 #include "protocol/runtime/time.h"

@@ -1,7 +1,7 @@
-// The Lane seam: a bounded place for work that blocks (files, RocksDB, large compression), off the shards. A lane runs
-// one job at a time, in the order given; lanes are independent, so a stalling disk read cannot hold up a journal sync.
-// Production: one thread per lane. Simulator: the work runs inside one event, and takes as much virtual time as the disk
-// operations in it drew; a crash can strike between any two of them.
+// The Lane seam: a bounded place for work that blocks (files, RocksDB, large compression), off the shards. A
+// lane runs one job at a time, in the order given; lanes are independent, so a stalling disk read cannot hold
+// up a journal sync. Production: one thread per lane. Simulator: the work runs inside one event, and takes as
+// much virtual time as the disk operations in it drew; a crash can strike between any two of them.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace tidemark::runtime {
 class Lane {
  public:
   virtual ~Lane() = default;
-  // Runs `work` on the lane, then `done` on `home`. Any loop may call it. `work` must not touch what a shard owns.
+  // Runs `work` on the lane, then `done` on `home`. Any loop may call it. `work` must not touch what a shard
+  // owns.
   virtual void submit(Job work, Scheduler& home, Job done) = 0;
   // Jobs submitted and not finished: callers bound their own backlog by it.
   [[nodiscard]] virtual size_t depth() const = 0;
@@ -32,7 +33,8 @@ auto on_lane(Lane& lane, Scheduler& home, Work work) -> Task<std::invoke_result_
   auto state = std::make_shared<State>(State{std::move(work), std::nullopt});
   OneShot<bool> done(home);
   auto resolver = done.resolver();
-  lane.submit([state] { state->value.emplace(state->work()); }, home, [resolver]() mutable { resolver.set(true); });
+  lane.submit([state] { state->value.emplace(state->work()); }, home,
+              [resolver]() mutable { resolver.set(true); });
   co_await done.wait();
   co_return std::move(*state->value);
 }

@@ -18,11 +18,9 @@ class Random {
   int64_t between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(below(static_cast<uint64_t>(high - low) + 1));
   }
-  bool chance(double probability) {
-    return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
-  }
-  // A version 4 UUID, as Kafka makes its topic, cluster and directory ids. One whose text begins with '-' is drawn
-  // again: tools take such an id for an option.
+  bool chance(double probability) { return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability; }
+  // A version 4 UUID, as Kafka makes its topic, cluster and directory ids. One whose text begins with '-' is
+  // drawn again: tools take such an id for an option.
   Uuid uuid() {
     for (;;) {
       const uint64_t most = (next() & ~0xF000ULL) | 0x4000ULL;

@@ -1,5 +1,6 @@
-// The Scheduler seam: one event loop, which runs one job at a time. A shard has one; everything that lives on the shard
-// runs on it. Production: one Asio io_context on one thread. Simulator: a queue ordered by virtual time.
+// The Scheduler seam: one event loop, which runs one job at a time. A shard has one; everything that lives on
+// the shard runs on it. Production: one Asio io_context on one thread. Simulator: a queue ordered by virtual
+// time.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ struct TimerId {
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
-  // Runs `job` later, never inside this call. Any thread may call it; jobs of one caller run in the order posted.
+  // Runs `job` later, never inside this call. Any thread may call it; jobs of one caller run in the order
+  // posted.
   virtual void post(Job job) = 0;
   // Runs `job` at or after `when`. Own loop only.
   virtual TimerId at(MonoTime when, Job job) = 0;

@@ -1,5 +1,6 @@
-// The Stream and Listener seams: Kafka connections. Production: TCP (later TLS) on Asio; simulator: in-memory pipes with
-// delay, loss and cuts. A stream lives on one shard. At most one read and one write are in flight at a time.
+// The Stream and Listener seams: Kafka connections. Production: TCP (later TLS) on Asio; simulator: in-memory
+// pipes with delay, loss and cuts. A stream lives on one shard. At most one read and one write are in flight
+// at a time.
 #pragma once
 
 #include <cstddef>

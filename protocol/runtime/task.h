@@ -1,13 +1,14 @@
-// Task<T>: a lazy coroutine of one shard. Awaiting it starts it and resumes the awaiter with its value when it ends.
-// TaskScope owns the tasks that nobody awaits; destroying the scope destroys their suspended frames at once, in the
-// reverse order of their start, which is how a node stops and how the simulator crashes one.
-// OneShot, Signal and sleep are the only things that a task waits for; each takes itself off its queue when its frame
-// is destroyed, and each wakes through Scheduler::post, so nothing is resumed inside the call that wakes it.
+// Task<T>: a lazy coroutine of one shard. Awaiting it starts it and resumes the awaiter with its value when
+// it ends. TaskScope owns the tasks that nobody awaits; destroying the scope destroys their suspended frames
+// at once, in the reverse order of their start, which is how a node stops and how the simulator crashes one.
+// OneShot, Signal and sleep are the only things that a task waits for; each takes itself off its queue when
+// its frame is destroyed, and each wakes through Scheduler::post, so nothing is resumed inside the call that
+// wakes it.
 //
 // Why not asio::awaitable: a destroyed awaitable posts its destruction to the executor, costs five seconds of
 // compilation a file, and would put Asio into every shell. This is all of it that we use.
-// g++ 12 miscompiles some coroutine expressions: no capturing lambda, conditional or temporary with a destructor in an
-// expression with `co_await`: name it first.
+// g++ 12 miscompiles some coroutine expressions: no capturing lambda, conditional or temporary with a
+// destructor in an expression with `co_await`: name it first.
 #pragma once
 
 #include <coroutine>
@@ -129,8 +130,8 @@ struct Link {
 };
 }  // namespace detail
 
-// Owns running tasks. Not movable; lives on one shard and is destroyed after the shard's loop has stopped (or, in the
-// simulator, on it).
+// Owns running tasks. Not movable; lives on one shard and is destroyed after the shard's loop has stopped
+// (or, in the simulator, on it).
 class TaskScope {
  public:
   TaskScope() = default;
@@ -138,8 +139,8 @@ class TaskScope {
   TaskScope& operator=(const TaskScope&) = delete;
   ~TaskScope() { destroy_all(); }
 
-  // Starts `task` now, up to its first suspension; the scope owns it until it ends. An exception out of a root task is a
-  // bug of ours and ends the process.
+  // Starts `task` now, up to its first suspension; the scope owns it until it ends. An exception out of a
+  // root task is a bug of ours and ends the process.
   void spawn(Task<void> task) {
     Root root = run(std::move(task));
     Root::promise_type& promise = root.handle.promise();
@@ -316,8 +317,8 @@ inline Task<void> sleep_for(Scheduler& scheduler, Duration delay) {
   return sleep_until(scheduler, scheduler.mono() + delay);
 }
 
-// Runs `make()` (a Task<T>) on `target`, owned by `scope` (target's), and returns its value on `home`. For the caller's
-// own loop it costs nothing but the call.
+// Runs `make()` (a Task<T>) on `target`, owned by `scope` (target's), and returns its value on `home`. For
+// the caller's own loop it costs nothing but the call.
 template <class Make, class Value = typename std::invoke_result_t<Make&>::value_type>
 Task<Value> run_on(Scheduler& target, TaskScope& scope, Scheduler& home, Make make) {
   static_assert(!std::is_void_v<Value>, "give run_on a task that returns a value");
@@ -328,7 +329,8 @@ Task<Value> run_on(Scheduler& target, TaskScope& scope, Scheduler& home, Make ma
   }
   OneShot<Value> done(home);
   auto resolver = std::make_shared<typename OneShot<Value>::Resolver>(done.resolver());
-  auto body = [](Make m, Scheduler& back, std::shared_ptr<typename OneShot<Value>::Resolver> r) -> Task<void> {
+  auto body = [](Make m, Scheduler& back,
+                 std::shared_ptr<typename OneShot<Value>::Resolver> r) -> Task<void> {
     auto task = m();
     auto result = std::make_shared<Value>(co_await task);
     back.post([r, result] { r->set(std::move(*result)); });

@@ -1,5 +1,6 @@
-// The two kinds of time. MonoTime measures durations and deadlines; WallTime is what records and files carry. They do
-// not convert into each other. Neither type can be read here: that is `Clock`'s alone (runtime/clock.h).
+// The two kinds of time. MonoTime measures durations and deadlines; WallTime is what records and files carry.
+// They do not convert into each other. Neither type can be read here: that is `Clock`'s alone
+// (runtime/clock.h).
 #pragma once
 
 #include <chrono>

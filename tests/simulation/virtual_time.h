@@ -1,5 +1,6 @@
-// Virtual time: one queue for every scheduler of a simulated world, ordered by time; equal times are ordered by a seeded
-// draw, except that what one scheduler posts to itself keeps its order. Single-threaded. No Asio, no epoll.
+// Virtual time: one queue for every scheduler of a simulated world, ordered by time; equal times are ordered
+// by a seeded draw, except that what one scheduler posts to itself keeps its order. Single-threaded. No Asio,
+// no epoll.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,8 @@ TEST_CASE("a signal wakes its waiters or their deadlines do") {
   scope.spawn(wait_for(signal, kNever, log, "long"));
   loop.after(2ms, [&] { signal.notify_all(); });
   time.run();
-  CHECK(log == std::vector<std::string>{"short timed out", "destroyed short", "long notified", "destroyed long"});
+  CHECK(log ==
+        std::vector<std::string>{"short timed out", "destroyed short", "long notified", "destroyed long"});
 }
 
 TEST_CASE("destroying a scope destroys suspended frames, and nothing wakes them afterwards") {

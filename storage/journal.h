@@ -1,0 +1,159 @@
+// The redo journal of one shard in one data folder: every change of every log's extent goes here first,
+// group-committed with one synced write (durability.md, "The journal"). Lives on its shard's loop; the writes
+// run in its lane, one at a time. What a record means, and its effect on files, is LogStore's business.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/runtime/buffer.h"
+#include "protocol/runtime/lane.h"
+#include "storage/file.h"
+#include "storage/format/journal_format.h"
+#include "storage/planted.h"
+
+namespace tidemark::storage {
+
+struct JournalOptions {
+  JournalId id;
+  Generation generation;
+  // Generations below need no replay. The own generation after a clean stop, else the oldest that was
+  // replayed.
+  Generation floor;
+  std::string folder;
+  uint64_t max_bytes = 128 << 20;          // all stretches together; appends wait when they are full
+  uint64_t first_stretch_bytes = 1 << 20;  // later ones grow fourfold up to stretch_bytes
+  uint64_t stretch_bytes = 16 << 20;
+  uint64_t max_group_bytes = 4 << 20;
+  runtime::Duration idle_mark = std::chrono::milliseconds(20);
+  Planted planted = Planted::none;
+};
+
+// Who added a record. It outlives its records' journaling.
+class JournalClient {
+ public:
+  // The record with this token is durable (ok), or its journal has failed: it may or may not be found later.
+  // Calls come in the order of add().
+  virtual void journaled(uint64_t token, bool ok) = 0;
+
+ protected:
+  ~JournalClient() = default;
+};
+
+class Journal {
+ public:
+  Journal(JournalOptions options, runtime::Scheduler& loop, runtime::Lane& lane, runtime::Lane& background,
+          FileSystem& files);
+  ~Journal();
+
+  // Makes the first stretch. `old_files`: stretches of earlier generations, to be recycled once the floor has
+  // passed them.
+  runtime::Task<Result<void>> start(std::vector<std::string> old_files);
+
+  // REQUIRES: started; encoded record <= max_record_bytes(). `data` holds an append's bytes, and is kept
+  // until synced.
+  void add(const JournalRecord& record, runtime::BufferSlice data, JournalClient* client, uint64_t token);
+
+  // Everything up to this group is in its files and synced: its stretches may be recycled once a synced group
+  // says so.
+  void mark_checkpoint(GroupSequence up_to);
+  // The earlier generations are in their files and synced.
+  void raise_floor(Generation floor);
+
+  [[nodiscard]] GroupSequence durable() const { return durable_; }
+  [[nodiscard]] bool failed() const { return failed_; }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+  // Bytes of the stretches that recovery would read now.
+  [[nodiscard]] uint64_t live_bytes() const;
+  [[nodiscard]] uint64_t max_bytes() const { return options_.max_bytes; }
+  // True while appends wait for a free stretch.
+  [[nodiscard]] bool starved() const { return starved_; }
+  [[nodiscard]] bool idle() const { return !writing_ && pending_.empty() && !mark_wanted_; }
+  [[nodiscard]] size_t max_record_bytes() const;
+  // Called when live_bytes() has grown past a stretch, or the journal starves.
+  std::function<void()> on_pressure;
+  // Called once when the journal fails.
+  std::function<void(const Error&)> on_failure;
+
+  struct Stats {
+    uint64_t groups = 0;
+    uint64_t records = 0;
+    uint64_t bytes = 0;  // written, padding included
+  };
+  [[nodiscard]] const Stats& stats() const { return stats_; }
+  // Since when the write in flight has been running; kNever if none is.
+  [[nodiscard]] runtime::MonoTime writing_since() const {
+    return writing_ ? writing_since_ : runtime::kNever;
+  }
+
+ private:
+  struct Stretch {
+    std::string path;
+    std::shared_ptr<File> file;
+    uint64_t bytes = 0;
+    uint64_t ordinal = 0;
+    GroupSequence last;  // last group in it
+  };
+  struct Pending {
+    size_t head_begin;
+    size_t head_bytes;
+    runtime::BufferSlice data;
+    JournalClient* client;
+    uint64_t token;
+  };
+  struct GroupWrite;
+
+  void write_next();
+  bool take_stretch(uint64_t group_bytes);
+  void written(std::shared_ptr<GroupWrite> group);
+  void fail_all(const Error& error, std::vector<Pending> waiting);
+  void grow();
+  void release_checkpointed();
+  void arm_idle_mark();
+
+  const JournalOptions options_;
+  runtime::Scheduler& loop_;
+  runtime::Lane& lane_;
+  runtime::Lane& background_;
+  FileSystem& files_;
+
+  std::vector<std::byte> heads_;  // encoded heads of pending_
+  std::deque<Pending> pending_;
+
+  std::unique_ptr<Stretch> current_;
+  uint64_t position_ = 0;  // where the next group of current_ goes
+  bool header_due_ = false;
+  std::deque<Stretch> sealed_;  // in order; live until the checkpoint passes their last group
+  std::vector<Stretch> free_;
+  std::vector<std::string> old_files_;
+  uint64_t total_bytes_ = 0;
+  uint64_t files_made_ = 0;
+  uint64_t next_stretch_bytes_ = 0;
+  bool growing_ = false;
+  bool starved_ = false;
+
+  // Invariant: checkpoint_synced_ <= checkpoint_ <= durable_ <= last_.
+  GroupSequence last_;               // last group handed to the lane
+  GroupSequence durable_;            // last group synced
+  GroupSequence checkpoint_;         // as the next group will state it
+  GroupSequence checkpoint_synced_;  // as a synced group states it
+  Generation floor_;
+  Generation floor_synced_;
+  uint32_t chain_ = 0;
+  uint64_t next_ordinal_ = 0;
+  bool writing_ = false;
+  bool mark_wanted_ = false;  // a group is due although nothing is pending
+  bool last_holds_records_ = false;
+  bool failed_ = false;
+  std::string failure_;
+  runtime::MonoTime writing_since_{};
+  runtime::TimerId idle_timer_;
+  Stats stats_;
+  std::shared_ptr<Journal*> alive_;  // reset to null when this journal goes: late completions look here
+};
+
+}  // namespace tidemark::storage

@@ -1,0 +1,165 @@
+#include "storage/journal_recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace tidemark::storage {
+namespace {
+
+Result<std::vector<std::byte>> read_whole(FileSystem& files, const std::string& path) {
+  TRY_ASSIGN(auto file, files.open(path, OpenMode::read));
+  TRY_ASSIGN(const uint64_t size, file->size());
+  std::vector<std::byte> bytes(size);
+  TRY_ASSIGN(const size_t read, file->read(0, bytes));
+  bytes.resize(read);
+  return bytes;
+}
+
+}  // namespace
+
+Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string folder, Planted planted) {
+  JournalRecovery recovery;
+  recovery.files_ = &files;
+  recovery.folder_ = std::move(folder);
+  recovery.planted_ = planted;
+  TRY(recovery.read_files());
+  recovery.order_and_check();
+  for (const Stretch& stretch : recovery.stretches_) {
+    TRY_ASSIGN(auto file, files.open(stretch.path, OpenMode::read_write));
+    TRY(file->sync_data());
+  }
+  return recovery;
+}
+
+Result<void> JournalRecovery::read_files() {
+  TRY_ASSIGN(const auto entries, files_->list(folder_));
+  for (const DirEntry& entry : entries) {
+    if (entry.is_dir || !entry.name.ends_with(".journal")) continue;
+    const std::string path = folder_ + "/" + entry.name;
+    paths_.push_back(path);
+    TRY_ASSIGN(auto file, files_->open(path, OpenMode::read));
+    std::vector<std::byte> head(kStretchHeaderBytes);
+    TRY_ASSIGN(const size_t read, file->read(0, head));
+    TRY_ASSIGN(const auto header, decode_stretch_header(std::span(head).first(read)));
+    if (!header) {
+      headless_.push_back(path);
+      continue;
+    }
+    floor_ = std::max(floor_, header->floor);
+    newest_ = std::max(newest_, header->generation);
+    stretches_.push_back(Stretch{path, *header, {}, {}, header->checkpoint});
+  }
+  // By generation, journal, ordinal: the order of every log's history, for a log lives in one journal per
+  // generation.
+  std::sort(stretches_.begin(), stretches_.end(), [](const Stretch& a, const Stretch& b) {
+    return std::tie(a.header.generation, a.header.journal, a.header.ordinal) <
+           std::tie(b.header.generation, b.header.journal, b.header.ordinal);
+  });
+  for (size_t i = stretches_.size();
+       i-- > 0;) {  // newest first: its groups may raise the floor past the older ones
+    Stretch& s = stretches_[i];
+    if (s.header.generation < floor_) continue;
+    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    const bool has_next = i + 1 < stretches_.size() &&
+                          stretches_[i + 1].header.generation == s.header.generation &&
+                          stretches_[i + 1].header.journal == s.header.journal &&
+                          stretches_[i + 1].header.ordinal == s.header.ordinal + 1;
+    s.scan = scan_stretch(bytes, s.header, has_next ? &stretches_[i + 1].header : nullptr, planted_);
+    s.last = GroupSequence(s.scan.next.value - 1);
+    for (const Group& group : s.scan.groups) {
+      floor_ = std::max(floor_, group.header.floor);
+      s.max_checkpoint = std::max(s.max_checkpoint, group.header.checkpoint);
+      std::span<const std::byte> payload = group.payload;
+      while (!payload.empty()) {
+        auto record = decode_record(payload);
+        if (!record) {
+          corruption_.push_back(fmt::format("{}: {}", s.path, record.error().message()));
+          break;
+        }
+        if (record->type == JournalRecordType::erase) dead_.insert(record->log);
+      }
+    }
+    s.scan.groups.clear();  // views into bytes
+  }
+  return {};
+}
+
+void JournalRecovery::order_and_check() {
+  std::erase_if(stretches_, [&](const Stretch& s) { return s.header.generation < floor_; });
+  std::vector<Stretch> kept;
+  for (size_t begin = 0; begin < stretches_.size();) {
+    size_t end = begin;
+    GroupSequence checkpoint;
+    const auto& head = stretches_[begin].header;
+    while (end < stretches_.size() && stretches_[end].header.generation == head.generation &&
+           stretches_[end].header.journal == head.journal)
+      checkpoint = std::max(checkpoint, stretches_[end++].max_checkpoint);
+    // A stretch is stale where its successors start at or below the checkpoint's next group.
+    size_t first = begin;
+    while (first + 1 < end && stretches_[first + 1].header.first.value <= checkpoint.value + 1) ++first;
+    GroupSequence expected(checkpoint.value + 1);
+    for (size_t i = first; i < end; ++i) {
+      Stretch& s = stretches_[i];
+      const bool newest = i + 1 == end;
+      if (s.header.first > expected) {
+        corruption_.push_back(fmt::format("{}: groups {} to {} of journal {} in generation {} are missing",
+                                          s.path, expected, s.header.first.value - 1, s.header.journal,
+                                          s.header.generation));
+      }
+      if (s.scan.end == StretchEnd::corrupt || (!newest && s.scan.end == StretchEnd::torn)) {
+        if (planted_ != Planted::corruption_is_torn_tail) {
+          corruption_.push_back(fmt::format("{}: damage at byte {}, in group {}, which was synced", s.path,
+                                            s.scan.end_position, s.scan.next));
+        }
+      }
+      if (newest && s.scan.end == StretchEnd::torn) ++torn_tails_;
+      expected = std::max(expected, s.scan.next);
+      s.max_checkpoint = checkpoint;
+      live_bytes_ += s.scan.end_position;
+      kept.push_back(std::move(s));
+    }
+    begin = end;
+  }
+  stretches_ = std::move(kept);
+  // A file without a header is new, or torn at its first group. Groups in it that continue a journal, of
+  // which a later one states an earlier one to be synced, prove that the header was destroyed afterwards.
+  for (const std::string& path : headless_) {
+    auto bytes = read_whole(*files_, path);
+    if (!bytes) continue;
+    for (uint64_t at = kStretchHeaderBytes; at < bytes->size(); at += kJournalAlignment) {
+      const auto group = decode_group(std::span<const std::byte>(*bytes).subspan(at));
+      if (!group || group->header.generation < floor_) continue;
+      GroupSequence last;
+      for (const Stretch& s : stretches_) {
+        if (s.header.generation == group->header.generation && s.header.journal == group->header.journal)
+          last = std::max(last, GroupSequence(s.scan.next.value - 1));
+      }
+      if (group->header.synced_up_to > last && group->header.checkpoint <= last) {
+        corruption_.push_back(
+            fmt::format("{}: its header is destroyed, and it holds group {}", path, group->header.sequence));
+        break;
+      }
+    }
+  }
+}
+
+Result<void> JournalRecovery::replay(const std::function<Result<void>(const JournalRecord&)>& visit) {
+  for (const Stretch& s : stretches_) {
+    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    StretchScan scan = scan_stretch(bytes, s.header, nullptr, planted_);
+    for (const Group& group : scan.groups) {
+      if (group.header.sequence <= s.max_checkpoint || group.header.sequence >= s.scan.next) continue;
+      std::span<const std::byte> payload = group.payload;
+      while (!payload.empty()) {
+        auto record = decode_record(payload);
+        if (!record) break;  // stated in corruption()
+        TRY(visit(*record));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,29 @@
+// `partition.state` in each partition's folder (a double-written file): which incarnation of which replica
+// lives there, and what its journal records would say if they had not been freed: where the log starts, and
+// for a write.caching log up to where its segments were synced.
+#pragma once
+
+#include "storage/double_written_file.h"
+#include "storage/format/journal_format.h"
+
+namespace tidemark::storage {
+
+inline constexpr std::string_view kPartitionStateName = "partition.state";
+
+struct PartitionState {
+  LogId log;
+  Uuid topic_id;
+  PartitionId partition;
+  bool journaled = true;
+  Offset log_start;
+  Offset synced;  // write.caching: everything below was synced at a checkpoint
+  bool operator==(const PartitionState&) const = default;
+};
+
+[[nodiscard]] std::vector<std::byte> encode_partition_state(const PartitionState& state);
+// nullopt: no such file, or both slots unreadable. Error: a newer format, or the disk.
+Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, const std::string& folder);
+Result<void> write_partition_state(FileSystem& files, const std::string& folder, const PartitionState& state,
+                                   bool sync);
+
+}  // namespace tidemark::storage

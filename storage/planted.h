@@ -1,0 +1,48 @@
+// Bugs that the simulator plants on purpose, one at a time, to prove that its judges see them
+// (simulation.md). All off outside of `tidemark-sim --plant NAME` and the syscall check of tests/chaos.
+// Passed by value in options, never global.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tidemark::storage {
+
+enum class Planted : uint8_t {
+  none,
+  ack_before_sync,          // an append counts as durable when its group is handed to the lane
+  forget_folder_sync,       // a new journal file's folder entry is never synced
+  early_stretch_reuse,      // a journal stretch is free as soon as it is full
+  torn_tail_is_data,        // recovery takes a group without checking its checksum
+  corruption_is_torn_tail,  // recovery cuts at damage even where later groups prove that it was synced
+  retry_failed_sync,        // a failed sync is tried again, and its success believed
+  epoch_reused,             // a restart leads in the epoch that it led in before
+  producer_state_lost,      // a roll drops the idempotent producers' state
+  segment_boundary,         // a read at a segment's first offset looks into the segment before
+  stale_index,              // truncation leaves the index entries of what it cut
+  dead_log_replayed,        // recovery replays a deleted log's records into its namesake
+};
+
+inline constexpr std::array<std::pair<Planted, std::string_view>, 11> kPlantedBugs{{
+    {Planted::ack_before_sync, "ack-before-sync"},
+    {Planted::forget_folder_sync, "forget-folder-sync"},
+    {Planted::early_stretch_reuse, "early-stretch-reuse"},
+    {Planted::torn_tail_is_data, "torn-tail-is-data"},
+    {Planted::corruption_is_torn_tail, "corruption-is-torn-tail"},
+    {Planted::retry_failed_sync, "retry-failed-sync"},
+    {Planted::epoch_reused, "epoch-reused"},
+    {Planted::producer_state_lost, "producer-state-lost"},
+    {Planted::segment_boundary, "segment-boundary"},
+    {Planted::stale_index, "stale-index"},
+    {Planted::dead_log_replayed, "dead-log-replayed"},
+}};
+
+inline std::optional<Planted> parse_planted(std::string_view name) {
+  for (const auto& [bug, text] : kPlantedBugs)
+    if (text == name) return bug;
+  return std::nullopt;
+}
+
+}  // namespace tidemark::storage
