@@ -1,0 +1,160 @@
+#include "storage/posix/posix_file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+#include "storage/posix/posix_file.h"
+
+namespace tidemark::storage {
+namespace {
+
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFolderMode = 0750;
+
+int open_retrying(const std::string& path, int flags, mode_t mode = 0) {
+  int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  while (descriptor < 0 && errno == EINTR) descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  return descriptor;
+}
+
+class PosixLock final : public FileLock {
+ public:
+  explicit PosixLock(int descriptor) : descriptor_(descriptor) {}
+  PosixLock(const PosixLock&) = delete;
+  PosixLock& operator=(const PosixLock&) = delete;
+  // Closing gives the lock up. The file stays: removing it would let two processes lock two files of one
+  // name.
+  ~PosixLock() override { ::close(descriptor_); }
+
+ private:
+  const int descriptor_;
+};
+
+// The process id that a lock file holds; empty if it holds none.
+std::string holder(int descriptor) {
+  std::array<char, 20> text{};
+  const ssize_t n = ::pread(descriptor, text.data(), text.size(), 0);
+  const std::string_view read(text.data(), n > 0 ? static_cast<size_t>(n) : 0);
+  const auto end = std::find_if(read.begin(), read.end(), [](char c) { return c < '0' || c > '9'; });
+  return {read.begin(), end};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenMode mode) {
+  int flags = O_RDWR;
+  if (mode == OpenMode::read) flags = O_RDONLY;
+  if (mode == OpenMode::create) flags = O_RDWR | O_CREAT;
+  const int descriptor = open_retrying(path, flags, kFileMode);
+  if (descriptor < 0) return fail(posix_error(errno, path, "open"));
+  return std::make_unique<PosixFile>(descriptor, path);
+}
+
+Result<void> PosixFileSystem::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return fail(posix_error(errno, fmt::format("{} to {}", from, to), "rename"));
+  return {};
+}
+
+Result<void> PosixFileSystem::remove(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  // unlink() of a folder: EISDIR on Linux, EPERM in POSIX.
+  const int code = errno;
+  if ((code == EISDIR || code == EPERM) && (::rmdir(path.c_str()) == 0 || errno == ENOENT)) return {};
+  return fail(posix_error(code == EISDIR ? errno : code, path, "remove"));
+}
+
+Result<void> PosixFileSystem::create_dir(const std::string& path) {
+  if (::mkdir(path.c_str(), kFolderMode) == 0) return {};
+  if (errno == ENOENT) {
+    const size_t end = path.find_last_not_of('/');
+    const size_t slash = path.rfind('/', end);
+    if (slash == std::string::npos || slash == 0) return fail(posix_error(ENOENT, path, "create the folder"));
+    TRY(create_dir(path.substr(0, slash)));
+    if (::mkdir(path.c_str(), kFolderMode) == 0) return {};
+  }
+  const int code = errno;
+  struct stat status{};
+  if (code == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+  return fail(posix_error(code, path, "create the folder"));
+}
+
+Result<void> PosixFileSystem::sync_dir(const std::string& path) {
+  const int descriptor = open_retrying(path, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return fail(posix_error(errno, path, "open the folder"));
+  const int failed = ::fsync(descriptor);
+  const int code = errno;
+  ::close(descriptor);
+  if (failed != 0) return fail(posix_error(code, path, "sync the folder"));
+  return {};
+}
+
+Result<std::vector<DirEntry>> PosixFileSystem::list(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
+  if (!dir) return fail(posix_error(errno, path, "list"));
+  std::vector<DirEntry> entries;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) {
+      if (errno != 0) return fail(posix_error(errno, path, "list"));
+      break;
+    }
+    const std::string_view name(entry->d_name);
+    if (name == "." || name == "..") continue;
+    struct stat status{};
+    if (::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) != 0) {
+      if (errno == ENOENT) continue;  // removed meanwhile, or a dangling link
+      return fail(posix_error(errno, fmt::format("{}/{}", path, name), "stat"));
+    }
+    const bool is_dir = S_ISDIR(status.st_mode);
+    entries.push_back({std::string(name), is_dir, is_dir ? 0 : static_cast<uint64_t>(status.st_size)});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const DirEntry& a, const DirEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+Result<bool> PosixFileSystem::exists(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return fail(posix_error(errno, path, "stat"));
+}
+
+Result<DiskSpace> PosixFileSystem::space(const std::string& path) {
+  struct statvfs status{};
+  if (::statvfs(path.c_str(), &status) != 0) return fail(posix_error(errno, path, "read the free space"));
+  return DiskSpace{static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
+                   static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
+}
+
+Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path) {
+  const int descriptor = open_retrying(path, O_RDWR | O_CREAT, kFileMode);
+  if (descriptor < 0) return fail(posix_error(errno, path, "open"));
+  auto lock = std::make_unique<PosixLock>(descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(posix_error(errno, path, "lock"));
+    const std::string pid = holder(descriptor);
+    return fail(Error::io(fmt::format("{} is held by another process{}", path,
+                                      pid.empty() ? "" : fmt::format(" (pid {})", pid))));
+  }
+  // Only words for a human: a failure to write them is no reason not to start.
+  const std::string text = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(descriptor, 0) == 0) (void)!::pwrite(descriptor, text.data(), text.size(), 0);
+  return lock;
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,172 @@
+#include "storage/rocksdb/rocksdb_store.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "protocol/invariant.h"
+
+namespace tidemark::storage {
+namespace {
+
+constexpr size_t kBlockCacheBytes = 512 << 10;
+constexpr size_t kMemtableBytes = 1 << 20;
+constexpr size_t kArenaBytes = 64 << 10;
+constexpr uint64_t kMaxWalBytes = 4 << 20;
+constexpr int kMaxOpenFiles = 32;
+
+// Our own keys begin with a zero byte, which no caller's key does.
+constexpr std::string_view kFormatKey("\0format", 7);
+constexpr int kFormat = 1;
+
+bool is_own_key(std::string_view key) { return key.starts_with('\0'); }
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+Error to_error(const rocksdb::Status& status, const std::string& path, const char* verb) {
+  std::string message = fmt::format("{}: cannot {}: {}", path, verb, status.ToString());
+  if (status.IsNoSpace()) return Error::no_space(std::move(message));
+  if (status.IsCorruption()) return Error::corruption(std::move(message));
+  return Error::io(std::move(message));
+}
+
+rocksdb::Options small_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.write_buffer_size = kMemtableBytes;
+  options.arena_block_size = kArenaBytes;
+  options.max_write_buffer_number = 2;
+  options.max_total_wal_size = kMaxWalBytes;
+  options.max_open_files = kMaxOpenFiles;
+  options.max_file_opening_threads = 1;
+  options.table_cache_numshardbits = 0;
+  options.max_background_jobs = 1;
+  options.max_subcompactions = 1;
+  options.target_file_size_base = 4 << 20;
+  options.compression = rocksdb::kNoCompression;
+  options.avoid_flush_during_shutdown = true;  // the write-ahead log has it
+  // No threads that only count: an idle node idles.
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.skip_stats_update_on_db_open = true;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.max_log_file_size = 256 << 10;
+  options.keep_log_file_num = 1;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/0);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+class RocksdbStore final : public KeyValueStore {
+ public:
+  RocksdbStore(std::unique_ptr<rocksdb::DB> db, std::string path)
+      : path_(std::move(path)), db_(std::move(db)) {}
+
+  Result<std::optional<std::string>> get(std::string_view key) override {
+    REQUIRES(!is_own_key(key));
+    std::string value;
+    const auto status = db_->Get({}, slice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return fail(to_error(status, path_, "read"));
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Result<void> scan(std::string_view prefix,
+                    const std::function<bool(std::string_view key, std::string_view value)>& visit) override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek(slice(prefix)); at->Valid() && view(at->key()).starts_with(prefix); at->Next())
+      if (!is_own_key(view(at->key())) && !visit(view(at->key()), view(at->value()))) return {};
+    if (!at->status().ok()) return fail(to_error(at->status(), path_, "scan"));
+    return {};
+  }
+
+  Result<void> write(const std::vector<KeyValueWrite>& batch) override {
+    rocksdb::WriteBatch writes;
+    for (const KeyValueWrite& write : batch) {
+      REQUIRES(!is_own_key(write.key));
+      const auto status = write.value ? writes.Put(write.key, *write.value) : writes.Delete(write.key);
+      if (!status.ok()) return fail(to_error(status, path_, "write"));
+    }
+    const auto status = db_->Write({}, &writes);
+    if (!status.ok()) return fail(to_error(status, path_, "write"));
+    return {};
+  }
+
+  Result<void> sync() override {
+    const auto status = db_->SyncWAL();
+    if (!status.ok()) return fail(to_error(status, path_, "sync"));
+    return {};
+  }
+
+  // Says so if a newer release wrote the database; stamps a new one.
+  Result<void> check_format() {
+    std::string text;
+    auto status = db_->Get({}, slice(kFormatKey), &text);
+    if (status.IsNotFound()) {
+      text = std::to_string(kFormat);
+      status = db_->Put({}, slice(kFormatKey), text);
+    }
+    if (!status.ok()) return fail(to_error(status, path_, "read the format version"));
+    int format = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), format);
+    if (parsed.ec != std::errc() || format < 1)
+      return fail(Error::corruption(fmt::format("{}: unreadable format version '{}'", path_, text)));
+    if (format > kFormat) {
+      return fail(Error::format(
+          fmt::format("{} has format version {}, and this release reads up to {}: start the newer release",
+                      path_, format, kFormat)));
+    }
+    return {};
+  }
+
+ private:
+  const std::string path_;
+  const std::unique_ptr<rocksdb::DB> db_;
+};
+
+Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path) {
+  rocksdb::DB* raw = nullptr;
+  const auto status = rocksdb::DB::Open(small_options(), path, &raw);
+  std::unique_ptr<rocksdb::DB> db(raw);
+  if (!status.ok()) {
+    // What no second try mends: something missing, something of an unknown make.
+    const bool damaged = status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported() ||
+                         status.IsNotFound() || status.IsPathNotFound();
+    Error error = to_error(status, path, "open");
+    return fail(damaged ? Error::corruption(error.message()) : std::move(error));
+  }
+  auto store = std::make_unique<RocksdbStore>(std::move(db), path);
+  TRY(store->check_format());
+  return store;
+}
+
+}  // namespace
+
+Result<OpenedStore> open_rocksdb(const std::string& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) return fail(Error::io(fmt::format("{}: cannot create the folder: {}", path, code.message())));
+  auto first = open_once(path);
+  if (first) return OpenedStore{std::move(*first), {}};
+  if (first.error().kind() != ErrorKind::corruption) return fail(first.error());
+
+  const std::string aside = path + ".damaged";
+  std::filesystem::remove_all(aside, code);
+  if (!code) std::filesystem::rename(path, aside, code);
+  if (code) return fail(Error::io(fmt::format("{}: cannot move it aside: {}", path, code.message())));
+  std::filesystem::create_directories(path, code);
+  TRY_ASSIGN(auto store, open_once(path));
+  return OpenedStore{std::move(store), fmt::format("{}; moved to {}", first.error().message(), aside)};
+}
+
+}  // namespace tidemark::storage

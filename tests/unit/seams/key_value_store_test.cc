@@ -1,0 +1,167 @@
+// What every KeyValueStore promises, and what RocksDB's does about a damaged database.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/rocksdb/rocksdb_store.h"
+#include "tests/unit/seams/temporary_folder.h"
+
+using namespace tidemark;
+using namespace tidemark::storage;
+
+namespace {
+
+// A store that can be closed and opened again.
+struct Subject {
+  virtual ~Subject() = default;
+  virtual KeyValueStore& store() = 0;
+  virtual void reopen() = 0;
+};
+
+struct RocksdbSubject final : Subject {
+  RocksdbSubject() { reopen(); }
+  KeyValueStore& store() override { return *opened_.store; }
+  void reopen() override {
+    opened_.store.reset();
+    auto opened = open_rocksdb(folder_.path() + "/db");
+    REQUIRE(opened);
+    opened_ = std::move(*opened);
+  }
+  tests::TemporaryFolder folder_;
+  OpenedStore opened_;
+};
+
+struct Version {
+  const char* name;
+  std::function<std::unique_ptr<Subject>()> make;
+};
+
+const std::vector<Version>& versions() {
+  static const std::vector<Version> all{
+      {"rocksdb", [] { return std::make_unique<RocksdbSubject>(); }},
+  };
+  return all;
+}
+
+std::unique_ptr<Subject> each_version() {
+  const auto index = GENERATE(range(size_t{0}, versions().size()));
+  UNSCOPED_INFO("version " << versions()[index].name);
+  return versions()[index].make();
+}
+
+std::optional<std::string> get(KeyValueStore& store, std::string_view key) {
+  auto value = store.get(key);
+  REQUIRE(value);
+  return *value;
+}
+
+std::string scanned(KeyValueStore& store, std::string_view prefix, size_t most = SIZE_MAX) {
+  std::string text;
+  size_t seen = 0;
+  REQUIRE(store.scan(prefix, [&](std::string_view key, std::string_view value) {
+    text += std::string(key) + "=" + std::string(value) + " ";
+    return ++seen < most;
+  }));
+  return text;
+}
+
+// Every file of a closed database gets its middle overwritten.
+void damage(const std::string& folder, std::string_view prefix) {
+  size_t damaged = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
+    const auto bytes = std::filesystem::file_size(entry.path());
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(bytes / 2));
+    file << "damage, damage";
+    ++damaged;
+  }
+  REQUIRE(damaged > 0);
+}
+
+}  // namespace
+
+TEST_CASE("a store gives back the latest value of each key") {
+  auto subject = each_version();
+  KeyValueStore& store = subject->store();
+  CHECK(get(store, "a") == std::nullopt);
+  REQUIRE(store.write({{"a", "1"}, {"b", ""}, {"a", "2"}}));
+  CHECK(get(store, "a") == "2");
+  CHECK(get(store, "b") == "");
+  REQUIRE(store.write({{"a", std::nullopt}, {"never", std::nullopt}}));
+  CHECK(get(store, "a") == std::nullopt);
+  REQUIRE(store.write({}));
+  const std::string binary("\xff\x00key", 5);
+  REQUIRE(store.write({{binary, binary}}));
+  CHECK(get(store, binary) == binary);
+}
+
+TEST_CASE("a scan visits the keys of a prefix in byte order until told to stop") {
+  auto subject = each_version();
+  KeyValueStore& store = subject->store();
+  REQUIRE(store.write({{"b/2", "x"}, {"a", "y"}, {"b/10", "z"}, {"b/\xff", "last"}, {"c", "w"}, {"b", "v"}}));
+  CHECK(scanned(store, "b/") == "b/10=z b/2=x b/\xff=last ");
+  CHECK(scanned(store, "b/", 1) == "b/10=z ");
+  CHECK(scanned(store, "") == "a=y b=v b/10=z b/2=x b/\xff=last c=w ");
+  CHECK(scanned(store, "d").empty());
+}
+
+TEST_CASE("what was synced is there after the store is opened again") {
+  auto subject = each_version();
+  REQUIRE(subject->store().write({{"a", "1"}}));
+  REQUIRE(subject->store().sync());
+  subject->reopen();
+  CHECK(get(subject->store(), "a") == "1");
+}
+
+TEST_CASE("a damaged database is set aside and begun anew") {
+  tests::TemporaryFolder folder;
+  const std::string path = folder.path() + "/node/db";
+  {
+    auto opened = open_rocksdb(path);
+    REQUIRE(opened);
+    CHECK(opened->set_aside.empty());
+    REQUIRE(opened->store->write({{"a", "1"}}));
+    REQUIRE(opened->store->sync());
+  }
+  SECTION("an unreadable manifest") { damage(path, "MANIFEST"); }
+  SECTION("a missing manifest") {
+    for (const auto& entry : std::filesystem::directory_iterator(path))
+      if (entry.path().filename().string().starts_with("MANIFEST")) std::filesystem::remove(entry.path());
+  }
+  SECTION("an earlier one set aside") {
+    std::filesystem::create_directories(path + ".damaged/old");
+    damage(path, "CURRENT");
+  }
+  auto opened = open_rocksdb(path);
+  REQUIRE(opened);
+  CHECK(opened->set_aside.find(path + ".damaged") != std::string::npos);
+  CHECK(std::filesystem::exists(path + ".damaged"));
+  CHECK(!std::filesystem::exists(path + ".damaged/old"));
+  CHECK(get(*opened->store, "a") == std::nullopt);
+  REQUIRE(opened->store->write({{"a", "2"}}));
+}
+
+TEST_CASE("a removed database is begun anew, and an open one is not taken from its holder") {
+  tests::TemporaryFolder folder;
+  const std::string path = folder.path() + "/db";
+  {
+    auto first = open_rocksdb(path);
+    REQUIRE(first);
+    REQUIRE(first->store->write({{"a", "1"}}));
+    auto second = open_rocksdb(path);
+    REQUIRE(!second);
+    CHECK(second.error().kind() == ErrorKind::io);
+    CHECK(get(*first->store, "a") == "1");
+  }
+  std::filesystem::remove_all(path);
+  auto opened = open_rocksdb(path);
+  REQUIRE(opened);
+  CHECK(opened->set_aside.empty());
+  CHECK(get(*opened->store, "a") == std::nullopt);
+}
