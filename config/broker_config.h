@@ -1,0 +1,50 @@
+// The broker's own settings as typed values, and the defaults it gives to topics that set nothing. A plain
+// value, made by resolve_broker_config() (resolver.h) at start and again after each dynamic change; who needs
+// a field copies it. What cannot change while the node runs and is structure (id, listeners, folders) is in
+// node_config.h.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "config/topic_config.h"
+
+namespace tidemark::config {
+
+inline constexpr int32_t kNoConnectionLimit = std::numeric_limits<int32_t>::max();
+
+struct BrokerConfig {
+  // Topics.
+  int32_t num_partitions = 1;
+  int32_t default_replication_factor = 1;
+  bool auto_create_topics_enable = true;
+  bool delete_topic_enable = true;
+  int64_t log_retention_check_interval_ms = 300'000;
+
+  // Connections and requests.
+  int32_t max_connections = kNoConnectionLimit;
+  int32_t max_connections_per_ip = kNoConnectionLimit;
+  int64_t connections_max_idle_ms = 600'000;  // negative: never closed for idleness
+  int32_t socket_request_max_bytes = 104'857'600;
+  int32_t queued_max_requests = 500;
+  int64_t queued_max_request_bytes = kUnlimited;  // kUnlimited: memory_limit alone bounds them
+  int32_t fetch_max_bytes = 57'671'680;
+  int32_t max_incremental_fetch_session_cache_slots = 1000;
+  int32_t max_request_partition_size_limit = 2000;  // DescribeTopicPartitions
+
+  // Producers.
+  int32_t producer_id_expiration_ms = 86'400'000;
+
+  // Ours.
+  int64_t memory_limit = 0;  // bytes; 0: a quarter of the cgroup's or machine's, at most 1 GiB
+  int64_t journal_size = 128 << 20;
+  int32_t shards = 0;                          // 0: one per core
+  int32_t connection_max_in_flight = 64;       // then reading from that connection stops
+  int64_t request_queue_time_max_ms = 30'000;  // a request that waited longer is dropped
+
+  TopicConfig topic_defaults;
+
+  bool operator==(const BrokerConfig&) const = default;
+};
+
+}  // namespace tidemark::config
