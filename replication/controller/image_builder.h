@@ -1,0 +1,64 @@
+// Makes the next image from one and the records of one batch: `apply` of the controller, the only place where
+// metadata changes. Built for one batch and thrown away; what no record touches is shared with the base
+// image. A record that does not fit leaves the base image as it was: drop the builder.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "protocol/error.h"
+#include "protocol/messages/leader_change_message.h"
+#include "replication/controller/image.h"
+#include "replication/controller/image_delta.h"
+#include "replication/controller/records.h"
+
+namespace tidemark::replication {
+
+// Tagged fields of ours in Kafka's records; other readers skip them.
+// RegisterBrokerRecord: one byte, 1 if the broker's life before ended with a clean stop that was matched.
+inline constexpr uint32_t kCleanStartTag = 10'000;
+
+class ImageBuilder {
+ public:
+  explicit ImageBuilder(std::shared_ptr<const MetadataImage> base);
+
+  // The value of one record. Error of kind corruption: it contradicts what came before it; of kind format: a
+  // newer release wrote it.
+  Result<void> apply(std::span<const std::byte> value);
+  // The control record at the start of a term.
+  void apply_leader_change(const protocol::LeaderChangeMessage& change, LeaderEpoch term);
+
+  // The builder is spent. Error of kind corruption: the batch left a topic without partitions.
+  Result<ImageDelta> finish(Offset last_applied, LeaderEpoch epoch) &&;
+
+ private:
+  Result<void> on(const protocol::TopicRecord& record);
+  Result<void> on(const protocol::PartitionRecord& record);
+  Result<void> on(const protocol::PartitionChangeRecord& record);
+  Result<void> on(const protocol::RemoveTopicRecord& record);
+  Result<void> on(const protocol::ConfigRecord& record);
+  Result<void> on(const protocol::RegisterBrokerRecord& record);
+  Result<void> on(const protocol::BrokerRegistrationChangeRecord& record);
+  Result<void> on(const protocol::FenceBrokerRecord& record);
+  Result<void> on(const protocol::UnfenceBrokerRecord& record);
+  Result<void> on(const protocol::UnregisterBrokerRecord& record);
+  Result<void> on(const protocol::ProducerIdsRecord& record);
+  Result<void> on(const protocol::FeatureLevelRecord& record);
+  Result<void> on(const protocol::NoOpRecord&) { return {}; }
+
+  // The topic, in a copy that this builder may change; nullptr if there is none.
+  TopicImage* change_topic(const Uuid& id);
+  void forget_config(const ConfigResource& resource);
+  Result<BrokerImage> registered_broker(int32_t id, int64_t epoch, std::string_view record) const;
+  void set_broker(BrokerImage broker);
+
+  std::shared_ptr<const MetadataImage> base_;
+  std::shared_ptr<MetadataImage> next_;
+  std::map<Uuid, std::shared_ptr<TopicImage>> changing_topics_;
+  std::map<ConfigResource, std::shared_ptr<ConfigMap>> changing_configs_;
+  ImageDelta::Touched touched_;
+};
+
+}  // namespace tidemark::replication
