@@ -19,12 +19,14 @@ Result<std::vector<std::byte>> read_whole(FileSystem& files, const std::string& 
 
 }  // namespace
 
-Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string folder, Planted planted) {
+Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string folder, Planted planted,
+                                              bool clean) {
   JournalRecovery recovery;
   recovery.files_ = &files;
   recovery.folder_ = std::move(folder);
   recovery.planted_ = planted;
-  TRY(recovery.read_files());
+  TRY(recovery.read_files(clean));
+  if (clean) return recovery;
   recovery.order_and_check();
   for (const Stretch& stretch : recovery.stretches_) {
     TRY_ASSIGN(auto file, files.open(stretch.path, OpenMode::read_write));
@@ -33,12 +35,13 @@ Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string fol
   return recovery;
 }
 
-Result<void> JournalRecovery::read_files() {
+Result<void> JournalRecovery::read_files(bool clean) {
   TRY_ASSIGN(const auto entries, files_->list(folder_));
   for (const DirEntry& entry : entries) {
     if (entry.is_dir || !entry.name.ends_with(".journal")) continue;
     const std::string path = folder_ + "/" + entry.name;
     paths_.push_back(path);
+    if (clean) continue;
     TRY_ASSIGN(auto file, files_->open(path, OpenMode::read));
     std::vector<std::byte> head(kStretchHeaderBytes);
     TRY_ASSIGN(const size_t read, file->read(0, head));

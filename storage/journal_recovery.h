@@ -18,7 +18,9 @@ class JournalRecovery {
  public:
   // Reads every journal file in `folder` and syncs those it will replay: after a killed process they may hold
   // groups that no sync has covered yet, and what is served must not vanish later.
-  static Result<JournalRecovery> open(FileSystem& files, std::string folder, Planted planted);
+  // `clean`: the last start stopped cleanly, everything is in the files, and there is nothing to replay.
+  static Result<JournalRecovery> open(FileSystem& files, std::string folder, Planted planted,
+                                      bool clean = false);
 
   // Calls `visit` for each record that needs a replay, in order; stops at its first error. The record's views
   // die with the call.
@@ -45,7 +47,7 @@ class JournalRecovery {
     GroupSequence max_checkpoint;
   };
 
-  Result<void> read_files();
+  Result<void> read_files(bool clean);
   void order_and_check();
 
   FileSystem* files_ = nullptr;

@@ -31,20 +31,14 @@ T take(const std::byte*& at) {
 
 size_t body_bytes(const JournalRecord& r) {
   switch (r.type) {
-    case JournalRecordType::create:
-      return 8 + 16 + 4 + 1 + 2 + r.folder.size();
-    case JournalRecordType::append:
-      return 8 + 8 + 8 + 8 + 8 + 4 + 4 + r.data_bytes;
-    case JournalRecordType::bypass:
-      return 8 + 8 + 8 + 8 + 8 + 4 + 4;
+    case JournalRecordType::create: return 8 + 16 + 4 + 1 + 2 + r.folder.size();
+    case JournalRecordType::append: return 8 + 8 + 8 + 8 + 8 + 4 + 4 + r.data_bytes;
+    case JournalRecordType::bypass: return 8 + 8 + 8 + 8 + 8 + 4 + 4;
     case JournalRecordType::roll:
-      return 8 + 8;
-    case JournalRecordType::truncate:
-      return 8 + 8 + 8 + 8;
-    case JournalRecordType::log_start:
-      return 8 + 8;
-    case JournalRecordType::erase:
-      return 8;
+    case JournalRecordType::begin_bypass: return 8 + 8;
+    case JournalRecordType::truncate: return 8 + 8 + 8 + 8;
+    case JournalRecordType::log_start: return 8 + 8;
+    case JournalRecordType::erase: return 8;
   }
   INVARIANT(false, "journal record type {}", static_cast<int>(r.type));
 }
@@ -179,18 +173,14 @@ void encode_record_head(const JournalRecord& r, std::vector<std::byte>& out) {
       put(at, r.data_bytes);
       break;
     case JournalRecordType::roll:
-      put(at, r.segment_base.value);
-      break;
+    case JournalRecordType::begin_bypass: put(at, r.segment_base.value); break;
     case JournalRecordType::truncate:
       put(at, r.segment_base.value);
       put(at, r.position);
       put(at, r.base_offset.value);
       break;
-    case JournalRecordType::log_start:
-      put(at, r.base_offset.value);
-      break;
-    case JournalRecordType::erase:
-      break;
+    case JournalRecordType::log_start: put(at, r.base_offset.value); break;
+    case JournalRecordType::erase: break;
   }
   INVARIANT(at == out.data() + out.size(), "journal record head of type {}", static_cast<int>(r.type));
 }
@@ -206,7 +196,8 @@ Result<JournalRecord> decode_record(std::span<const std::byte>& bytes) {
   take<uint8_t>(at);
   take<uint16_t>(at);
   const auto body = take<uint32_t>(at);
-  if (type < 1 || type > static_cast<uint8_t>(JournalRecordType::erase)) return malformed("unknown type");
+  if (type < 1 || type > static_cast<uint8_t>(JournalRecordType::begin_bypass))
+    return malformed("unknown type");
   r.type = static_cast<JournalRecordType>(type);
   if (body > bytes.size() - kRecordHeadBytes) return malformed("longer than its group");
   // With no data and no folder this is the smallest body of the type.
@@ -235,18 +226,14 @@ Result<JournalRecord> decode_record(std::span<const std::byte>& bytes) {
         return malformed("offsets out of order");
       break;
     case JournalRecordType::roll:
-      r.segment_base = Offset(take<int64_t>(at));
-      break;
+    case JournalRecordType::begin_bypass: r.segment_base = Offset(take<int64_t>(at)); break;
     case JournalRecordType::truncate:
       r.segment_base = Offset(take<int64_t>(at));
       r.position = take<uint64_t>(at);
       r.base_offset = Offset(take<int64_t>(at));
       break;
-    case JournalRecordType::log_start:
-      r.base_offset = Offset(take<int64_t>(at));
-      break;
-    case JournalRecordType::erase:
-      break;
+    case JournalRecordType::log_start: r.base_offset = Offset(take<int64_t>(at)); break;
+    case JournalRecordType::erase: break;
   }
   if (body_bytes(r) != body) return malformed("its length is not that of its type");
   if (r.type == JournalRecordType::create &&

@@ -88,19 +88,20 @@ struct Group {
 std::optional<Group> decode_group(std::span<const std::byte> bytes, Planted planted = Planted::none);
 
 enum class JournalRecordType : uint8_t {
-  create = 1,     // a replica's folder begins to exist
-  append = 2,     // record batches, with their bytes
-  bypass = 3,     // record batches whose bytes were synced into the segment before this record
-  roll = 4,       // a new active segment
-  truncate = 5,   // the log ends at `base_offset`, at `position` of segment `segment_base`
-  log_start = 6,  // the log starts at `base_offset`
-  erase = 7,      // the replica is gone; its id is dead
+  create = 1,        // a replica's folder begins to exist
+  append = 2,        // record batches, with their bytes
+  bypass = 3,        // record batches whose bytes were synced into the segment before this record
+  roll = 4,          // a new active segment
+  truncate = 5,      // the log ends at `base_offset`, at `position` of segment `segment_base`
+  log_start = 6,     // the log starts at `base_offset`
+  erase = 7,         // the replica is gone; its id is dead
+  begin_bypass = 8,  // a bypass into this segment may be under way: the file's tail may be torn
 };
 
 struct JournalRecord {
   JournalRecordType type{};
   LogId log;
-  Offset segment_base;              // append, bypass, roll, truncate
+  Offset segment_base;              // append, bypass, begin_bypass, roll, truncate
   uint64_t position = 0;            // append, bypass, truncate: byte position in that segment
   Offset base_offset;               // append, bypass: of the first record; truncate, log_start: the offset
   Offset last_offset;               // append, bypass

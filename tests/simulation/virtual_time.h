@@ -11,7 +11,6 @@
 
 #include "protocol/runtime/random.h"
 #include "protocol/runtime/scheduler.h"
-#include "tests/simulation/trace_hash.h"
 
 namespace tidemark::simulation {
 
@@ -26,10 +25,7 @@ class VirtualTime {
   [[nodiscard]] uint64_t events_run() const { return events_run_; }
   [[nodiscard]] bool idle() const { return queue_.empty(); }
 
-  // Everything that happens in this world, in its order.
-  [[nodiscard]] TraceHash& trace() { return trace_; }
-
-  // Runs the next event; false if there is none. What the event throws comes out of here.
+  // Runs the next event; false if there is none.
   bool step();
   // Runs every event up to and including `until`, then moves the clock there.
   void run_until(runtime::MonoTime until);
@@ -58,15 +54,13 @@ class VirtualTime {
   std::map<Key, Event> queue_;
   uint64_t sequence_ = 0;
   uint64_t events_run_ = 0;
-  uint64_t schedulers_ = 0;
-  TraceHash trace_;
   VirtualScheduler* current_ = nullptr;
 };
 
 // One loop of one process. Destroying it drops its events unrun.
 class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock {
  public:
-  explicit VirtualScheduler(VirtualTime& time) : time_(time), number_(++time.schedulers_) {}
+  explicit VirtualScheduler(VirtualTime& time) : time_(time) {}
   ~VirtualScheduler() override { drop_events(); }
 
   void post(runtime::Job job) override;
@@ -76,7 +70,6 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
 
   // What a crash does: everything queued is dropped unrun, again and again until the queue stays dry.
   void drop_events();
-  [[nodiscard]] bool has_events() const;
   // Skew of this process's wall clock, and the longest delay drawn for a job posted by another loop.
   void set_wall_skew(std::chrono::milliseconds skew) { wall_skew_ = skew; }
   void set_max_cross_delay(runtime::Duration delay) { max_cross_delay_ = delay; }
@@ -89,8 +82,7 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
 
   VirtualTime& time_;
   std::map<uint64_t, VirtualTime::Key> timers_;
-  const uint64_t number_;                            // of all schedulers of this world
-  std::map<uint64_t, runtime::MonoTime> last_from_;  // jobs of one caller keep their order
+  std::map<VirtualScheduler*, runtime::MonoTime> last_from_;  // jobs of one caller keep their order
   uint64_t next_timer_ = 0;
   std::chrono::milliseconds wall_skew_{0};
   runtime::Duration max_cross_delay_{0};

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "storage/rocksdb/rocksdb_store.h"
-#include "tests/simulation/sim_key_value_store.h"
 #include "tests/unit/seams/temporary_folder.h"
 
 using namespace tidemark;
@@ -37,19 +36,6 @@ struct RocksdbSubject final : Subject {
   OpenedStore opened_;
 };
 
-struct SimulatedSubject final : Subject {
-  KeyValueStore& store() override { return *store_; }
-  void reopen() override {
-    disk_.exit_process();
-    store_ = std::make_unique<simulation::SimKeyValueStore>(content_);
-  }
-  simulation::FaultCounters counters_;
-  simulation::SimDisk disk_{7, counters_};
-  simulation::SimStoreContent content_{disk_, counters_};
-  std::unique_ptr<simulation::SimKeyValueStore> store_ =
-      std::make_unique<simulation::SimKeyValueStore>(content_);
-};
-
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -58,7 +44,6 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"rocksdb", [] { return std::make_unique<RocksdbSubject>(); }},
-      {"simulated", [] { return std::make_unique<SimulatedSubject>(); }},
   };
   return all;
 }

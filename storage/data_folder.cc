@@ -1,0 +1,99 @@
+#include "storage/data_folder.h"
+
+#include <fmt/format.h>
+
+namespace tidemark::storage {
+
+std::string DataFolder::own_path(std::string_view name) const {
+  return fmt::format("{}/{}/{}", options_.path, kOwnFolder, name);
+}
+
+Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, FileSystem& files,
+                                                     const OpenStore& open_store, runtime::Random& random) {
+  std::unique_ptr<DataFolder> folder(new DataFolder(std::move(options), files));
+  TRY(files.create_dir(folder->journal_folder()));
+  TRY_ASSIGN(folder->lock_, files.lock(folder->own_path("lock")));
+  TRY(folder->begin_generation(random));
+  const Planted planted = folder->options_.planted;
+  TRY_ASSIGN(folder->journals_,
+             JournalRecovery::open(files, folder->journal_folder(), planted, folder->was_clean_));
+  TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), folder->journals_, planted));
+  if (!folder->journals_.corruption().empty()) {
+    // Which logs the destroyed groups spoke of is not known: none of this folder's is served.
+    for (auto& [id, log] : folder->replay_.logs)
+      log.damage = Error::corruption("the journal is damaged: " + folder->journals_.corruption().front());
+  }
+  if (open_store) {
+    TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
+  }
+  return folder;
+}
+
+Result<void> DataFolder::begin_generation(runtime::Random& random) {
+  const std::string path = own_path("identity");
+  TRY_ASSIGN(identity_, IdentityFile::open(files_, path));
+  Identity identity;
+  if (const auto& found = identity_.identity()) {
+    identity = *found;
+    if (identity.node != options_.node) {
+      return fail(Error::format(
+          fmt::format("{} belongs to node {}, and this is node {}: use its folder, or start with "
+                      "--node-id {}",
+                      options_.path, identity.node, options_.node, identity.node)));
+    }
+    if (!options_.cluster_id.is_zero() && identity.cluster_id != options_.cluster_id) {
+      return fail(Error::format(fmt::format("{} belongs to cluster {}, not to {}", options_.path,
+                                            identity.cluster_id, options_.cluster_id)));
+    }
+    was_clean_ = identity.clean_stop == identity.generation;
+  } else {
+    TRY_ASSIGN(const auto entries, files_.list(options_.path));
+    TRY_ASSIGN(const auto journals, files_.list(journal_folder()));
+    if (identity_.damaged() && (entries.size() > 1 || !journals.empty())) {
+      return fail(Error::format(
+          fmt::format("{} is damaged, and the folder is not empty: restore it from a copy, or start "
+                      "with an empty folder",
+                      path)));
+    }
+    identity.cluster_id = options_.cluster_id.is_zero() ? random.uuid() : options_.cluster_id;
+    identity.folder_id = random.uuid();
+    identity.node = options_.node;
+  }
+  identity.generation = Generation(identity.generation.value + 1);
+  TRY(identity_.write(identity));
+  // The entries of our own files, once and for all.
+  TRY(files_.sync_dir(fmt::format("{}/{}", options_.path, kOwnFolder)));
+  return files_.sync_dir(options_.path);
+}
+
+Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
+                                         runtime::WallTime now, RecoveryStats& stats) {
+  return recover_log(files_, options_.path, replayed, derived_.get(), options, now, stats);
+}
+
+Result<void> DataFolder::finish_replay() {
+  TRY(sync_replayed(files_, options_.path, replay_));
+  for (const std::string& grave : replay_.graves) {
+    const std::string path = options_.path + "/" + grave;
+    auto inside = files_.list(path);
+    if (!inside) continue;
+    for (const DirEntry& entry : *inside) TRY(files_.remove(path + "/" + entry.name));
+    TRY(files_.remove(path));
+  }
+  return {};
+}
+
+Result<void> DataFolder::write_term(LeaderEpoch term, BrokerId vote) {
+  Identity identity = this->identity();
+  identity.term = term;
+  identity.vote = vote;
+  return identity_.write(identity);
+}
+
+Result<void> DataFolder::mark_clean_stop() {
+  Identity identity = this->identity();
+  identity.clean_stop = identity.generation;
+  return identity_.write(identity);
+}
+
+}  // namespace tidemark::storage

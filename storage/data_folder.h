@@ -1,0 +1,85 @@
+// One data folder of a node, from its lock to its clean stop: identity, generation, journals of earlier
+// starts, and the logs found. LogStores (one per shard, and one for the metadata log) then take the logs
+// over. Blocking; runs in a lane or before the node serves.
+//
+//   FOLDER/TOPIC-PARTITION/...     Kafka's names and formats
+//   FOLDER/tidemark/identity       who owns the folder (identity.h)
+//   FOLDER/tidemark/lock           held while the node runs
+//   FOLDER/tidemark/journal/       stretches of all journals
+//   FOLDER/tidemark/derived/       the key-value store
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/runtime/random.h"
+#include "storage/file_cache.h"
+#include "storage/identity.h"
+#include "storage/journal_recovery.h"
+#include "storage/journal_replay.h"
+#include "storage/key_value_store.h"
+#include "storage/log_recovery.h"
+
+namespace tidemark::storage {
+
+struct DataFolderOptions {
+  std::string path;
+  BrokerId node;
+  Uuid cluster_id;  // zero: whatever the folder says, or a new one
+  size_t max_open_files = 4096;
+  Planted planted = Planted::none;
+};
+
+class DataFolder {
+ public:
+  using OpenStore = std::function<Result<std::unique_ptr<KeyValueStore>>(const std::string& path)>;
+
+  // Locks the folder, checks whose it is, begins a generation (synced), and replays the journals into the
+  // files. Errors say what to do: locked, another node's or cluster's, a newer format, damaged.
+  static Result<std::unique_ptr<DataFolder>> open(DataFolderOptions options, FileSystem& files,
+                                                  const OpenStore& open_store, runtime::Random& random);
+
+  [[nodiscard]] const Identity& identity() const { return *identity_.identity(); }
+  [[nodiscard]] const std::string& path() const { return options_.path; }
+  [[nodiscard]] std::string journal_folder() const { return own_path("journal"); }
+  [[nodiscard]] FileSystem& files() { return files_; }
+  [[nodiscard]] FileCache& cache() { return cache_; }
+  [[nodiscard]] KeyValueStore* derived() { return derived_.get(); }
+  // Whether the last start ended with mark_clean_stop(): nothing was replayed.
+  [[nodiscard]] bool was_clean() const { return was_clean_; }
+  // What the journals of this start carry as their floor.
+  [[nodiscard]] Generation floor() const { return was_clean_ ? identity().generation : journals_.floor(); }
+  [[nodiscard]] const std::vector<std::string>& old_journal_files() const { return journals_.paths(); }
+  [[nodiscard]] const JournalReplay& replay() const { return replay_; }
+  [[nodiscard]] const JournalRecovery& journals() const { return journals_; }
+
+  // One of replay().logs, ready for a LogStore. Any lane; different logs at once.
+  Result<RecoveredLog> recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
+                               runtime::WallTime now, RecoveryStats& stats);
+  // Syncs what the replay changed, and removes the graves; then every LogStore may allow_checkpoints().
+  Result<void> finish_replay();
+
+  // Durable on return.
+  Result<void> write_term(LeaderEpoch term, BrokerId vote);
+  // After every LogStore has stopped.
+  Result<void> mark_clean_stop();
+
+ private:
+  DataFolder(DataFolderOptions options, FileSystem& files)
+      : options_(std::move(options)), files_(files), cache_(files, options_.max_open_files) {}
+  [[nodiscard]] std::string own_path(std::string_view name) const;
+  Result<void> begin_generation(runtime::Random& random);
+
+  const DataFolderOptions options_;
+  FileSystem& files_;
+  FileCache cache_;
+  std::unique_ptr<FileLock> lock_;
+  IdentityFile identity_;
+  bool was_clean_ = false;
+  JournalRecovery journals_;
+  JournalReplay replay_;
+  std::unique_ptr<KeyValueStore> derived_;
+};
+
+}  // namespace tidemark::storage

@@ -1,0 +1,58 @@
+#include "storage/file_cache.h"
+
+namespace tidemark::storage {
+
+Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool create) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto it = by_path_.find(path); it != by_path_.end()) {
+      order_.splice(order_.begin(), order_, it->second);
+      return it->second->file;
+    }
+  }
+  // Opened outside the lock: a stalling disk must not stop the other lanes. Two that race open it twice, and
+  // one wins.
+  TRY_ASSIGN(auto opened, files_.open(path, create ? OpenMode::create : OpenMode::read_write));
+  std::shared_ptr<File> file(std::move(opened));
+  std::shared_ptr<File> evicted;  // closed after the lock
+  const std::lock_guard lock(mutex_);
+  if (auto it = by_path_.find(path); it != by_path_.end()) return it->second->file;
+  order_.push_front(Entry{path, file});
+  by_path_.emplace(order_.front().path, order_.begin());
+  if (order_.size() > max_open_) {
+    by_path_.erase(order_.back().path);
+    evicted = std::move(order_.back().file);
+    order_.pop_back();
+  }
+  return file;
+}
+
+void FileCache::forget(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  auto it = by_path_.find(path);
+  if (it == by_path_.end()) return;
+  const auto entry = it->second;
+  by_path_.erase(it);
+  order_.erase(entry);
+}
+
+void FileCache::forget_folder(std::string_view folder) {
+  const std::lock_guard lock(mutex_);
+  for (auto it = order_.begin(); it != order_.end();) {
+    const bool inside =
+        it->path.size() > folder.size() && it->path.starts_with(folder) && it->path[folder.size()] == '/';
+    if (!inside) {
+      ++it;
+      continue;
+    }
+    by_path_.erase(it->path);
+    it = order_.erase(it);
+  }
+}
+
+size_t FileCache::open_files() const {
+  const std::lock_guard lock(mutex_);
+  return order_.size();
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,39 @@
+// Open segment files, least recently used first to close. One per data folder; its lanes share it, so it has
+// the only lock in storage/. A file that somebody still holds stays open after it leaves the cache.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "storage/file.h"
+
+namespace tidemark::storage {
+
+class FileCache {
+ public:
+  FileCache(FileSystem& files, size_t max_open) : files_(files), max_open_(max_open) {}
+
+  // Any lane. `create`: made if missing.
+  Result<std::shared_ptr<File>> get(const std::string& path, bool create = false);
+  // After a file was removed or its folder renamed.
+  void forget(const std::string& path);
+  void forget_folder(std::string_view folder);
+  [[nodiscard]] size_t open_files() const;
+
+ private:
+  struct Entry {
+    std::string path;
+    std::shared_ptr<File> file;
+  };
+  FileSystem& files_;
+  const size_t max_open_;
+  mutable std::mutex mutex_;
+  std::list<Entry> order_;  // newest first
+  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_path_;
+};
+
+}  // namespace tidemark::storage

@@ -1,0 +1,46 @@
+// Puts what the journals hold into the files: positional, in order, skipping dead logs and what lies below a
+// log's start. Afterwards each file is as long as its log says, and holds every record that was ever answered
+// for. Blocking.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "storage/file.h"
+#include "storage/journal_recovery.h"
+#include "storage/partition_state.h"
+
+namespace tidemark::storage {
+
+struct ReplayedLog {
+  std::string folder_name;
+  PartitionState state;
+  Offset end = kNoOffset;         // as the last record says; kNoOffset: the journals hold none that says
+  bool tail_may_be_torn = false;  // a bypass was under way
+  std::optional<Error> damage;
+  std::set<Offset> touched;  // segments written to
+  bool changed = false;      // anything of it was replayed: its state file and folder need a sync
+};
+
+struct JournalReplay {
+  std::map<LogId, ReplayedLog> logs;
+  std::vector<std::string> graves;        // folders of erased logs, to be removed
+  std::vector<std::string> unidentified;  // folders whose partition.state cannot be read
+  uint64_t records = 0;
+  uint64_t orphans = 0;  // records of logs whose folder is gone
+  uint64_t rewritten_bytes = 0;
+};
+
+// Finds the partitions' folders of `data_folder` and replays into them.
+Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
+                                      JournalRecovery& journals, Planted planted);
+// Syncs everything that the replay changed: the journals' earlier generations may then go.
+Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const JournalReplay& replay);
+
+// The folder of ours inside a data folder.
+inline constexpr std::string_view kOwnFolder = "tidemark";
+inline constexpr std::string_view kGraveSuffix = "-delete";
+
+}  // namespace tidemark::storage

@@ -1,0 +1,201 @@
+// The log of one replica: append, read, roll, truncate, trim. Lives on one shard; its LogStore owns it.
+// Offsets: start <= durable <= end. A journaled log's bytes are in the journal, synced, before they are in a
+// segment; until then and while the tail cache holds them, reads are served from the buffers that were
+// appended.
+//
+// State changes at once, on the shard; what it means for files follows behind the journal, in order
+// (LogStore's effects).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/batch/header.h"
+#include "protocol/runtime/buffer.h"
+#include "protocol/runtime/task.h"
+#include "storage/format/segment_indexes.h"
+#include "storage/journal.h"
+#include "storage/leader_epoch_cache.h"
+#include "storage/log_settings.h"
+#include "storage/offset_waiters.h"
+#include "storage/partition_state.h"
+#include "storage/producer_state.h"
+#include "storage/segment.h"
+
+namespace tidemark::storage {
+
+class LogStore;
+
+// What recovery found, or what a new log starts with.
+struct RecoveredLog {
+  PartitionState state;
+  std::string folder_name;  // TOPIC-PARTITION
+  std::vector<Segment> segments;
+  Offset end;
+  SegmentIndexes indexes{Offset(0), 4096};  // of the last segment
+  LeaderEpochCache epochs;
+  ProducerState producers;
+  std::optional<Error> damage;  // it is there, and must not be served
+  uint64_t scanned_bytes = 0;
+};
+
+// A piece of one segment that a fetch answers with. It names bytes, and keeps none in memory.
+struct LogRange {
+  Offset segment_base;
+  uint64_t position = 0;
+  uint32_t bytes = 0;
+};
+
+// A record found by its time.
+struct TimedRecord {
+  int64_t timestamp = -1;  // ms
+  Offset offset = kNoOffset;
+  LeaderEpoch epoch = kNoLeaderEpoch;
+};
+
+class Log final : private JournalClient {
+ public:
+  Log(LogStore& store, RecoveredLog recovered, LogSettings settings);
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  [[nodiscard]] LogId id() const { return state_.log; }
+  [[nodiscard]] const PartitionState& state() const { return state_; }
+  [[nodiscard]] const std::string& folder_name() const { return folder_name_; }
+  [[nodiscard]] std::string folder() const;
+  [[nodiscard]] Offset start() const { return state_.log_start; }
+  [[nodiscard]] Offset end() const { return end_; }
+  [[nodiscard]] Offset durable() const { return durable_; }
+  // What counts for acks=all and the high watermark: durable, or the end where the topic opted for
+  // write.caching.
+  [[nodiscard]] Offset counted() const { return settings_.write_caching ? end_ : durable_; }
+  [[nodiscard]] const LeaderEpochCache& epochs() const { return epochs_; }
+  [[nodiscard]] LeaderEpoch latest_epoch() const {
+    const auto latest = epochs_.latest();
+    return latest ? latest->epoch : kNoLeaderEpoch;
+  }
+  [[nodiscard]] const ProducerState& producers() const { return producers_; }
+  ProducerState& producers() { return producers_; }
+  [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
+  [[nodiscard]] uint64_t size_bytes() const;
+  [[nodiscard]] const LogSettings& settings() const { return settings_; }
+  // Set when the log must not be used any more: a failed disk, or damage. Reads and appends answer with it.
+  [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
+
+  // New settings hold at once. Switching from write.caching to the journal first syncs the segments.
+  runtime::Task<Result<void>> change_settings(LogSettings settings);
+
+  // Whether a batch of this size may be appended now; otherwise make_room() first, which rolls, takes disk
+  // space, and waits while too much is unwritten. no_space: the disk is full; nothing has changed.
+  [[nodiscard]] bool has_room(size_t bytes) const;
+  runtime::Task<Result<void>> make_room(size_t bytes, int64_t max_timestamp);
+
+  // Appends one checked batch: gives it its offsets and epoch in place, takes its place in the log, and sends
+  // it to the journal. REQUIRES: has_room(batch.size()), epoch >= the log's latest, not offline.
+  Offset append(runtime::BufferSlice batch, const protocol::BatchHeader& header, LeaderEpoch epoch);
+
+  // Done when counted() has reached `offset`; false if the log went offline first (the records may be
+  // persisted).
+  runtime::Task<bool> wait_counted(Offset offset);
+  // Called when counted(), end or start change, or the log goes offline; on the shard, and never inside
+  // append().
+  std::function<void()> on_progress;
+
+  // The bytes of whole batches from the one that holds `from`, below `limit`, at most `max_bytes` unless that
+  // would be less than the first batch and `at_least_one`. OFFSET_OUT_OF_RANGE outside of [start, end].
+  runtime::Task<Result<LogRange>> locate(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one);
+  // At most `max_bytes` of the range from `at`, from the tail cache or the file. Error: the log was truncated
+  // meanwhile.
+  runtime::Task<Result<runtime::BufferSlice>> read(LogRange range, uint32_t at, uint32_t max_bytes);
+  // The bytes that the shard holds in memory from `from` on; nothing if a read would go to the disk.
+  [[nodiscard]] bool in_memory(Offset from) const { return !tail_.empty() && from >= tail_.front().base; }
+
+  // The first record at or after `timestamp` (ms), below `limit`: KIP-33, KIP-79. Nothing: none is that late.
+  runtime::Task<Result<std::optional<TimedRecord>>> find_by_time(int64_t timestamp, Offset limit);
+  // The record with the greatest timestamp (KIP-734).
+  runtime::Task<Result<std::optional<TimedRecord>>> find_max_timestamp(Offset limit);
+
+  // Moves the log's start to `offset` (DeleteRecords, retention), durably. REQUIRES: start <= offset <=
+  // counted.
+  runtime::Task<Result<void>> trim(Offset offset);
+  // Removes everything from `offset` on, durably; a batch that holds `offset` goes whole. For followers
+  // (KIP-101).
+  runtime::Task<Result<void>> truncate(Offset offset);
+  // Moves the start past what the settings no longer keep; returns the bytes freed. Only below `limit`.
+  runtime::Task<Result<uint64_t>> apply_retention(Offset limit);
+  // Begins a new segment if the settings ask for one by age.
+  void roll_if_old();
+
+ private:
+  friend class LogStore;
+
+  // A batch in memory. Invariant: entries are contiguous, and reach to end_.
+  struct TailEntry {
+    Offset base;
+    Offset last;
+    Offset segment_base;
+    uint64_t position;
+    runtime::BufferSlice batch;
+    bool durable = false;
+    bool written = false;
+  };
+
+  // Called exactly once: with false if the log went offline instead.
+  using Continuation = std::move_only_function<void(bool ok)>;
+
+  void journaled(uint64_t token, bool ok) override;
+  void add_record(const JournalRecord& record, runtime::BufferSlice data, Continuation then);
+  void bypass(JournalRecord record, std::shared_ptr<const std::string> path, runtime::BufferSlice batch);
+  void append_durable(Offset base);
+  void written(Offset base);
+  [[nodiscard]] Offset retention_start(Offset limit) const;
+  [[nodiscard]] bool must_roll(uint64_t bytes, int64_t max_timestamp) const;
+  void roll(Offset base);
+  void save_indexes();
+  void go_offline(Error error);
+  void progressed();
+  void mark_dirty();
+  TailEntry* tail_entry(Offset offset);
+  Segment& active() { return segments_.back(); }
+  [[nodiscard]] const Segment& active() const { return segments_.back(); }
+  size_t segment_index(Offset offset) const;
+  runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
+                                                 uint32_t max_bytes, bool at_least_one);
+  runtime::Task<Result<void>> quiesce();
+  void drop_segments(std::vector<Segment> segments);
+
+  LogStore& store_;
+  PartitionState state_;
+  std::string folder_name_;
+  LogSettings settings_;
+  int64_t roll_jitter_ms_ = 0;     // of the active segment, below segment_jitter_ms
+  runtime::WallTime created_{};    // the active segment
+  std::vector<Segment> segments_;  // by base; never empty
+  Offset end_;
+  Offset durable_;
+  Offset written_;          // in the segment files up to here
+  SegmentIndexes indexes_;  // of the active segment
+  LeaderEpochCache epochs_;
+  ProducerState producers_;
+  std::deque<TailEntry> tail_;
+  std::deque<Continuation> recorded_;  // what follows each record in the journal, in the order of add()
+  OffsetWaiters waiters_;
+  uint64_t reserved_ = 0;  // bytes of the active segment's file that have their disk space
+  uint64_t reserve_step_ = 0;
+  bool reserving_ = false;
+  bool state_changed_ = true;              // partition.state differs from what the folder holds
+  bool folder_changed_ = true;             // files were made or removed since the folder was synced
+  bool dirty_ = false;                     // on the store's list for the next checkpoint
+  bool fenced_ = false;                    // structural change under way: no append, no second change
+  std::vector<Offset> unsynced_segments_;  // sealed since the last checkpoint
+  std::optional<Error> offline_;
+  runtime::Signal changed_;  // room, writes, fences: "look again"
+  std::shared_ptr<Log*> alive_;
+};
+
+}  // namespace tidemark::storage

@@ -1,0 +1,133 @@
+#include "storage/log_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tidemark::storage {
+namespace {
+
+constexpr size_t kWindowBytes = 32 << 10;
+
+}  // namespace
+
+Result<std::optional<protocol::BatchHeader>> HeaderWalker::next() {
+  if (position_ + protocol::kBatchHeaderBytes > end_) return std::optional<protocol::BatchHeader>();
+  if (position_ < window_at_ || position_ + protocol::kBatchHeaderBytes > window_at_ + window_bytes_) {
+    window_.resize(std::min<uint64_t>(kWindowBytes, end_ - position_));
+    TRY_ASSIGN(window_bytes_, file_.read(position_, window_));
+    window_at_ = position_;
+    if (window_bytes_ < protocol::kBatchHeaderBytes) return std::optional<protocol::BatchHeader>();
+  }
+  const auto bytes = std::span<const std::byte>(window_).first(window_bytes_).subspan(position_ - window_at_);
+  auto header = protocol::parse_batch_header(bytes);
+  if (!header)
+    return fail(Error::corruption(fmt::format("byte {}: {}", position_, header.error().message())));
+  if (position_ + header->size_in_bytes() > end_) return std::optional<protocol::BatchHeader>();
+  batch_position_ = position_;
+  position_ += header->size_in_bytes();
+  return std::optional<protocol::BatchHeader>(*header);
+}
+
+Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
+  const std::string path = segment_path(r.folder, r.base, kLogSuffix);
+  TRY_ASSIGN(const auto file, cache.get(path));
+  uint64_t start = r.start_position;
+  if (r.use_index_file) {
+    TRY_ASSIGN(const auto index, cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix), true));
+    TRY_ASSIGN(const uint64_t index_bytes, index->size());
+    TRY_ASSIGN(const auto entry,
+               OffsetIndex::lookup_in_file(*index, r.base, index_bytes / OffsetPosition::kBytes, r.from));
+    start = static_cast<uint64_t>(entry.position);
+  }
+  HeaderWalker walker(*file, start, r.end_position);
+  LogRange range{r.base, r.end_position, 0};
+  Offset expected = kNoOffset;
+  while (true) {
+    auto header = walker.next();
+    if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
+    if (!*header) return range;
+    // Every read checks that offsets only grow.
+    if (expected != kNoOffset && (*header)->base_offset < expected) {
+      return fail(
+          Error::corruption(fmt::format("{}: byte {} holds offset {} after {}", path, walker.batch_position(),
+                                        (*header)->base_offset, expected.value - 1)));
+    }
+    expected = (*header)->next_offset();
+    if ((*header)->last_offset() < r.from) continue;
+    if (r.limit != kNoOffset && (*header)->last_offset() >= r.limit) return range;
+    const uint64_t bytes = (*header)->size_in_bytes();
+    range.position = walker.batch_position();
+    if (bytes > r.max_bytes) {
+      range.bytes = r.at_least_one ? static_cast<uint32_t>(bytes) : 0;
+      return range;
+    }
+    range.bytes = static_cast<uint32_t>(std::min<uint64_t>(r.max_bytes, r.end_position - range.position));
+    if (r.limit == kNoOffset) return range;
+    range.bytes = static_cast<uint32_t>(bytes);
+    while (range.bytes < r.max_bytes) {
+      auto more = walker.next();
+      if (!more) return fail(Error::corruption(fmt::format("{}: {}", path, more.error().message())));
+      if (!*more || (*more)->last_offset() >= r.limit || range.bytes + (*more)->size_in_bytes() > r.max_bytes)
+        break;
+      range.bytes += static_cast<uint32_t>((*more)->size_in_bytes());
+    }
+    return range;
+  }
+}
+
+Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,
+                                                int64_t timestamp) {
+  TRY_ASSIGN(const auto index, cache.get(segment_path(folder, base, kTimeIndexSuffix), true));
+  TRY_ASSIGN(const uint64_t bytes, index->size());
+  // The greatest entry below the timestamp: everything up to its offset is older.
+  TRY_ASSIGN(const auto entry,
+             TimeIndex::lookup_in_file(*index, base, bytes / TimestampOffset::kBytes, timestamp - 1));
+  if (entry.timestamp_ms < 0) return std::optional<Offset>();
+  return std::optional<Offset>(entry.offset);
+}
+
+// By batch so far: the records inside are looked at once protocol/batch can iterate them.
+Result<TimeSearch> find_timestamp(std::span<const std::byte> batches, int64_t timestamp, Offset from,
+                                  Offset until) {
+  TimeSearch search{{}, from};
+  while (batches.size() >= protocol::kBatchHeaderBytes) {
+    TRY_ASSIGN(const auto header, protocol::parse_batch_header(batches));
+    if (header.size_in_bytes() > batches.size() || header.base_offset >= until) break;
+    if (header.max_timestamp >= timestamp) {
+      search.found =
+          TimedRecord{header.max_timestamp, std::max(header.base_offset, from), header.leader_epoch};
+      return search;
+    }
+    search.next = header.next_offset();
+    batches = batches.subspan(header.size_in_bytes());
+  }
+  return search;
+}
+
+Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder,
+                                   const std::vector<Segment>& segments, uint32_t index_interval_bytes,
+                                   runtime::WallTime now) {
+  RebuiltLog rebuilt{segments.back(), SegmentIndexes(segments.back().base, index_interval_bytes),
+                     ProducerState()};
+  rebuilt.active.first_timestamp = rebuilt.active.max_timestamp = -1;
+  for (const Segment& s : segments) {
+    const bool is_active = s.base == segments.back().base;
+    const std::string path = segment_path(folder, s.base, kLogSuffix);
+    TRY_ASSIGN(const auto file, files.open(path, OpenMode::read));
+    HeaderWalker walker(*file, 0, s.bytes);
+    while (true) {
+      auto header = walker.next();
+      if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
+      if (!*header) break;
+      rebuilt.producers.apply(**header, now);
+      if (!is_active) continue;
+      rebuilt.indexes.append(**header, walker.batch_position());
+      if (rebuilt.active.first_timestamp < 0) rebuilt.active.first_timestamp = (*header)->max_timestamp;
+    }
+  }
+  rebuilt.active.max_timestamp = rebuilt.indexes.max_timestamp().timestamp_ms;
+  return rebuilt;
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,70 @@
+// What reads of a log do in its files: find the batch that holds an offset, find a record by its time.
+// Blocking; these run in the read lane and know nothing of the shard.
+#pragma once
+
+#include <string>
+
+#include "storage/file_cache.h"
+#include "storage/log.h"
+
+namespace tidemark::storage {
+
+// Walks batch headers of one file, in bounded memory.
+class HeaderWalker {
+ public:
+  // Reads [position, end) of the file.
+  HeaderWalker(File& file, uint64_t position, uint64_t end) : file_(file), position_(position), end_(end) {}
+  // The next batch's header; nullopt at the end, or where fewer bytes than the batch's are left. Error: bytes
+  // that are no batch.
+  Result<std::optional<protocol::BatchHeader>> next();
+  // Of the batch that next() returned last, and of the one behind it.
+  [[nodiscard]] uint64_t batch_position() const { return batch_position_; }
+  [[nodiscard]] uint64_t position() const { return position_; }
+
+ private:
+  File& file_;
+  uint64_t position_;
+  uint64_t end_;
+  uint64_t batch_position_ = 0;
+  std::vector<std::byte> window_;
+  uint64_t window_at_ = 0;
+  size_t window_bytes_ = 0;
+};
+
+struct LocateRequest {
+  std::string folder;
+  Offset base;  // of the segment
+  Offset from;
+  Offset limit;  // kNoOffset: none but end_position
+  uint32_t max_bytes = 0;
+  bool at_least_one = false;
+  uint64_t start_position = 0;  // at or before the batch that holds `from`
+  uint64_t end_position = 0;    // where readable bytes end
+  bool use_index_file = false;  // find start_position in the segment's .index
+};
+Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& request);
+
+// The offset from which a search for `timestamp` starts in a sealed segment; nullopt: from its beginning.
+Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,
+                                                int64_t timestamp);
+
+struct TimeSearch {
+  std::optional<TimedRecord> found;
+  Offset next;  // behind the last batch searched
+};
+// The first record at or after `timestamp` with `from` <= offset < `until` in these whole batches.
+Result<TimeSearch> find_timestamp(std::span<const std::byte> batches, int64_t timestamp, Offset from,
+                                  Offset until);
+
+struct RebuiltLog {
+  Segment active;
+  SegmentIndexes indexes;
+  ProducerState producers;
+};
+// What truncation invalidates, derived again from the segments: the active one's indexes, and the producers
+// of all.
+Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder,
+                                   const std::vector<Segment>& segments, uint32_t index_interval_bytes,
+                                   runtime::WallTime now);
+
+}  // namespace tidemark::storage

@@ -1,0 +1,305 @@
+#include "storage/log_recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/log_reader.h"
+#include "storage/log_store.h"
+#include "storage/producer_snapshot.h"
+
+namespace tidemark::storage {
+namespace {
+
+constexpr size_t kIndexEntriesInMemory = 256;
+
+// One recovery of one log, step by step.
+class LogRecovery {
+ public:
+  LogRecovery(FileSystem& files, std::string folder, const ReplayedLog& replayed, KeyValueStore* derived,
+              const LogRecoveryOptions& options, runtime::WallTime now, RecoveryStats& stats)
+      : files_(files),
+        folder_(std::move(folder)),
+        replayed_(replayed),
+        derived_(derived),
+        options_(options),
+        now_(now),
+        stats_(stats) {}
+
+  Result<RecoveredLog> run() {
+    log_.state = replayed_.state;
+    log_.folder_name = replayed_.folder_name;
+    log_.damage = replayed_.damage;
+    TRY(find_segments());
+    TRY(load_snapshot());
+    TRY(load_indexes());
+    TRY(scan());
+    return std::move(log_);
+  }
+
+ private:
+  Result<void> find_segments() {
+    TRY_ASSIGN(const auto entries, files_.list(folder_));
+    for (const DirEntry& entry : entries) {
+      if (entry.name.ends_with(".deleted")) TRY(files_.remove(folder_ + "/" + entry.name));
+      const auto base = parse_segment_name(entry.name);
+      if (base) log_.segments.push_back(Segment{*base, entry.size, -1, -1, now_});
+    }
+    // Retention may have been cut short between the record and the files.
+    while (log_.segments.size() > 1 && log_.segments[1].base <= log_.state.log_start) {
+      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+        TRY(files_.remove(segment_path(folder_, log_.segments.front().base, suffix)));
+      log_.segments.erase(log_.segments.begin());
+    }
+    if (log_.segments.empty()) {
+      const Offset base = log_.state.log_start;
+      TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
+      log_.segments.push_back(Segment{base, 0, -1, -1, now_});
+    }
+    log_.state.log_start = std::max(log_.state.log_start, log_.segments.front().base);
+    log_.end = log_.segments.back().base;
+    return {};
+  }
+
+  Result<void> load_snapshot() {
+    if (derived_ == nullptr) return {};
+    TRY_ASSIGN(const auto value, derived_->get(snapshot_key(log_.state.log)));
+    if (!value) return {};
+    auto snapshot = decode_log_snapshot(*value);
+    if (!snapshot || snapshot->log != log_.state.log) return {};
+    const auto segment = std::find_if(log_.segments.begin(), log_.segments.end(),
+                                      [&](const Segment& s) { return s.base == snapshot->segment_base; });
+    if (segment == log_.segments.end() || segment->bytes < snapshot->position) return {};
+    auto epochs = parse_leader_epoch_checkpoint(snapshot->epochs);
+    auto producers = decode_producer_snapshot(snapshot->producers, now_);
+    if (!epochs || !producers) return {};
+    TRY_ASSIGN(const bool confirmed, confirm(*snapshot));
+    if (!confirmed) return {};
+    log_.epochs = std::move(*epochs);
+    log_.producers = std::move(producers->state);
+    snapshot_ = std::move(snapshot);
+    return {};
+  }
+
+  // Whether the log agrees that `offset`, in this epoch, lies at `position`.
+  Result<bool> confirm(const LogSnapshot& snapshot) {
+    if (snapshot.position == 0) return snapshot.offset == snapshot.segment_base;
+    TRY_ASSIGN(const auto file,
+               files_.open(segment_path(folder_, snapshot.segment_base, kLogSuffix), OpenMode::read));
+    uint64_t from = 0;
+    if (auto index = load_index<OffsetIndex>(snapshot.segment_base, kOffsetIndexSuffix)) {
+      if (auto entry = index->lookup(snapshot.offset + -1);
+          entry && static_cast<uint64_t>(entry->position) < snapshot.position)
+        from = static_cast<uint64_t>(entry->position);
+    }
+    for (const uint64_t start : {from, uint64_t{0}}) {
+      HeaderWalker walker(*file, start, snapshot.position);
+      std::optional<protocol::BatchHeader> last;
+      while (true) {
+        auto header = walker.next();
+        stats_.scanned_bytes += protocol::kBatchHeaderBytes;
+        if (!header || !*header) break;
+        last = **header;
+      }
+      if (last && walker.position() == snapshot.position)
+        return last->next_offset() == snapshot.offset && last->leader_epoch == snapshot.epoch;
+      if (start == 0) break;  // the index misled us: once more, from the beginning
+    }
+    return false;
+  }
+
+  template <class IndexType>
+  std::optional<IndexType> load_index(Offset base, std::string_view suffix) {
+    auto file = files_.open(segment_path(folder_, base, suffix), OpenMode::read);
+    if (!file) return std::nullopt;
+    auto index = IndexType::load(**file, base, kIndexEntriesInMemory);
+    if (!index) return std::nullopt;
+    return std::move(*index);
+  }
+
+  // Index files are trusted only where their newest entries name batches that are there.
+  Result<void> load_indexes() {
+    const Offset base = log_.segments.back().base;
+    log_.indexes = SegmentIndexes(base, options_.index_interval_bytes);
+    if (!snapshot_ || snapshot_->segment_base != base) return {};
+    auto offsets = load_index<OffsetIndex>(base, kOffsetIndexSuffix);
+    auto times = load_index<TimeIndex>(base, kTimeIndexSuffix);
+    if (!offsets || !times) return {};
+    if (!offsets->truncate_to(snapshot_->offset) || !times->truncate_to(snapshot_->offset)) return {};
+    if (!offsets->empty()) {
+      TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::read));
+      HeaderWalker walker(*file, static_cast<uint64_t>(offsets->last().position), snapshot_->position);
+      auto header = walker.next();
+      if (!header || !*header || (*header)->last_offset() != offsets->last().offset) return {};
+    }
+    log_.indexes = SegmentIndexes(std::move(*offsets), std::move(*times), options_.index_interval_bytes);
+    return {};
+  }
+
+  // Everything from the snapshot on, batch by batch, and the active segment from its newest index entry.
+  Result<void> scan() {
+    for (size_t i = 0; i < log_.segments.size(); ++i) {
+      Segment& s = log_.segments[i];
+      const bool is_active = i + 1 == log_.segments.size();
+      if (snapshot_ && s.base < snapshot_->segment_base) {
+        TRY(load_sealed(s));
+        continue;
+      }
+      TRY(scan_segment(s, is_active));
+      if (!is_active && log_.end != log_.segments[i + 1].base && !log_.damage && !cut_) {
+        log_.damage =
+            Error::corruption(fmt::format("{}: segment {} ends at offset {}, and the next one begins at {}",
+                                          log_.folder_name, s.base, log_.end, log_.segments[i + 1].base));
+      }
+      if (cut_) {
+        TRY(drop_behind(i));
+        break;
+      }
+    }
+    // What was answered for must be there; anything else is damage, and is never cut away silently.
+    Offset known = snapshot_ ? snapshot_->offset : kNoOffset;
+    if (log_.state.journaled) {
+      known = std::max(known, replayed_.end);
+    } else {
+      known = std::max(known, log_.state.synced);
+    }
+    if (log_.end < known && !log_.damage) {
+      log_.damage = Error::corruption(fmt::format("{}: ends at offset {}, but was answered for up to {}: {}",
+                                                  log_.folder_name, log_.end, known, stop_reason_));
+    }
+    if (log_.state.log_start > log_.end) log_.state.log_start = log_.end;
+    return {};
+  }
+
+  Result<void> load_sealed(Segment& s) {
+    auto times = load_index<TimeIndex>(s.base, kTimeIndexSuffix);
+    if (times && !times->empty()) {
+      s.max_timestamp = times->last().timestamp_ms;
+      return {};
+    }
+    TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, s.base, kLogSuffix), OpenMode::read));
+    SegmentIndexes indexes(s.base, options_.index_interval_bytes);
+    HeaderWalker walker(*file, 0, s.bytes);
+    while (true) {
+      auto header = walker.next();
+      if (!header || !*header) break;
+      indexes.append(**header, walker.batch_position());
+    }
+    stats_.scanned_bytes += s.bytes;
+    s.max_timestamp = indexes.max_timestamp().timestamp_ms;
+    return save(s.base, indexes);
+  }
+
+  Result<void> save(Offset base, SegmentIndexes& indexes) {
+    indexes.seal();
+    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) -> Result<void> {
+      TRY_ASSIGN(auto file, files_.open(segment_path(folder_, base, suffix), OpenMode::create));
+      TRY(file->truncate(0));
+      return file->write(0, std::span<const std::byte>(bytes));
+    };
+    TRY(write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes()));
+    return write(kTimeIndexSuffix, indexes.times().unwritten_bytes());
+  }
+
+  Result<void> scan_segment(Segment& s, bool is_active) {
+    TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, s.base, kLogSuffix), OpenMode::read_write));
+    SegmentIndexes own(s.base, options_.index_interval_bytes);
+    SegmentIndexes& indexes = is_active ? log_.indexes : own;
+    const bool resumes = snapshot_ && snapshot_->segment_base == s.base;
+    const uint64_t from = is_active && resumes ? std::min(indexes.resume_position(), snapshot_->position) : 0;
+    HeaderWalker walker(*file, from, s.bytes);
+    Offset expected = from == 0 ? s.base : kNoOffset;
+    uint64_t good = from;
+    while (true) {
+      auto header = walker.next();
+      if (!header || !*header) {
+        stop_reason_ = !header ? header.error().message() : "the last batch is cut short";
+        break;
+      }
+      const auto& h = **header;
+      if (expected != kNoOffset && h.base_offset != expected) {
+        stop_reason_ = fmt::format("byte {} holds offset {} instead of {}", walker.batch_position(),
+                                   h.base_offset, expected);
+        break;
+      }
+      const bool covered = snapshot_ && h.last_offset() < snapshot_->offset;
+      if (!covered) {
+        TRY_ASSIGN(const bool intact, crc_holds(*file, walker.batch_position(), h.size_in_bytes()));
+        if (!intact) {
+          stop_reason_ =
+              fmt::format("the checksum of the batch at byte {} is wrong", walker.batch_position());
+          break;
+        }
+        log_.epochs.assign(h.leader_epoch, h.base_offset);
+        log_.producers.apply(h, now_);
+      }
+      indexes.append(h, walker.batch_position());
+      if (s.first_timestamp < 0) s.first_timestamp = h.max_timestamp;
+      expected = h.next_offset();
+      log_.end = expected;
+      good = walker.position();
+    }
+    stats_.scanned_bytes += good - from;
+    log_.scanned_bytes += good - from;
+    if (good == from && resumes) log_.end = snapshot_->offset;
+    if (good < s.bytes) {
+      const bool allowed = replayed_.tail_may_be_torn || !log_.state.journaled;
+      if (!allowed && !log_.damage) {
+        log_.damage = Error::corruption(fmt::format("{}: segment {} is damaged from byte {}: {}",
+                                                    log_.folder_name, s.base, good, stop_reason_));
+      }
+      if (!log_.damage) {
+        stats_.cut_bytes += s.bytes - good;
+        TRY(file->truncate(good));
+        TRY(file->sync_data());
+        s.bytes = good;
+      }
+      cut_ = true;
+    }
+    s.max_timestamp = indexes.max_timestamp().timestamp_ms;
+    if (!is_active && !cut_) TRY(save(s.base, own));
+    if (!is_active && cut_) log_.indexes = std::move(own);
+    return {};
+  }
+
+  Result<bool> crc_holds(File& file, uint64_t position, size_t bytes) {
+    batch_.resize(bytes);
+    TRY_ASSIGN(const size_t got, file.read(position, batch_));
+    return got == bytes && protocol::batch_crc_holds(batch_);
+  }
+
+  // A cut in segment `last` makes it the active one.
+  Result<void> drop_behind(size_t last) {
+    for (size_t i = last + 1; i < log_.segments.size() && !log_.damage; ++i) {
+      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+        TRY(files_.remove(segment_path(folder_, log_.segments[i].base, suffix)));
+    }
+    log_.segments.resize(last + 1);
+    return {};
+  }
+
+  FileSystem& files_;
+  const std::string folder_;
+  const ReplayedLog& replayed_;
+  KeyValueStore* derived_;
+  const LogRecoveryOptions& options_;
+  const runtime::WallTime now_;
+  RecoveryStats& stats_;
+  RecoveredLog log_;
+  std::optional<LogSnapshot> snapshot_;
+  std::string stop_reason_;
+  std::vector<std::byte> batch_;
+  bool cut_ = false;
+};
+
+}  // namespace
+
+Result<RecoveredLog> recover_log(FileSystem& files, const std::string& data_folder,
+                                 const ReplayedLog& replayed, KeyValueStore* derived,
+                                 const LogRecoveryOptions& options, runtime::WallTime now,
+                                 RecoveryStats& stats) {
+  return LogRecovery(files, data_folder + "/" + replayed.folder_name, replayed, derived, options, now, stats)
+      .run();
+}
+
+}  // namespace tidemark::storage

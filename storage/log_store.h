@@ -1,0 +1,167 @@
+// All logs of one shard in one data folder: their journal, the effects on files that follow behind it,
+// checkpoints, the tail cache's bound, deletion. Lives on its shard's loop. A shared_ptr<Log> that somebody
+// holds across an erase() stays valid and offline.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/runtime/lane.h"
+#include "protocol/runtime/task.h"
+#include "storage/file_cache.h"
+#include "storage/journal.h"
+#include "storage/key_value_store.h"
+#include "storage/log.h"
+
+namespace tidemark::storage {
+
+// Where a folder's blocking work runs. One of each per folder, but a journal lane per journal.
+struct FolderLanes {
+  runtime::Lane& journal;
+  runtime::Lane& write;       // segment files, behind the journal
+  runtime::Lane& read;        // cold reads
+  runtime::Lane& background;  // syncs of segments, scans, the key-value store
+};
+
+struct LogStoreOptions {
+  JournalOptions journal;
+  std::string folder;  // the data folder
+  uint64_t tail_cache_bytes = 64 << 20;
+  uint64_t max_unwritten_bytes = 64 << 20;  // appended and not yet in segments; appends wait beyond
+  uint64_t bypass_bytes = 256 << 10;        // batches at least this large go to the segment first (rule 4)
+  uint64_t checkpoint_bytes = 16 << 20;     // of live journal, start a checkpoint
+  runtime::Duration checkpoint_interval = std::chrono::seconds(5);
+  uint64_t min_reserve_bytes =
+      64 << 10;  // disk space is taken in steps of this, growing to max_reserve_bytes
+  uint64_t max_reserve_bytes = 16 << 20;
+  int64_t producer_expiry_ms = 86'400'000;
+  Planted planted = Planted::none;
+};
+
+class LogStore {
+ public:
+  LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLanes lanes, FileSystem& files,
+           FileCache& cache, KeyValueStore* derived);
+  ~LogStore();
+  LogStore(const LogStore&) = delete;
+  LogStore& operator=(const LogStore&) = delete;
+
+  // Makes the journal ready. Checkpoints begin with allow_checkpoints().
+  runtime::Task<Result<void>> start(std::vector<std::string> old_journal_files);
+  // The earlier generations are in their files and synced, on every shard.
+  void allow_checkpoints();
+
+  std::shared_ptr<Log> adopt(RecoveredLog recovered, LogSettings settings);
+  // Durable on return; its folder appears behind the journal. `first_offset`: where the empty log starts.
+  runtime::Task<Result<std::shared_ptr<Log>>> create(std::string folder_name, Uuid topic_id,
+                                                     PartitionId partition, LogSettings settings);
+  // Durable on return; the files go after file.delete.delay.ms.
+  runtime::Task<Result<void>> erase(std::shared_ptr<Log> log);
+
+  // Everything journaled so far goes into its files, synced; then its journal stretches are free.
+  runtime::Task<Result<void>> checkpoint();
+  // Waits for appends in flight, checkpoints, and stops. Nothing may be appended after the call.
+  runtime::Task<Result<void>> stop();
+
+  [[nodiscard]] const std::map<LogId, std::shared_ptr<Log>>& logs() const { return logs_; }
+  [[nodiscard]] Journal& journal() { return journal_; }
+  [[nodiscard]] const LogStoreOptions& options() const { return options_; }
+  [[nodiscard]] uint64_t tail_bytes() const { return tail_bytes_; }
+  [[nodiscard]] uint64_t unwritten_bytes() const { return unwritten_bytes_; }
+  [[nodiscard]] uint64_t checkpoints() const { return checkpoints_; }
+  // Set when the folder went offline as a whole: its journal failed.
+  [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
+  std::function<void(const Error&)> on_offline;
+  // One partition went offline: who, and why.
+  std::function<void(const Log&, const Error&)> on_log_offline;
+
+ private:
+  friend class Log;
+
+  using Work = std::move_only_function<Result<void>()>;
+  struct Effect {
+    std::shared_ptr<Log> log;
+    // A write of `data` at `position` of the file `path`, or `work`.
+    std::shared_ptr<const std::string> path;
+    uint64_t position = 0;
+    runtime::BufferSlice data;
+    Offset base;
+    Work work;
+    std::move_only_function<void(bool ok)> done;
+    std::optional<Error> error{};
+  };
+
+  void add_write(Log& log, std::shared_ptr<const std::string> path, uint64_t position,
+                 runtime::BufferSlice data, Offset base);
+  // `work` runs in the write lane behind all earlier effects; `done` on the shard, exactly once. A failure
+  // takes the log offline.
+  void add_effect(Log& log, Work work, std::move_only_function<void(bool ok)> done);
+  void run_effects();
+  static void run_in_lane(FileCache& cache, std::vector<Effect>& effects);
+  void effects_ran(std::vector<Effect>& effects);
+  runtime::Task<bool> effects_done(uint64_t number);
+  void cached(Log& log, Offset base, uint64_t bytes);
+  void evict();
+  runtime::Task<void> checkpoint_loop();
+  runtime::Task<void> remove_later(std::string path, int64_t delay_ms);
+  LogId next_log_id();
+  std::shared_ptr<Log> shared(Log& log) { return logs_.at(log.id()); }
+
+  const LogStoreOptions options_;
+  runtime::Scheduler& loop_;
+  FolderLanes lanes_;
+  FileSystem& files_;
+  FileCache& cache_;
+  KeyValueStore* derived_;
+  Journal journal_;
+  std::map<LogId, std::shared_ptr<Log>> logs_;
+  uint32_t created_ = 0;
+
+  std::vector<Effect> effects_;
+  bool effects_running_ = false;
+  uint64_t effects_added_ = 0;
+  uint64_t effects_finished_ = 0;
+  runtime::Signal effects_changed_;
+
+  std::vector<std::shared_ptr<Log>> dirty_;
+  bool data_folder_changed_ = false;
+  std::vector<std::string> dead_keys_;  // of erased logs, in the key-value store
+  struct Cached {
+    std::weak_ptr<Log> log;
+    Offset base;
+  };
+  std::deque<Cached> cached_;  // the tail cache, oldest first
+  uint64_t tail_bytes_ = 0;
+  uint64_t unwritten_bytes_ = 0;
+
+  bool checkpoints_allowed_ = false;
+  bool checkpointing_ = false;
+  bool checkpoint_wanted_ = false;
+  bool stopping_ = false;
+  uint64_t checkpoints_ = 0;
+  runtime::Signal checkpoint_signal_;
+  std::optional<Error> offline_;
+  std::shared_ptr<LogStore*> alive_;
+  runtime::TaskScope tasks_;  // last: its frames go first
+};
+
+// The derived state of one log at one offset (durability.md, rule 12), as the key-value store holds it.
+struct LogSnapshot {
+  LogId log;
+  Offset offset;        // of everything below: from here on recovery reads the segments
+  LeaderEpoch epoch;    // of the last record below `offset`
+  Offset segment_base;  // where `offset` lies, or would
+  uint64_t position = 0;
+  std::string epochs;     // leader-epoch-checkpoint text
+  std::string producers;  // producer snapshot
+};
+[[nodiscard]] std::string snapshot_key(LogId log);
+[[nodiscard]] std::string encode_log_snapshot(const LogSnapshot& snapshot);
+// nullopt: not one of ours, or damaged: it is derived again.
+[[nodiscard]] std::optional<LogSnapshot> decode_log_snapshot(std::string_view value);
+
+}  // namespace tidemark::storage

@@ -1,0 +1,23 @@
+#include "storage/segment.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace tidemark::storage {
+
+std::string segment_stem(Offset base) { return fmt::format("{:020}", base.value); }
+
+std::string segment_path(const std::string& folder, Offset base, std::string_view suffix) {
+  return fmt::format("{}/{:020}{}", folder, base.value, suffix);
+}
+
+std::optional<Offset> parse_segment_name(std::string_view name) {
+  if (name.size() != 20 + kLogSuffix.size() || !name.ends_with(kLogSuffix)) return std::nullopt;
+  int64_t base = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + 20, base);
+  if (error != std::errc() || end != name.data() + 20 || base < 0) return std::nullopt;
+  return Offset(base);
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,32 @@
+// One segment of a log: `BASE.log` with `BASE.index` and `BASE.timeindex`, Kafka's names and formats. What
+// the shard knows of it; the files themselves are touched in lanes only.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "protocol/ids.h"
+#include "protocol/runtime/time.h"
+
+namespace tidemark::storage {
+
+struct Segment {
+  Offset base;
+  uint64_t bytes = 0;            // appended, whether written to the file yet or not
+  int64_t first_timestamp = -1;  // of its first batch; -1: unknown or empty
+  int64_t max_timestamp = -1;    // of its records; -1: none
+  runtime::WallTime
+      last_append{};  // when it was appended to last (for a recovered one: when it was recovered)
+};
+
+// "00000000000000000042"
+[[nodiscard]] std::string segment_stem(Offset base);
+[[nodiscard]] std::string segment_path(const std::string& folder, Offset base, std::string_view suffix);
+// The base offset if `name` is a segment's .log file.
+[[nodiscard]] std::optional<Offset> parse_segment_name(std::string_view name);
+
+inline constexpr std::string_view kLogSuffix = ".log";
+inline constexpr std::string_view kOffsetIndexSuffix = ".index";
+inline constexpr std::string_view kTimeIndexSuffix = ".timeindex";
+
+}  // namespace tidemark::storage
