@@ -31,6 +31,7 @@ TailCache::HeldBuffer TailCache::hold(const runtime::BufferSlice& slice) {
   const HeldBuffer held = evictable_.insert(evictable_.end(), Held{buffer, slice.owner->size(), 0, {}});
   by_buffer_.emplace(buffer, held);
   bytes_ += held->bytes;
+  slice.owner->release_charge();  // from now on this cache's bound counts it, not the requests'
   return held;
 }
 

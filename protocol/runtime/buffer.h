@@ -83,11 +83,17 @@ class Buffer {
         charge_(std::move(charge)) {}
   [[nodiscard]] std::span<std::byte> bytes() { return {bytes_.get(), size_}; }
   [[nodiscard]] size_t size() const { return size_; }
+  // Pays the budget back early: for a cache with a bound of its own, which keeps the buffer from now on. Only
+  // the first call counts, so that several shards may each do this.
+  void release_charge() {
+    if (!charge_released_.exchange(true, std::memory_order_acq_rel)) charge_.release();
+  }
 
  private:
   std::unique_ptr<std::byte[]> bytes_;
   size_t size_;
   Charge charge_;
+  std::atomic<bool> charge_released_{false};
 };
 
 // A piece of a buffer that keeps the whole buffer alive.
