@@ -16,11 +16,16 @@ bool VirtualTime::step() {
   mono_ = std::max(mono_, node.key().when);
   Event& event = node.mapped();
   if (event.timer != 0) event.owner->timers_.erase(event.timer);
-  VirtualScheduler* outer = std::exchange(current_, event.owner);
   ++events_run_;
+  trace_.add(static_cast<uint64_t>(mono_.time_since_epoch().count()));
+  trace_.add(event.owner->number_);
+  struct Current {
+    VirtualTime& time;
+    VirtualScheduler* outer;
+    ~Current() { time.current_ = outer; }
+  } restore{*this, std::exchange(current_, event.owner)};
   event.job();
   event.job = nullptr;  // destroyed while its scheduler is current
-  current_ = outer;
   return true;
 }
 
@@ -52,7 +57,7 @@ void VirtualScheduler::post(runtime::Job job) {
     return;
   }
   const auto delay = runtime::Duration(time_.random_.between(0, max_cross_delay_.count()));
-  runtime::MonoTime& last = last_from_[from];
+  runtime::MonoTime& last = last_from_[from->number_];
   last = std::max(last, time_.mono() + delay);
   enqueue(last, 0, 0, std::move(job));
 }
@@ -85,6 +90,11 @@ void VirtualScheduler::drop_events() {
     }
   }
   timers_.clear();
+}
+
+bool VirtualScheduler::has_events() const {
+  return std::any_of(time_.queue_.begin(), time_.queue_.end(),
+                     [this](const auto& entry) { return entry.second.owner == this; });
 }
 
 }  // namespace tidemark::simulation

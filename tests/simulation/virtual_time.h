@@ -11,6 +11,7 @@
 
 #include "protocol/runtime/random.h"
 #include "protocol/runtime/scheduler.h"
+#include "tests/simulation/trace_hash.h"
 
 namespace tidemark::simulation {
 
@@ -25,7 +26,10 @@ class VirtualTime {
   [[nodiscard]] uint64_t events_run() const { return events_run_; }
   [[nodiscard]] bool idle() const { return queue_.empty(); }
 
-  // Runs the next event; false if there is none.
+  // Everything that happens in this world, in its order.
+  [[nodiscard]] TraceHash& trace() { return trace_; }
+
+  // Runs the next event; false if there is none. What the event throws comes out of here.
   bool step();
   // Runs every event up to and including `until`, then moves the clock there.
   void run_until(runtime::MonoTime until);
@@ -54,13 +58,15 @@ class VirtualTime {
   std::map<Key, Event> queue_;
   uint64_t sequence_ = 0;
   uint64_t events_run_ = 0;
+  uint64_t schedulers_ = 0;
+  TraceHash trace_;
   VirtualScheduler* current_ = nullptr;
 };
 
 // One loop of one process. Destroying it drops its events unrun.
 class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock {
  public:
-  explicit VirtualScheduler(VirtualTime& time) : time_(time) {}
+  explicit VirtualScheduler(VirtualTime& time) : time_(time), number_(++time.schedulers_) {}
   ~VirtualScheduler() override { drop_events(); }
 
   void post(runtime::Job job) override;
@@ -70,6 +76,7 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
 
   // What a crash does: everything queued is dropped unrun, again and again until the queue stays dry.
   void drop_events();
+  [[nodiscard]] bool has_events() const;
   // Skew of this process's wall clock, and the longest delay drawn for a job posted by another loop.
   void set_wall_skew(std::chrono::milliseconds skew) { wall_skew_ = skew; }
   void set_max_cross_delay(runtime::Duration delay) { max_cross_delay_ = delay; }
@@ -82,7 +89,8 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
 
   VirtualTime& time_;
   std::map<uint64_t, VirtualTime::Key> timers_;
-  std::map<VirtualScheduler*, runtime::MonoTime> last_from_;  // jobs of one caller keep their order
+  const uint64_t number_;                            // of all schedulers of this world
+  std::map<uint64_t, runtime::MonoTime> last_from_;  // jobs of one caller keep their order
   uint64_t next_timer_ = 0;
   std::chrono::milliseconds wall_skew_{0};
   runtime::Duration max_cross_delay_{0};

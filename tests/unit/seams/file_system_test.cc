@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/posix/posix_file_system.h"
+#include "tests/simulation/sim_file_system.h"
 #include "tests/unit/seams/temporary_folder.h"
 
 using namespace tidemark;
@@ -27,6 +28,15 @@ struct PosixSubject final : Subject {
   PosixFileSystem files_;
 };
 
+struct SimulatedSubject final : Subject {
+  SimulatedSubject() { REQUIRE(files_.create_dir(root())); }
+  FileSystem& files() override { return files_; }
+  std::string root() override { return "/data/folder"; }
+  simulation::FaultCounters counters_;
+  simulation::SimDisk disk_{7, counters_};
+  simulation::SimFileSystem files_{disk_};
+};
+
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -35,6 +45,7 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"posix", [] { return std::make_unique<PosixSubject>(); }},
+      {"simulated", [] { return std::make_unique<SimulatedSubject>(); }},
   };
   return all;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/rocksdb/rocksdb_store.h"
+#include "tests/simulation/sim_key_value_store.h"
 #include "tests/unit/seams/temporary_folder.h"
 
 using namespace tidemark;
@@ -36,6 +37,19 @@ struct RocksdbSubject final : Subject {
   OpenedStore opened_;
 };
 
+struct SimulatedSubject final : Subject {
+  KeyValueStore& store() override { return *store_; }
+  void reopen() override {
+    disk_.exit_process();
+    store_ = std::make_unique<simulation::SimKeyValueStore>(content_);
+  }
+  simulation::FaultCounters counters_;
+  simulation::SimDisk disk_{7, counters_};
+  simulation::SimStoreContent content_{disk_, counters_};
+  std::unique_ptr<simulation::SimKeyValueStore> store_ =
+      std::make_unique<simulation::SimKeyValueStore>(content_);
+};
+
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -44,6 +58,7 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"rocksdb", [] { return std::make_unique<RocksdbSubject>(); }},
+      {"simulated", [] { return std::make_unique<SimulatedSubject>(); }},
   };
   return all;
 }

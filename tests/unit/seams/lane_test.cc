@@ -13,6 +13,7 @@
 #include "broker/runtime/system_clock.h"
 #include "broker/runtime/thread_lane.h"
 #include "protocol/runtime/lane.h"
+#include "tests/simulation/sim_lane.h"
 
 using namespace tidemark;
 using namespace tidemark::runtime;
@@ -70,6 +71,19 @@ struct ThreadSubject final : Subject {
   broker::ThreadLane lane_{"test-lane"};
 };
 
+struct SimulatedSubject final : Subject {
+  Lane& lane() override { return lane_; }
+  Scheduler& home() override { return home_; }
+  void run_until(const std::function<bool()>& ready) override {
+    while (!ready()) REQUIRE(time_.step());
+  }
+  simulation::VirtualTime time_{7};
+  simulation::FaultCounters counters_;
+  simulation::SimDisk disk_{7, counters_};
+  simulation::VirtualScheduler home_{time_};
+  simulation::SimLane lane_{time_, disk_};
+};
+
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -78,6 +92,7 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"thread", [] { return std::make_unique<ThreadSubject>(); }},
+      {"simulated", [] { return std::make_unique<SimulatedSubject>(); }},
   };
   return all;
 }

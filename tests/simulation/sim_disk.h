@@ -1,0 +1,177 @@
+// The disk of one simulated machine. It outlives the processes that use it: a killed process leaves what it
+// wrote as the process saw it, a power cut keeps any subset of what was not synced (sectors, sizes and
+// directory operations, each for itself). Every operation is counted, costs virtual time that the lane which
+// runs it accounts for, and may be the one at which a crash strikes. All draws come from one seed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/runtime/random.h"
+#include "protocol/runtime/time.h"
+#include "storage/file.h"
+#include "tests/simulation/fault_counters.h"
+#include "tests/simulation/sim_inode.h"
+#include "tests/simulation/trace_hash.h"
+
+namespace tidemark::simulation {
+
+// Thrown out of the disk operation at which the process dies. Nothing but SimLane and the world catches it.
+struct SimCrash {};
+
+enum class DiskOp : uint8_t {
+  open,
+  read,
+  write,
+  sync,
+  truncate,
+  size,
+  reserve,
+  rename,
+  remove,
+  create_dir,
+  sync_dir,
+  list,
+  exists,
+  space,
+  lock,
+  kv_read,
+  kv_write,
+  kv_sync,
+};
+[[nodiscard]] std::string_view disk_op_name(DiskOp op);
+inline constexpr size_t kDiskOps = static_cast<size_t>(DiskOp::kv_sync) + 1;
+
+// How hostile the disk is; changed by the world at any time.
+struct DiskFaults {
+  double sync_fails = 0;   // per sync
+  double read_fails = 0;   // per read: EIO
+  double write_fails = 0;  // per write: EIO
+  double stalls = 0;       // per operation: it takes up to longest_stall
+  double writes_back = 0;  // per write: the system writes some sectors of that file by itself
+  double slowness = 1;     // factor on every cost
+  runtime::Duration longest_stall = std::chrono::seconds(5);
+};
+
+class SimDisk {
+ public:
+  SimDisk(uint64_t seed, FaultCounters& counters, TraceHash* trace = nullptr);
+  SimDisk(const SimDisk&) = delete;
+  SimDisk& operator=(const SimDisk&) = delete;
+
+  DiskFaults faults;
+  // All files together may take this much; may drop below what is taken.
+  uint64_t quota_bytes = 1ULL << 40;
+
+  [[nodiscard]] uint64_t used_bytes() const { return used_; }
+  [[nodiscard]] uint64_t operations() const { return operations_; }
+  [[nodiscard]] uint64_t operations(DiskOp op) const { return by_op_[static_cast<size_t>(op)]; }
+
+  // The process dies at the `countdown`-th operation from now (1: the next one); 0: never.
+  void crash_at(uint64_t countdown) { countdown_ = countdown; }
+  // True from the throw of SimCrash until the crash is carried out; operations do nothing meanwhile.
+  [[nodiscard]] bool dying() const { return dying_; }
+
+  // The process has stopped in order. REQUIRES: none of its File objects is left.
+  void exit_process();
+  // The process is gone; what it wrote is as it saw it. REQUIRES: none of its File objects is left.
+  void crash_process();
+  // The machine lost power. REQUIRES: as above.
+  void crash_power();
+  // Called in crash_power(): for what else lives on this machine (the key-value store).
+  std::vector<std::function<void(runtime::Random&)>> on_power_crash;
+
+  // What the operations since the last call cost. The lane that runs them calls it.
+  runtime::Duration take_cost() { return std::exchange(cost_, runtime::Duration(0)); }
+
+  // Damage, done behind the process's back.
+  void remove_tree(const std::string& path);
+  // Flips one bit of synced content; the path and position, or nothing if there is no such byte. `position`
+  // is drawn if not given.
+  struct Flip {
+    std::string path;
+    uint64_t position;
+  };
+  std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter);
+  // Every file, in order of their paths, as seen.
+  [[nodiscard]] std::vector<std::string> all_files() const;
+
+  // For SimFileSystem, SimFile and SimKeyValueStore: counts, draws the cost, and strikes if it is time.
+  // `before_crash` does a part of the operation if the crash comes in its middle.
+  void operation(DiskOp op, std::string_view path, uint64_t bytes,
+                 const std::function<void()>& before_crash = {});
+  // Draws whether a fault of this rate strikes now.
+  bool strikes(double rate, uint64_t& counter);
+
+ private:
+  friend class SimFileSystem;
+  friend class SimFile;
+
+  struct DirOp {
+    // A create has no `from`, a remove no `to`.
+    std::shared_ptr<SimInode> from_dir;
+    std::string from;
+    std::shared_ptr<SimInode> to_dir;
+    std::string to;
+    std::shared_ptr<SimInode> inode;
+  };
+
+  std::shared_ptr<SimInode> find(std::string_view path) const;
+  // The folder of `path` and the last part of its name; null if the folder is not there.
+  std::pair<std::shared_ptr<SimInode>, std::string> find_parent(std::string_view path) const;
+  void link(const std::shared_ptr<SimInode>& dir, const std::string& name,
+            const std::shared_ptr<SimInode>& inode);
+  void unlink(const std::shared_ptr<SimInode>& dir, const std::string& name);
+  void record(DirOp op) { dir_ops_.push_back(std::move(op)); }
+  void sync_entries(const std::shared_ptr<SimInode>& dir);
+  static void apply(const DirOp& op);
+  // Takes disk space for the file up to `end`; false: the disk is full, and nothing was taken.
+  bool allocate(SimInode& inode, uint64_t end);
+  void release(SimInode& inode, uint64_t size);
+  void closed(SimInode& inode);
+  void recount();
+  void forget_handles();
+
+  runtime::SeededRandom random_;
+  TraceHash* trace_;
+  std::shared_ptr<SimInode> root_ = std::make_shared<SimInode>(true);
+  std::deque<DirOp> dir_ops_;  // not synced, oldest first
+  uint64_t used_ = 0;
+  uint64_t handles_ = 0;
+  uint64_t operations_ = 0;
+  std::array<uint64_t, kDiskOps> by_op_{};
+  uint64_t countdown_ = 0;
+  bool dying_ = false;
+  runtime::Duration cost_{0};
+
+  struct Counts {
+    uint64_t& process_crash;
+    uint64_t& power_crash;
+    uint64_t& crash_in_operation;
+    uint64_t& sectors_lost;
+    uint64_t& sectors_kept;
+    uint64_t& torn_file;
+    uint64_t& size_lost;
+    uint64_t& zeros_exposed;
+    uint64_t& entry_lost;
+    uint64_t& entry_kept;
+    uint64_t& sync_failed;
+    uint64_t& read_failed;
+    uint64_t& write_failed;
+    uint64_t& stalled;
+    uint64_t& wrote_back;
+    uint64_t& full;
+    uint64_t& bit_flipped;
+    uint64_t& tree_removed;
+  };
+  Counts counts_;
+};
+
+}  // namespace tidemark::simulation
