@@ -18,6 +18,8 @@ std::string emit_api_header(const Schemas& schemas);
 std::string emit_api_source(const Schemas& schemas, size_t groups);
 
 std::string header_name(const Message& message);
+// Where a message's inner structs are defined; the message has aliases of them.
+std::string types_namespace(const Message& message);
 
 // The member's C++ type, and its initial value with ` = ` or braces ("" for none).
 std::string cpp_type(const Field& field);

@@ -9,6 +9,8 @@ namespace tidemark::codegen {
 
 std::string header_name(const Message& message) { return snake_case(message.name) + ".h"; }
 
+std::string types_namespace(const Message& message) { return snake_case(message.name) + "_types"; }
+
 std::string element_type(const Field& field) {
   switch (field.type) {
     case Type::int8:
@@ -159,6 +161,19 @@ std::string emit_header(const Message& message) {
   std::string out =
       fmt::format("// Generated from protocol/schemas/{}: edit that file, not this one.\n", message.file);
   out += "#pragma once\n\n#include \"protocol/message.h\"\n\nnamespace tidemark::protocol {\n\n";
+  // The inner structs stand before the outer one, which names them: a class that is nested for real has no
+  // default constructor until the outer one is complete, and std::optional asks earlier.
+  if (!message.structs.empty()) out += fmt::format("namespace {} {{\n\n", types_namespace(message));
+  for (const auto& structure : message.structs) {
+    out += fmt::format("struct {} {{\n", structure->name);
+    if (structure->is_element) {
+      out +=
+          fmt::format("  static constexpr size_t kMinWireBytes = {};\n", min_wire_bytes(message, *structure));
+    }
+    emit_members(out, message, *structure, "  ");
+    out += "};\n\n";
+  }
+  if (!message.structs.empty()) out += fmt::format("}}  // namespace {}\n\n", types_namespace(message));
   out += fmt::format("struct {} {{\n", message.name);
   out += fmt::format("  static constexpr std::string_view kName = \"{}\";\n", message.name);
   out += fmt::format("  static constexpr MessageKind kKind = MessageKind::{};\n", kKinds.at(message.kind));
@@ -169,20 +184,16 @@ std::string emit_header(const Message& message) {
   out += fmt::format("  static constexpr VersionRange kVersions = {};\n", version_range(message.versions));
   out += fmt::format("  static constexpr VersionRange kFlexible = {};\n\n", version_range(message.flexible));
   for (const auto& structure : message.structs) {
-    out += fmt::format("  struct {} {{\n", structure->name);
-    if (structure->is_element) {
-      out += fmt::format("    static constexpr size_t kMinWireBytes = {};\n",
-                         min_wire_bytes(message, *structure));
-    }
-    emit_members(out, message, *structure, "    ");
-    out += "  };\n\n";
+    out += fmt::format("  using {0} = {1}::{0};\n", structure->name, types_namespace(message));
   }
+  if (!message.structs.empty()) out += "\n";
   emit_members(out, message, message.body, "  ");
   out += "  static Result<" + message.name + "> decode(Decoder& in, int16_t version);\n";
   out += "  // Sizes, and whether this version can carry the values: see protocol/message.h.\n";
   out += "  [[nodiscard]] Sizer measure(int16_t version) const;\n";
   out +=
-      "  [[nodiscard]] size_t encoded_size(int16_t wire_version) const { return measure(wire_version).wire_bytes(); "
+      "  [[nodiscard]] size_t encoded_size(int16_t wire_version) const { return "
+      "measure(wire_version).wire_bytes(); "
       "}\n";
   out += "  [[nodiscard]] Result<void> check_encodable(int16_t version) const;\n";
   out += "  void encode(Encoder& out, int16_t version) const;\n";

@@ -242,7 +242,7 @@ class StructEmitter {
 std::string emit_message(const Message& message) {
   std::string out;
   for (const auto& structure : message.structs) {
-    const std::string qualified = message.name + "::" + structure->name;
+    const std::string qualified = types_namespace(message) + "::" + structure->name;
     if (structure->is_element) {
       out +=
           fmt::format("static_assert(sizeof({0}) <= kMemoryPerFrameByte * {0}::kMinWireBytes);\n", qualified);
