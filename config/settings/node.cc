@@ -1,0 +1,87 @@
+// What this node is, where its data lies, and what topics get that ask for nothing.
+#include "config/settings/rows.h"
+
+namespace tidemark::config {
+namespace {
+
+using namespace rows;
+
+constexpr Setting kSettings[] = {
+    differing(broker("node.id", kInt, "1", at_least(0), kHigh, kReadOnly, honoured(""),
+                     "This node's number in the cluster; written into the data folder at first start."),
+              "(required)"),
+    broker("broker.id", kInt, "-1", kAny, kHigh, kReadOnly, honoured(""),
+           "An older name of node.id; if both are set they must agree."),
+    accepting(differing(broker("process.roles", kList, "broker,controller", list_of("broker, controller"),
+                               kHigh, kReadOnly, refused(kOneProcess),
+                               "What this process is; in this release always broker and controller in one."),
+                        "(required)"),
+              "controller,broker"),
+    broker("broker.rack", kString, kNull, kAny, kMedium, kReadOnly, honoured(""),
+           "The rack or zone of this node, told to clients in Metadata."),
+    differing(broker("log.dir", kList, "./tidemark-data", kAny, kHigh, kReadOnly, honoured(""),
+                     "The data folder, if log.dirs is not set."),
+              "/tmp/kafka-logs"),
+    broker("log.dirs", kList, kNull, kAny, kHigh, kReadOnly, honoured(""),
+           "The data folders; this release takes one."),
+    broker("cordoned.log.dirs", kList, "", kAny, kMedium, kPerBroker, refused(kOneFolder),
+           "Data folders that take no new partitions."),
+    broker("log.dir.failure.timeout.ms", kLong, "30000", at_least(1), kLow, kReadOnly, refused(kOneFolder),
+           "How long a failed folder may stay unreported before the broker stops."),
+    broker("auto.create.topics.enable", kBoolean, "true", kAny, kHigh, kReadOnly, honoured(""),
+           "Whether asking for an unknown topic with Metadata may create it."),
+    broker("delete.topic.enable", kBoolean, "true", kAny, kHigh, kReadOnly, honoured(""),
+           "Whether DeleteTopics is allowed."),
+    broker("num.partitions", kInt, "1", at_least(1), kMedium, kReadOnly, honoured(""),
+           "Partitions of a topic that is created without saying how many."),
+    broker("default.replication.factor", kInt, "1", kAny, kMedium, kReadOnly, honoured(""),
+           "Replicas of a topic that is created without saying how many."),
+    broker("min.insync.replicas", kInt, "1", at_least(1), kHigh, kClusterWide, honoured(""),
+           "In-sync replicas that an acks=all write needs; never more than a partition has."),
+    broker("controlled.shutdown.enable", kBoolean, "true", kAny, kMedium, kReadOnly,
+           refused(kAlwaysControlled), "Whether leadership moves away before the broker stops."),
+    broker("request.timeout.ms", kInt, "30000", kAny, kHigh, kReadOnly, refused(kNoReplication),
+           "How long a broker waits for another's answer."),
+    broker("background.threads", kInt, "10", at_least(1), kHigh, kClusterWide, ignored(kThreads),
+           "Threads for Kafka's background work."),
+    broker("num.io.threads", kInt, "8", at_least(1), kHigh, kClusterWide, ignored(kThreads),
+           "Threads that carry out requests in Kafka."),
+    broker("num.network.threads", kInt, "3", at_least(1), kHigh, kClusterWide, ignored(kThreads),
+           "Threads that read and write sockets in Kafka."),
+    broker("num.recovery.threads.per.data.dir", kInt, "2", at_least(1), kHigh, kClusterWide,
+           ignored(kThreads), "Threads that load logs at Kafka's start."),
+    broker("num.replica.alter.log.dirs.threads", kInt, kNull, kAny, kHigh, kReadOnly, ignored(kThreads),
+           "Threads that move replicas between folders in Kafka."),
+    broker("num.replica.fetchers", kInt, "1", at_least(1), kHigh, kClusterWide, ignored(kThreads),
+           "Fetcher threads per source broker in Kafka."),
+    broker("metric.reporters", kList, "org.apache.kafka.common.metrics.JmxReporter", kAny, kLow, kClusterWide,
+           ignored(kJmx), "Java classes that report metrics."),
+    broker("metrics.num.samples", kInt, "2", at_least(1), kLow, kReadOnly, ignored(kJmx),
+           "Samples behind a metric of Kafka's."),
+    broker("metrics.recording.level", kString, "INFO", kAny, kLow, kReadOnly, ignored(kJmx),
+           "Which of Kafka's metrics are recorded."),
+    broker("metrics.sample.window.ms", kLong, "30000", at_least(1), kLow, kReadOnly, ignored(kJmx),
+           "Length of a sample of Kafka's metrics."),
+    broker("kafka.metrics.polling.interval.secs", kInt, "10", at_least(1), kLow, kReadOnly, ignored(kJmx),
+           "How often Kafka's own reporters poll."),
+    broker("kafka.metrics.reporters", kList, "", kAny, kLow, kReadOnly, ignored(kJmx),
+           "Java classes for Kafka's older metrics."),
+    broker("telemetry.max.bytes", kInt, "1048576", at_least(1), kLow, kReadOnly, refused(kNoTelemetry),
+           "Largest metrics push that a client may send."),
+    broker("quota.window.num", kInt, "11", at_least(1), kLow, kReadOnly, refused(kNoQuotas),
+           "Samples kept for client quotas."),
+    broker("quota.window.size.seconds", kInt, "1", at_least(1), kLow, kReadOnly, refused(kNoQuotas),
+           "Length of a sample for client quotas."),
+    broker("controller.quota.window.num", kInt, "11", at_least(1), kLow, kReadOnly, refused(kNoQuotas),
+           "Samples kept for quotas on topic changes."),
+    broker("controller.quota.window.size.seconds", kInt, "1", at_least(1), kLow, kReadOnly,
+           refused(kNoQuotas), "Length of a sample for quotas on topic changes."),
+    broker("config.providers", kList, "", kAny, kLow, kClusterWide, refused(kNoPlugins),
+           "Java classes that fill in values from elsewhere, such as secrets."),
+};
+
+}  // namespace
+
+std::span<const Setting> node_settings() { return kSettings; }
+
+}  // namespace tidemark::config

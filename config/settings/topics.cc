@@ -1,0 +1,87 @@
+// A topic's own settings, all dynamic.
+#include "config/settings/rows.h"
+
+namespace tidemark::config {
+namespace {
+
+using namespace rows;
+
+constexpr Setting kSettings[] = {
+    refusing(topic("cleanup.policy", kList, "delete", list_of("compact, delete"), "log.cleanup.policy",
+                   honoured(""), "What happens to old segments: delete drops them, an empty list keeps all."),
+             "compact", kNoCompaction),
+    topic("compression.type", kString, "producer", one_of(kCompressionTypes), "compression.type",
+          honoured(""), "Codec that is stored; producer keeps what came, others are recompressed."),
+    topic("compression.gzip.level", kInt, "-1", kGzipLevel, "compression.gzip.level", honoured(""),
+          "Level when the broker compresses with gzip; -1 is the library's choice."),
+    topic("compression.lz4.level", kInt, "9", between(1, 17), "compression.lz4.level", honoured(""),
+          "Level when the broker compresses with lz4."),
+    topic("compression.zstd.level", kInt, "3", between(-131072, 22), "compression.zstd.level", honoured(""),
+          "Level when the broker compresses with zstd."),
+    topic("delete.retention.ms", kLong, "86400000", at_least(0), "log.cleaner.delete.retention.ms",
+          refused(kNoCompaction), "How long tombstones stay after compaction."),
+    topic("file.delete.delay.ms", kLong, "60000", at_least(0), "log.segment.delete.delay.ms", honoured(""),
+          "How long a removed segment's files stay."),
+    topic("flush.messages", kLong, "9223372036854775807", at_least(1), "log.flush.interval.messages",
+          honoured(""), "Records after which a write.caching topic is synced; journaled topics always are."),
+    topic("flush.ms", kLong, "9223372036854775807", at_least(0), "log.flush.interval.ms", honoured(""),
+          "Time after which a write.caching topic is synced; journaled topics always are."),
+    topic("follower.replication.throttled.replicas", kList, "", kThrottledReplicas, "",
+          refused(kNoReplication), "Replicas whose fetching is throttled, as PARTITION:BROKER,... or *."),
+    topic("index.interval.bytes", kInt, "4096", at_least(0), "log.index.interval.bytes", honoured(""),
+          "Bytes of records between two index entries."),
+    topic("leader.replication.throttled.replicas", kList, "", kThrottledReplicas, "", refused(kNoReplication),
+          "Replicas whose leader throttles its followers, as PARTITION:BROKER,... or *."),
+    topic("local.retention.bytes", kLong, "-2", at_least(-2), "log.local.retention.bytes",
+          refused(kNoTiering), "Bytes that stay local once they are tiered; -2 follows retention.bytes."),
+    topic("local.retention.ms", kLong, "-2", at_least(-2), "log.local.retention.ms", refused(kNoTiering),
+          "Time that segments stay local once they are tiered; -2 follows retention.ms."),
+    topic("max.compaction.lag.ms", kLong, "9223372036854775807", at_least(1),
+          "log.cleaner.max.compaction.lag.ms", refused(kNoCompaction),
+          "Longest that a record may stay uncompacted."),
+    topic("max.message.bytes", kInt, "1048588", at_least(0), "message.max.bytes", honoured(""),
+          "Largest record batch, after compression, that is taken."),
+    topic("message.timestamp.after.max.ms", kLong, "3600000", at_least(0),
+          "log.message.timestamp.after.max.ms", honoured(""),
+          "How far ahead of the broker's clock a record's time may be."),
+    topic("message.timestamp.before.max.ms", kLong, "9223372036854775807", at_least(0),
+          "log.message.timestamp.before.max.ms", honoured(""),
+          "How far behind the broker's clock a record's time may be."),
+    topic("message.timestamp.type", kString, "CreateTime", one_of("CreateTime, LogAppendTime"),
+          "log.message.timestamp.type", honoured(""),
+          "Whether a record's time is the producer's or that of its append."),
+    topic("min.cleanable.dirty.ratio", kDouble, "0.5", between(0, 1), "log.cleaner.min.cleanable.ratio",
+          refused(kNoCompaction), "Share of uncompacted bytes at which the cleaner starts."),
+    topic("min.compaction.lag.ms", kLong, "0", at_least(0), "log.cleaner.min.compaction.lag.ms",
+          refused(kNoCompaction), "Shortest that a record stays uncompacted."),
+    topic("min.insync.replicas", kInt, "1", at_least(1), "min.insync.replicas", honoured(""),
+          "In-sync replicas that an acks=all write needs; never more than the partition has."),
+    topic("preallocate", kBoolean, "false", kAny, "log.preallocate", refused(kNoPreallocation),
+          "Whether a new segment's file gets its full size at once."),
+    topic("remote.log.copy.disable", kBoolean, "false", kAny, "", refused(kNoTiering),
+          "Whether new segments are no longer tiered."),
+    topic("remote.log.delete.on.disable", kBoolean, "false", kAny, "", refused(kNoTiering),
+          "Whether tiered segments go when tiering is switched off."),
+    topic("remote.storage.enable", kBoolean, "false", kAny, "", refused(kNoTiering),
+          "Whether segments are tiered."),
+    topic("retention.bytes", kLong, "-1", kAny, "log.retention.bytes", honoured(""),
+          "Bytes of a partition beyond which its oldest segments go; negative for no limit."),
+    topic("retention.ms", kLong, "604800000", at_least(-1), "log.retention.ms", honoured(""),
+          "Age at which segments go; -1 for no limit."),
+    topic("segment.bytes", kInt, "1073741824", at_least(1048576), "log.segment.bytes", honoured(""),
+          "Size at which a segment is rolled."),
+    topic("segment.index.bytes", kInt, "10485760", at_least(4), "log.index.size.max.bytes", honoured(""),
+          "Size of an index at which its segment is rolled."),
+    topic("segment.jitter.ms", kLong, "0", at_least(0), "log.roll.jitter.ms", honoured(""),
+          "Most that is randomly taken from segment.ms, so that partitions do not roll together."),
+    topic("segment.ms", kLong, "604800000", at_least(1), "log.roll.ms", honoured(""),
+          "Age at which a segment is rolled even if it is small."),
+    topic("unclean.leader.election.enable", kBoolean, "false", kAny, "unclean.leader.election.enable",
+          refused(kNoReplication), "Whether a replica that is not in sync may lead, losing records."),
+};
+
+}  // namespace
+
+std::span<const Setting> topic_settings() { return kSettings; }
+
+}  // namespace tidemark::config
