@@ -181,11 +181,17 @@ void read_nullable_structs(Decoder& in, std::optional<std::vector<T>>& out, bool
   out.reset();
   if (count) read_struct_elements(in, out.emplace(), *count, version);
 }
-// A struct that may be null stands behind one byte: -1 for null.
+// A struct that may be null stands behind one byte: -1 for null, and among the tagged fields behind a varint:
+// 0 for null.
 template <class T>
 void read_nullable_struct(Decoder& in, std::optional<T>& out, int16_t version) {
   out.reset();
   if (in.read_int8() >= 0 && !in.failed()) out.emplace().read(in, version);
+}
+template <class T>
+void read_tagged_nullable_struct(Decoder& in, std::optional<T>& out, int16_t version) {
+  out.reset();
+  if (in.read_uvarint() != 0 && !in.failed()) out.emplace().read(in, version);
 }
 
 }  // namespace tidemark::protocol

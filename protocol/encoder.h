@@ -202,6 +202,11 @@ void write_nullable_struct(Out& out, const std::optional<T>& value, int16_t vers
   out.put(static_cast<int8_t>(value ? 1 : -1));
   if (value) value->write(out, version);
 }
+template <class Out, class T>
+void write_tagged_nullable_struct(Out& out, const std::optional<T>& value, int16_t version) {
+  out.put_uvarint(value ? 1 : 0);
+  if (value) value->write(out, version);
+}
 template <class Out>
 void write_unknown_tags(Out& out, const UnknownTags& tags) {
   out.put_uvarint(static_cast<uint32_t>(tags.size()));

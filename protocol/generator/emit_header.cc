@@ -13,32 +13,19 @@ std::string types_namespace(const Message& message) { return snake_case(message.
 
 std::string element_type(const Field& field) {
   switch (field.type) {
-    case Type::int8:
-      return "int8_t";
-    case Type::int16:
-      return "int16_t";
-    case Type::int32:
-      return "int32_t";
-    case Type::int64:
-      return "int64_t";
-    case Type::uint16:
-      return "uint16_t";
-    case Type::uint32:
-      return "uint32_t";
-    case Type::float64:
-      return "double";
-    case Type::boolean:
-      return "bool";
-    case Type::string:
-      return "std::string_view";
-    case Type::bytes:
-      return "std::span<const std::byte>";
-    case Type::records:
-      return "Records";
-    case Type::uuid:
-      return "Uuid";
-    case Type::structure:
-      return field.target->name;
+    case Type::int8: return "int8_t";
+    case Type::int16: return "int16_t";
+    case Type::int32: return "int32_t";
+    case Type::int64: return "int64_t";
+    case Type::uint16: return "uint16_t";
+    case Type::uint32: return "uint32_t";
+    case Type::float64: return "double";
+    case Type::boolean: return "bool";
+    case Type::string: return "std::string_view";
+    case Type::bytes: return "std::span<const std::byte>";
+    case Type::records: return "Records";
+    case Type::uuid: return "Uuid";
+    case Type::structure: return field.target->name;
   }
   return "";
 }
@@ -80,16 +67,11 @@ std::string is_default_expression(const Field& field) {
       const std::string text = field.default_text.value_or("");
       return text.empty() ? x + ".empty()" : fmt::format("{} == \"{}\"", x, text);
     }
-    case Type::boolean:
-      return field.default_text.value_or("false") == "true" ? x : "!" + x;
-    case Type::uuid:
-      return x + ".is_zero()";
-    case Type::records:
-      return x + (field.is_nullable() ? ".is_null()" : ".size() == 0");
-    case Type::structure:
-      return x + ".is_default()";
-    default:
-      return fmt::format("{} == {}", x, field.default_text.value_or("0"));
+    case Type::boolean: return field.default_text.value_or("false") == "true" ? x : "!" + x;
+    case Type::uuid: return x + ".is_zero()";
+    case Type::records: return x + (field.is_nullable() ? ".is_null()" : ".size() == 0");
+    case Type::structure: return x + ".is_default()";
+    default: return fmt::format("{} == {}", x, field.default_text.value_or("0"));
   }
 }
 

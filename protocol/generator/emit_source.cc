@@ -74,8 +74,7 @@ class StructEmitter {
                          may_be_null(field));
     }
     switch (field.type) {
-      case Type::boolean:
-        return x + " = in.read_bool();";
+      case Type::boolean: return x + " = in.read_bool();";
       case Type::string:
       case Type::bytes: {
         const char* what = field.type == Type::string ? "string" : "bytes";
@@ -85,10 +84,12 @@ class StructEmitter {
       case Type::records:
         return fmt::format("{} = in.read_records({}, {});", x, flex(field), may_be_null(field));
       case Type::structure:
-        if (field.is_nullable()) return fmt::format("read_nullable_struct(in, {}, wire_version);", x);
+        if (field.is_nullable()) {
+          return fmt::format("read_{}nullable_struct(in, {}, wire_version);", field.tag >= 0 ? "tagged_" : "",
+                             x);
+        }
         return x + ".read(in, wire_version);";
-      default:
-        return fmt::format("{} = in.read_{}();", x, field.type_name);
+      default: return fmt::format("{} = in.read_{}();", x, field.type_name);
     }
   }
 
@@ -116,10 +117,12 @@ class StructEmitter {
         return fmt::format("{}.put_records({}, {}, {}, {});", to, x, flex(field), may_be_null(field),
                            label(field));
       case Type::structure:
-        if (field.is_nullable()) return fmt::format("write_nullable_struct({}, {}, wire_version);", to, x);
+        if (field.is_nullable()) {
+          return fmt::format("write_{}nullable_struct({}, {}, wire_version);",
+                             field.tag >= 0 ? "tagged_" : "", to, x);
+        }
         return fmt::format("{}.write({}, wire_version);", x, to);
-      default:
-        return fmt::format("{}.put({});", to, x);
+      default: return fmt::format("{}.put({});", to, x);
     }
   }
 

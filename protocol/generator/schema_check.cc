@@ -139,6 +139,10 @@ class Resolver {
     if (field.is_plain_struct() && field.is_nullable() && !field.nullable.covers(field.versions)) {
       refuse("a struct that is nullable in some of its versions only");
     }
+    if (field.is_plain_struct() && field.is_nullable() && field.tag >= 0 &&
+        !field.tagged.covers(field.versions)) {
+      refuse("a nullable struct that is tagged in some of its versions only");
+    }
     if (field.default_text && (field.is_array || field.type == Type::structure || field.type == Type::bytes ||
                                field.type == Type::records || field.type == Type::uuid)) {
       refuse("this type takes no default but null");
@@ -177,26 +181,18 @@ size_t field_wire_bytes(const Message& message, const Field& field, int version)
   if (field.is_array) return compact ? 1 : 4;
   switch (field.type) {
     case Type::int8:
-    case Type::boolean:
-      return 1;
+    case Type::boolean: return 1;
     case Type::int16:
-    case Type::uint16:
-      return 2;
+    case Type::uint16: return 2;
     case Type::int32:
-    case Type::uint32:
-      return 4;
+    case Type::uint32: return 4;
     case Type::int64:
-    case Type::float64:
-      return 8;
-    case Type::uuid:
-      return 16;
-    case Type::string:
-      return compact ? 1 : 2;
+    case Type::float64: return 8;
+    case Type::uuid: return 16;
+    case Type::string: return compact ? 1 : 2;
     case Type::bytes:
-    case Type::records:
-      return compact ? 1 : 4;
-    case Type::structure:
-      return field.is_nullable() ? 1 : wire_bytes(message, *field.target, version);
+    case Type::records: return compact ? 1 : 4;
+    case Type::structure: return field.is_nullable() ? 1 : wire_bytes(message, *field.target, version);
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "protocol/messages/api_versions_response.h"
 #include "protocol/messages/consumer_group_member_metadata_value.h"
 #include "protocol/messages/create_topics_response.h"
+#include "protocol/messages/describe_topic_partitions_request.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
 #include "protocol/messages/list_offsets_request.h"
@@ -219,15 +220,41 @@ TEST_CASE("records are holes in the encoded buffer: deferred ones and views alik
   }
 }
 
-TEST_CASE("a nullable struct stands behind a byte, and a tagged null one is told from its default") {
+TEST_CASE("a tagged nullable struct stands behind a varint, and null is told from its default") {
   ConsumerGroupMemberMetadataValue member;
   member.classic_member_metadata.reset();
   const auto encoded = encode_message(member, 0);
   REQUIRE(encoded);
-  CHECK(vectors::to_hex(encoded->bytes).ends_with("010001ff"));
+  CHECK(vectors::to_hex(encoded->bytes).ends_with("01000100"));
   const auto back = decode_all<ConsumerGroupMemberMetadataValue>(encoded->bytes, 0);
   REQUIRE(back);
   CHECK_FALSE(back->classic_member_metadata.has_value());
+}
+
+TEST_CASE("a nullable struct stands behind a byte") {
+  DescribeTopicPartitionsRequest request;
+  const auto without = encode_message(request, 0);
+  REQUIRE(without);
+  CHECK(vectors::to_hex(without->bytes) ==
+        "01"
+        "000007d0"
+        "ff"
+        "00");
+  request.cursor.emplace().topic_name = "t";
+  request.cursor->partition_index = 3;
+  const auto with = encode_message(request, 0);
+  REQUIRE(with);
+  CHECK(vectors::to_hex(with->bytes) ==
+        "01"
+        "000007d0"
+        "01"
+        "0274"
+        "00000003"
+        "00"
+        "00");
+  const auto back = decode_all<DescribeTopicPartitionsRequest>(with->bytes, 0);
+  REQUIRE(back);
+  CHECK(back->cursor->partition_index == 3);
 }
 
 TEST_CASE("dumps are JSON with the protocol's names") {
