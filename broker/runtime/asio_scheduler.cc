@@ -52,6 +52,7 @@ void AsioScheduler::cancel(runtime::TimerId id) {
 void AsioScheduler::run() noexcept {
   running_loop = loop_.get();
   loop_->context.run();
+  loop_->context.restart();
   running_loop = nullptr;
 }
 

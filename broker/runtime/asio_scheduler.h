@@ -22,10 +22,10 @@ class AsioScheduler final : public runtime::Scheduler {
   void cancel(runtime::TimerId id) override;
   [[nodiscard]] const runtime::Clock& clock() const override { return clock_; }
 
-  // Runs jobs on the calling thread until stop(). An exception out of a job is a bug of ours and ends the
-  // process.
+  // Runs jobs on the calling thread until stop(), and may be called again. An exception out of a job is a bug
+  // of ours and ends the process.
   void run() noexcept;
-  // Any thread. What is queued stays queued.
+  // Any thread. What is queued stays queued. Without a run() in progress, the next one returns at once.
   void stop();
 
   struct Loop;

@@ -289,7 +289,7 @@ runtime::Task<Result<std::unique_ptr<runtime::Stream>>> TcpConnector::connect(ru
   const boost::system::error_code error = co_await waiting;
   if (error == asio::error::timed_out)
     co_return fail(Error::timeout(describe(to) + ": no connection in time"));
-  if (error) co_return fail(net_error(to, error.message()));
+  if (error) co_return fail(Error::closed(describe(to) + ": " + error.message()));
   co_return make_tcp_stream(std::move(attempt->socket), nullptr);
 }
 
