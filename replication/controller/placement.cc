@@ -39,7 +39,7 @@ ReplicaPlacer::ReplicaPlacer(const MetadataImage& image, runtime::Random& random
     if (!broker->fenced) ++active_;
   }
   for (auto& [name, rack] : racks) {
-    rack.first = random.below(rack.active.size());
+    rack.next_leader = rack.next_follower = random.below(rack.active.size());
     racks_.push_back(std::move(rack));
   }
   first_rack_ = random.below(racks_.size());
@@ -80,16 +80,21 @@ std::vector<BrokerId> ReplicaPlacer::place(int16_t replication_factor) {
   size_t rack = first_rack_;
   // The leader comes from the first rack that has an active broker; the others continue from there.
   while (racks_[rack].active.empty()) rack = (rack + 1) % racks_.size();
+  for (Rack& each : racks_) {
+    each.first = each.next_follower;
+    each.used = 0;
+  }
+  Rack& of_leader = racks_[rack];
+  of_leader.first = of_leader.next_leader++;
   while (replicas.size() < static_cast<size_t>(replication_factor)) {
     Rack& next = racks_[rack];
     if (next.used < next.size()) replicas.push_back(next.take());
     rack = (rack + 1) % racks_.size();
   }
-  first_rack_ = (first_rack_ + 1) % racks_.size();
   for (Rack& each : racks_) {
-    each.used = 0;
-    if (!each.active.empty()) each.first = (each.first + 1) % each.active.size();
+    if (&each != &of_leader) each.next_follower += each.used;
   }
+  first_rack_ = (first_rack_ + 1) % racks_.size();
   return replicas;
 }
 

@@ -1,6 +1,6 @@
 // Chooses the brokers of new partitions: spread over racks first, over brokers second, and never two replicas
 // on one broker. Racks are taken in turn, and the brokers of a rack in turn; each partition starts one rack
-// and one broker further, so that leaders and followers form stripes; after a round the order is drawn anew,
+// further, so that leaders and followers form stripes; after a round the order is drawn anew,
 // so that a broker's partitions are not all followed by the same other one. Fenced brokers come last and
 // never lead. Pure but for the draws of its starting points.
 #pragma once
@@ -29,8 +29,13 @@ class ReplicaPlacer {
   struct Rack {
     std::vector<BrokerId> active;  // in id order
     std::vector<BrokerId> fenced;
-    size_t first = 0;  // where the next partition starts in `active`
-    size_t used = 0;   // brokers that the current partition has taken, active ones first
+    // Where in `active` the next partition starts if its leader comes from this rack, and if only followers
+    // do: two turns, so that both are even.
+    size_t next_leader = 0;
+    size_t next_follower = 0;
+    // The current partition's: where it started, and how many it has taken, active ones first.
+    size_t first = 0;
+    size_t used = 0;
 
     [[nodiscard]] size_t size() const { return active.size() + fenced.size(); }
     BrokerId take();

@@ -1,0 +1,124 @@
+#include "replication/controller/controller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/invariant.h"
+#include "replication/controller/features.h"
+#include "replication/controller/image_builder.h"
+
+namespace tidemark::replication {
+
+namespace {
+
+std::shared_ptr<const MetadataImage> empty_image(std::string cluster_id) {
+  auto image = std::make_shared<MetadataImage>();
+  image->cluster_id = std::move(cluster_id);
+  return image;
+}
+
+}  // namespace
+
+Controller::Controller(std::string cluster_id, BrokerId node, config::Properties static_broker,
+                       runtime::Random& random)
+    : image_(empty_image(std::move(cluster_id))),
+      node_(node),
+      static_broker_(std::move(static_broker)),
+      settings_(config::resolve_broker_config(broker_layers(*image_, node_, static_broker_))),
+      random_(random) {}
+
+void Controller::take(const ImageDelta& delta) {
+  image_ = delta.after;
+  const bool broker_settings_changed =
+      std::any_of(delta.configs.begin(), delta.configs.end(),
+                  [](const ConfigResource& resource) { return resource.type == ConfigResourceType::broker; });
+  if (broker_settings_changed)
+    settings_ = config::resolve_broker_config(broker_layers(*image_, node_, static_broker_));
+}
+
+RecordList Controller::begin_term() const {
+  RecordList records;
+  for (const SupportedFeature& feature : kSupportedFeatures) {
+    if (feature.at_start == 0 || image_->features.contains(feature.name)) continue;
+    protocol::FeatureLevelRecord record;
+    record.name = feature.name;
+    record.feature_level = feature.at_start;
+    records.add(record, 0);
+  }
+  return records;
+}
+
+Decision<std::vector<CreatedTopic>> Controller::create_topics(std::span<const NewTopic> topics,
+                                                              bool validate_only) const {
+  return replication::create_topics(*image_, settings_, random_, topics, validate_only);
+}
+
+Decision<std::vector<DeletedTopic>> Controller::delete_topics(std::span<const TopicToDelete> topics) const {
+  if (settings_.delete_topic_enable) return replication::delete_topics(*image_, topics);
+  Decision<std::vector<DeletedTopic>> refusal;
+  for (const TopicToDelete& topic : topics) {
+    refusal.response.push_back(
+        {topic.name, topic.id, {ErrorCode::TOPIC_DELETION_DISABLED, "Topic deletion is disabled."}});
+  }
+  return refusal;
+}
+
+Decision<std::vector<GrownTopic>> Controller::create_partitions(std::span<const MorePartitions> topics,
+                                                                bool validate_only) const {
+  return replication::create_partitions(*image_, random_, topics, validate_only);
+}
+
+Decision<std::vector<AlteredResource>> Controller::alter_configs(
+    BrokerId receiver, std::span<const ResourceAlteration> resources, bool validate_only) const {
+  return replication::alter_configs(*image_, receiver, resources, validate_only);
+}
+
+Decision<RegisteredBroker> Controller::register_broker(const BrokerRegistration& request) const {
+  return replication::register_broker(*image_, broker_layers(*image_, node_, static_broker_), request);
+}
+
+Decision<BrokerState> Controller::unfence_broker(BrokerId broker, BrokerEpoch epoch) const {
+  return replication::unfence_broker(*image_, broker, epoch);
+}
+
+Decision<BrokerState> Controller::begin_controlled_shutdown(BrokerId broker, BrokerEpoch epoch) const {
+  return replication::begin_controlled_shutdown(*image_, broker, epoch);
+}
+
+Decision<BrokerState> Controller::fence_broker(BrokerId broker, BrokerEpoch epoch) const {
+  return replication::fence_broker(*image_, broker, epoch);
+}
+
+Decision<ProducerIdBlock> Controller::allocate_producer_ids(BrokerId broker, BrokerEpoch epoch) const {
+  return replication::allocate_producer_ids(*image_, broker, epoch);
+}
+
+Result<ImageDelta> Controller::apply(Offset base, LeaderEpoch term, const RecordList& records) {
+  REQUIRES(base == next_offset() && !records.empty());
+  ImageBuilder builder(image_);
+  for (size_t i = 0; i < records.size(); ++i) TRY(builder.apply(records[i]));
+  TRY_ASSIGN(ImageDelta delta,
+             std::move(builder).finish(base + (static_cast<int64_t>(records.size()) - 1), term));
+  take(delta);
+  return delta;
+}
+
+Result<ImageDelta> Controller::apply_leader_change(Offset offset, LeaderEpoch term,
+                                                   const protocol::LeaderChangeMessage& change) {
+  REQUIRES(offset == next_offset());
+  ImageBuilder builder(image_);
+  builder.apply_leader_change(change, term);
+  TRY_ASSIGN(ImageDelta delta, std::move(builder).finish(offset, term));
+  take(delta);
+  return delta;
+}
+
+void Controller::skip(Offset base, LeaderEpoch term, int32_t records) {
+  REQUIRES(base == next_offset() && records > 0);
+  auto next = std::make_shared<MetadataImage>(*image_);
+  next->last_applied = base + (records - 1);
+  next->last_applied_epoch = term;
+  image_ = std::move(next);
+}
+
+}  // namespace tidemark::replication

@@ -1,0 +1,121 @@
+#include "replication/controller/election.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+namespace tidemark::replication {
+
+namespace {
+
+bool contains(const std::vector<BrokerId>& brokers, BrokerId broker) {
+  return std::find(brokers.begin(), brokers.end(), broker) != brokers.end();
+}
+
+std::vector<BrokerId> without(std::vector<BrokerId> brokers, BrokerId broker) {
+  std::erase(brokers, broker);
+  return brokers;
+}
+
+std::vector<int32_t> values(const std::vector<BrokerId>& brokers) {
+  std::vector<int32_t> out;
+  for (const BrokerId broker : brokers) out.push_back(broker.value);
+  return out;
+}
+
+using MayLead = std::function<bool(BrokerId)>;
+
+// Active brokers may lead; of `broker` the caller knows better.
+MayLead active_and(const MetadataImage& image, BrokerId broker, bool it_may) {
+  return [&image, broker, it_may](BrokerId candidate) {
+    if (candidate == broker) return it_may;
+    const BrokerImage* registered = image.broker(candidate);
+    return registered != nullptr && registered->is_active();
+  };
+}
+
+// The present leader if it may, else the first replica, in the order of the assignment, that is in the ISR.
+BrokerId elect(const PartitionImage& partition, const std::vector<BrokerId>& isr, const MayLead& may_lead) {
+  const auto fits = [&](BrokerId candidate) { return contains(isr, candidate) && may_lead(candidate); };
+  if (partition.leader != kNoBroker && fits(partition.leader)) return partition.leader;
+  const auto found = std::find_if(partition.replicas.begin(), partition.replicas.end(), fits);
+  return found != partition.replicas.end() ? *found : kNoBroker;
+}
+
+struct Target {
+  std::vector<BrokerId> isr;
+  std::vector<BrokerId> elr;
+  BrokerId leader;
+  bool new_epoch = false;  // even if the leader stays
+};
+
+PartitionVerdict difference(const PartitionRef& ref, const Target& target) {
+  protocol::PartitionChangeRecord record;
+  record.topic_id = ref.topic_id;
+  record.partition_id = ref.id.value;
+  bool changed = false;
+  if (target.leader != ref.partition.leader || target.new_epoch) {
+    record.leader = target.leader.value;
+    changed = true;
+  }
+  if (target.isr != ref.partition.isr) {
+    record.isr = values(target.isr);
+    changed = true;
+  }
+  if (target.elr != ref.partition.elr) {
+    record.eligible_leader_replicas = values(target.elr);
+    changed = true;
+  }
+  return changed ? PartitionVerdict(std::move(record)) : std::nullopt;
+}
+
+// The ISR without the broker, unless that would leave nobody.
+std::vector<BrokerId> leave(const std::vector<BrokerId>& isr, BrokerId broker) {
+  std::vector<BrokerId> rest = without(isr, broker);
+  return rest.empty() ? isr : rest;
+}
+
+}  // namespace
+
+PartitionVerdict on_new_life(const MetadataImage& image, const PartitionRef& ref, BrokerId broker,
+                             bool may_lead, bool data_lost) {
+  const PartitionImage& now = ref.partition;
+  if (!contains(now.replicas, broker)) return std::nullopt;
+  Target target{now.isr, now.elr, now.leader};
+  if (data_lost) {
+    target.isr = leave(now.isr, broker);
+    target.elr = without(now.elr, broker);
+  }
+  if (now.leader == broker || now.leader == kNoBroker) {
+    target.leader = elect(now, target.isr, active_and(image, broker, may_lead));
+    target.new_epoch = now.leader == broker;
+  }
+  return difference(ref, target);
+}
+
+PartitionVerdict on_unfenced(const MetadataImage& image, const PartitionRef& ref, BrokerId broker) {
+  const PartitionImage& now = ref.partition;
+  if (now.leader != kNoBroker || !contains(now.isr, broker)) return std::nullopt;
+  return difference(ref, {now.isr, now.elr, elect(now, now.isr, active_and(image, broker, true))});
+}
+
+PartitionVerdict on_controlled_shutdown(const MetadataImage& image, const PartitionRef& ref,
+                                        BrokerId broker) {
+  const PartitionImage& now = ref.partition;
+  if (!contains(now.isr, broker)) return std::nullopt;
+  const std::vector<BrokerId> rest = leave(now.isr, broker);
+  const BrokerId leader =
+      now.leader == broker ? elect(now, rest, active_and(image, broker, false)) : now.leader;
+  if (leader == kNoBroker) return std::nullopt;
+  return difference(ref, {rest, now.elr, leader});
+}
+
+PartitionVerdict on_fenced(const MetadataImage& image, const PartitionRef& ref, BrokerId broker) {
+  const PartitionImage& now = ref.partition;
+  if (!contains(now.isr, broker) && now.leader != broker) return std::nullopt;
+  Target target{leave(now.isr, broker), now.elr, now.leader};
+  if (now.leader == broker) target.leader = elect(now, target.isr, active_and(image, broker, false));
+  return difference(ref, target);
+}
+
+}  // namespace tidemark::replication

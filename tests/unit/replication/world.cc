@@ -1,0 +1,161 @@
+#include "world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace tidemark::replication::testing {
+
+namespace {
+
+void check_partition(const MetadataImage& image, const TopicImage& topic, const PartitionImage& p) {
+  INFO("topic " << topic.name);
+  const std::set<BrokerId> replicas(p.replicas.begin(), p.replicas.end());
+  REQUIRE(!p.replicas.empty());
+  REQUIRE(replicas.size() == p.replicas.size());
+  REQUIRE(p.directories.size() == p.replicas.size());
+  REQUIRE(!p.isr.empty());
+  for (const BrokerId member : p.isr) REQUIRE(replicas.contains(member));
+  REQUIRE(p.leader_epoch.value >= 0);
+  REQUIRE(p.partition_epoch >= p.leader_epoch.value);
+  if (p.leader != kNoBroker) {
+    // An unfenced, in-sync leader; in its shutdown it may still lead what nobody else can.
+    REQUIRE(std::count(p.isr.begin(), p.isr.end(), p.leader) == 1);
+    const BrokerImage* leader = image.broker(p.leader);
+    REQUIRE(leader != nullptr);
+    REQUIRE_FALSE(leader->fenced);
+  }
+}
+
+}  // namespace
+
+void check_image(const MetadataImage& image) {
+  REQUIRE(image.topics.size() == image.topics_by_id.size());
+  int64_t partitions = 0;
+  for (const auto& [name, topic] : image.topics) {
+    REQUIRE(topic->name == name);
+    REQUIRE(image.topic(topic->id) == topic.get());
+    REQUIRE_FALSE(topic->id.is_zero());
+    REQUIRE(!topic->partitions.empty());
+    partitions += topic->partition_count();
+    for (const auto& partition : topic->partitions) check_partition(image, *topic, *partition);
+    const auto* colliding = image.collisions.find(unify_collision_chars(name));
+    REQUIRE((colliding != nullptr) == has_collision_chars(name));
+    if (colliding != nullptr) REQUIRE(*colliding == std::vector{name});
+  }
+  REQUIRE(partitions == image.partition_count);
+  for (const auto& [resource, configs] : image.configs) {
+    REQUIRE(!configs->empty());
+    if (resource.type == ConfigResourceType::topic) REQUIRE(image.topic(resource.name) != nullptr);
+  }
+  for (const auto& [id, broker] : image.brokers) REQUIRE(broker->id == id);
+}
+
+BrokerRegistration registration_of(BrokerId id, const Uuid& incarnation) {
+  BrokerRegistration request;
+  request.cluster_id = "cluster";
+  request.broker = id;
+  request.incarnation_id = incarnation;
+  request.endpoints = {{"PLAINTEXT", "localhost", static_cast<uint16_t>(9090 + id.value), 0}};
+  request.features = {{std::string(kMetadataVersionFeature), {30, 30}}};
+  request.log_dirs = {Uuid::from_halves(0xD1, static_cast<uint64_t>(100 + id.value))};
+  return request;
+}
+
+void World::start_term(BrokerId leader) {
+  ++term_.value;
+  protocol::LeaderChangeMessage change;
+  change.leader_id = leader.value;
+  change.voters.emplace_back().voter_id = leader.value;
+  const auto delta = controller_.apply_leader_change(controller_.next_offset(), term_, change);
+  REQUIRE(delta.has_value());
+  REQUIRE(delta->controller_changed);
+  log_.push_back({term_, {}});
+  RecordList first = controller_.begin_term();
+  if (!first.empty()) append(std::move(first));
+}
+
+BrokerEpoch World::start_broker(BrokerId id, BrokerRegistration request) {
+  if (request.cluster_id.empty()) {
+    request = registration_of(id, random_.uuid());
+    request.unfenced = true;
+  }
+  const RegisteredBroker registered = commit(controller_.register_broker(request));
+  REQUIRE(registered.error == ApiError());
+  return registered.epoch;
+}
+
+ImageDelta World::append(RecordList records) {
+  const auto before = controller_.image();
+  auto delta = controller_.apply(controller_.next_offset(), term_, records);
+  if (!delta) FAIL(delta.error().to_string());
+  log_.push_back({term_, std::move(records)});
+  check_image(image());
+  // What the builder noticed is all that a comparison of everything finds.
+  const ImageDelta full = ImageDelta::between(before, controller_.image());
+  REQUIRE(full.configs == delta->configs);
+  REQUIRE(full.brokers == delta->brokers);
+  REQUIRE(full.topics.size() == delta->topics.size());
+  for (size_t i = 0; i < full.topics.size(); ++i) {
+    REQUIRE(full.topics[i].before == delta->topics[i].before);
+    REQUIRE(full.topics[i].after == delta->topics[i].after);
+  }
+  return *std::move(delta);
+}
+
+CreatedTopic World::create(const NewTopic& topic) {
+  return commit(controller_.create_topics(std::span(&topic, 1), false)).at(0);
+}
+
+DeletedTopic World::remove(const std::string& name) {
+  const TopicToDelete topic{name, {}};
+  return commit(controller_.delete_topics(std::span(&topic, 1))).at(0);
+}
+
+GrownTopic World::grow(const std::string& topic, int32_t count) {
+  const MorePartitions request{topic, count, std::nullopt};
+  return commit(controller_.create_partitions(std::span(&request, 1), false)).at(0);
+}
+
+ApiError World::alter_topic(const std::string& topic, const std::string& key,
+                            std::optional<std::string> value) {
+  const auto operation = value ? ConfigOperation::set : ConfigOperation::unset;
+  const ResourceAlteration request{static_cast<int8_t>(ConfigResourceType::topic),
+                                   topic,
+                                   {{key, static_cast<int8_t>(operation), std::move(value)}}};
+  return commit(controller_.alter_configs(BrokerId(1), std::span(&request, 1), false)).at(0).error;
+}
+
+std::shared_ptr<const MetadataImage> World::replay() const {
+  runtime::SeededRandom unused(0);
+  Controller fresh("cluster", BrokerId(1), {}, unused);
+  for (const LogEntry& entry : log_) {
+    if (entry.records.empty()) {
+      protocol::LeaderChangeMessage change;
+      change.leader_id = 1;
+      change.voters.emplace_back().voter_id = 1;
+      REQUIRE(fresh.apply_leader_change(fresh.next_offset(), entry.term, change).has_value());
+    } else {
+      REQUIRE(fresh.apply(fresh.next_offset(), entry.term, entry.records).has_value());
+    }
+  }
+  return fresh.image();
+}
+
+std::string World::transcript() const {
+  std::string text;
+  int64_t offset = 0;
+  for (const LogEntry& entry : log_) {
+    if (entry.records.empty()) text += fmt::format("{} LEADER_CHANGE term {}\n", offset++, entry.term);
+    for (size_t i = 0; i < entry.records.size(); ++i) {
+      const auto json = record_to_json(entry.records[i]);
+      REQUIRE(json.has_value());
+      text += fmt::format("{} {}\n", offset++, *json);
+    }
+  }
+  return text;
+}
+
+}  // namespace tidemark::replication::testing
