@@ -44,13 +44,10 @@ Result<void> check_compaction_lags(const Properties& overrides) {
 
 Result<void> validate(Scope scope, std::string_view name, std::string_view value) {
   switch (scope) {
-    case Scope::topic:
-      return validate_topic_config(name, value);
-    case Scope::broker:
-      return validate_broker_config(name, value);
+    case Scope::topic: return validate_topic_config(name, value);
+    case Scope::broker: return validate_broker_config(name, value);
     case Scope::group:
-    case Scope::client_metrics:
-      return validate_resource_config(scope, name, value);
+    case Scope::client_metrics: return validate_resource_config(scope, name, value);
   }
   return {};
 }
@@ -163,9 +160,7 @@ Result<Properties> alter_configs(Scope scope, const Properties& current,
         continue;
       }
       case AlterOp::append:
-      case AlterOp::subtract:
-        TRY(change_list(scope, change, altered));
-        break;
+      case AlterOp::subtract: TRY(change_list(scope, change, altered)); break;
     }
     TRY(validate(scope, change.name, altered.find(change.name)->second));
   }

@@ -127,10 +127,8 @@ class Checker {
       }
       case Type::kString:
       case Type::kClass:
-      case Type::kPassword:
-        return check_string(trimmed(text_));
-      case Type::kList:
-        return check_list();
+      case Type::kPassword: return check_string(trimmed(text_));
+      case Type::kList: return check_list();
     }
     return {};
   }
@@ -163,8 +161,7 @@ class Checker {
           return wrong("Value must be between 1 and 9 or equal to -1");
         }
         return {};
-      default:
-        return {};
+      default: return {};
     }
   }
 
@@ -195,8 +192,7 @@ class Checker {
         if (!endpoint) return wrong(endpoint.error().message());
         return {};
       }
-      default:
-        return {};
+      default: return {};
     }
   }
 
@@ -224,8 +220,7 @@ class Checker {
             }
           }
           break;
-        default:
-          break;
+        default: break;
       }
     }
     return {};
@@ -309,20 +304,15 @@ Result<void> check_accepted(const Setting& setting, std::string_view text) {
 
 std::string canonical_value(const Setting& setting, std::string_view text) {
   switch (setting.type) {
-    case Type::kBoolean:
-      return boolean_value(text) ? "true" : "false";
+    case Type::kBoolean: return boolean_value(text) ? "true" : "false";
     case Type::kInt:
     case Type::kShort:
-    case Type::kLong:
-      return fmt::format("{}", integer_value(setting, text));
-    case Type::kDouble:
-      return fmt::format("{}", double_value(text));
+    case Type::kLong: return fmt::format("{}", integer_value(setting, text));
+    case Type::kDouble: return fmt::format("{}", double_value(text));
     case Type::kString:
     case Type::kClass:
-    case Type::kPassword:
-      return std::string(trimmed(text));
-    case Type::kList:
-      return fmt::format("{}", fmt::join(list_elements(text), ","));
+    case Type::kPassword: return std::string(trimmed(text));
+    case Type::kList: return fmt::format("{}", fmt::join(list_elements(text), ","));
   }
   return std::string(text);
 }
