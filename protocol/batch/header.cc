@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <bit>
-#include <cstring>
-
+#include "protocol/batch/big_endian.h"
 #include "protocol/batch/crc32c.h"
 #include "protocol/invariant.h"
 
@@ -12,36 +10,28 @@ namespace tidemark::protocol {
 namespace {
 
 template <class T>
-T big_endian(T value) {
-  if constexpr (sizeof(T) == 1) return value;
-  if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(static_cast<uint16_t>(value)));
-  if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(static_cast<uint32_t>(value)));
-  if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(static_cast<uint64_t>(value)));
-}
-template <class T>
 T load(std::span<const std::byte> bytes, size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return big_endian(value);
+  return load_big_endian<T>(bytes.data() + at);
 }
 template <class T>
 void store(std::span<std::byte> bytes, size_t at, T value) {
-  value = big_endian(value);
-  std::memcpy(bytes.data() + at, &value, sizeof value);
+  store_big_endian<T>(bytes.data() + at, value);
 }
-static_assert(std::endian::native == std::endian::little);
+
+void set_timestamp(std::span<std::byte> batch, TimestampType type, int64_t timestamp_ms) {
+  auto attributes = load<int16_t>(batch, kBatchAttributesAt);
+  attributes = static_cast<int16_t>(attributes & ~kBatchLogAppendTimeBit);
+  if (type == TimestampType::log_append_time)
+    attributes = static_cast<int16_t>(attributes | kBatchLogAppendTimeBit);
+  store(batch, kBatchMaxTimestampAt, timestamp_ms);
+  store(batch, kBatchAttributesAt, attributes);
+  store(batch, kBatchCrcAt, crc32c(batch.subspan(kBatchAttributesAt)));
+}
 
 }  // namespace
 
-Result<BatchHeader> parse_batch_header(std::span<const std::byte> bytes) {
-  if (bytes.size() < kBatchHeaderBytes)
-    return fail(ErrorCode::CORRUPT_MESSAGE,
-                fmt::format("a record batch of {} bytes is too short", bytes.size()));
-  const auto magic = load<int8_t>(bytes, kBatchMagicAt);
-  if (magic == 0 || magic == 1)
-    return fail(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
-                fmt::format("message format {} is not supported", magic));
-  if (magic != kBatchMagic) return fail(ErrorCode::CORRUPT_MESSAGE, fmt::format("unknown magic {}", magic));
+BatchHeader read_batch_header(std::span<const std::byte> bytes) {
+  REQUIRES(bytes.size() >= kBatchHeaderBytes);
   BatchHeader h;
   h.base_offset = Offset(load<int64_t>(bytes, kBatchBaseOffsetAt));
   h.batch_length = load<int32_t>(bytes, kBatchLengthAt);
@@ -55,6 +45,19 @@ Result<BatchHeader> parse_batch_header(std::span<const std::byte> bytes) {
   h.producer_epoch = ProducerEpoch(load<int16_t>(bytes, kBatchProducerEpochAt));
   h.base_sequence = load<int32_t>(bytes, kBatchBaseSequenceAt);
   h.record_count = load<int32_t>(bytes, kBatchRecordCountAt);
+  return h;
+}
+
+Result<BatchHeader> parse_batch_header(std::span<const std::byte> bytes) {
+  if (bytes.size() < kBatchHeaderBytes)
+    return fail(ErrorCode::CORRUPT_MESSAGE,
+                fmt::format("a record batch of {} bytes is too short", bytes.size()));
+  const auto magic = load<int8_t>(bytes, kBatchMagicAt);
+  if (magic == 0 || magic == 1)
+    return fail(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+                fmt::format("message format {} is not supported", magic));
+  if (magic != kBatchMagic) return fail(ErrorCode::CORRUPT_MESSAGE, fmt::format("unknown magic {}", magic));
+  const BatchHeader h = read_batch_header(bytes);
   if (h.batch_length < static_cast<int32_t>(kBatchHeaderBytes - kBatchLengthOverhead) ||
       h.batch_length > INT32_MAX - static_cast<int32_t>(kBatchLengthOverhead))
     return fail(ErrorCode::CORRUPT_MESSAGE, fmt::format("a record batch of length {}", h.batch_length));
@@ -76,8 +79,27 @@ void set_leader_epoch(std::span<std::byte> batch, LeaderEpoch epoch) {
 }
 void set_log_append_time(std::span<std::byte> batch, int64_t timestamp_ms) {
   REQUIRES(batch.size() >= kBatchHeaderBytes);
-  store(batch, kBatchMaxTimestampAt, timestamp_ms);
-  store(batch, kBatchAttributesAt, static_cast<int16_t>(load<int16_t>(batch, kBatchAttributesAt) | 8));
+  set_timestamp(batch, TimestampType::log_append_time, timestamp_ms);
+}
+void set_max_timestamp(std::span<std::byte> batch, int64_t timestamp_ms) {
+  REQUIRES(batch.size() >= kBatchHeaderBytes);
+  set_timestamp(batch, TimestampType::create_time, timestamp_ms);
+}
+
+void write_batch_header(std::span<std::byte> batch, const BatchHeader& h) {
+  REQUIRES(batch.size() >= kBatchHeaderBytes && batch.size() == h.size_in_bytes());
+  store(batch, kBatchBaseOffsetAt, h.base_offset.value);
+  store(batch, kBatchLengthAt, h.batch_length);
+  store(batch, kBatchLeaderEpochAt, h.leader_epoch.value);
+  store(batch, kBatchMagicAt, kBatchMagic);
+  store(batch, kBatchAttributesAt, h.attributes);
+  store(batch, kBatchLastOffsetDeltaAt, h.last_offset_delta);
+  store(batch, kBatchBaseTimestampAt, h.base_timestamp);
+  store(batch, kBatchMaxTimestampAt, h.max_timestamp);
+  store(batch, kBatchProducerIdAt, h.producer_id.value);
+  store(batch, kBatchProducerEpochAt, h.producer_epoch.value);
+  store(batch, kBatchBaseSequenceAt, h.base_sequence);
+  store(batch, kBatchRecordCountAt, h.record_count);
   store(batch, kBatchCrcAt, crc32c(batch.subspan(kBatchAttributesAt)));
 }
 

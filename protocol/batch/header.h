@@ -30,6 +30,13 @@ inline constexpr size_t kBatchHeaderBytes = 61;
 inline constexpr size_t kBatchLengthOverhead = 12;
 inline constexpr int8_t kBatchMagic = 2;
 
+// Attributes: three bits of codec, then one bit each.
+inline constexpr int16_t kBatchCodecBits = 7;
+inline constexpr int16_t kBatchLogAppendTimeBit = 8;
+inline constexpr int16_t kBatchTransactionalBit = 16;
+inline constexpr int16_t kBatchControlBit = 32;
+inline constexpr int16_t kBatchDeleteHorizonBit = 64;
+
 enum class CompressionType : uint8_t { none = 0, gzip = 1, snappy = 2, lz4 = 3, zstd = 4 };
 enum class TimestampType : uint8_t { create_time = 0, log_append_time = 1 };
 
@@ -53,14 +60,17 @@ struct BatchHeader {
   [[nodiscard]] Offset last_offset() const { return base_offset + last_offset_delta; }
   [[nodiscard]] Offset next_offset() const { return base_offset + last_offset_delta + 1; }
   // The raw three bits; 5 to 7 name no codec.
-  [[nodiscard]] uint8_t codec_bits() const { return static_cast<uint8_t>(attributes & 7); }
-  [[nodiscard]] CompressionType codec() const { return static_cast<CompressionType>(attributes & 7); }
-  [[nodiscard]] TimestampType timestamp_type() const {
-    return (attributes & 8) != 0 ? TimestampType::log_append_time : TimestampType::create_time;
+  [[nodiscard]] uint8_t codec_bits() const { return static_cast<uint8_t>(attributes & kBatchCodecBits); }
+  [[nodiscard]] CompressionType codec() const {
+    return static_cast<CompressionType>(attributes & kBatchCodecBits);
   }
-  [[nodiscard]] bool is_transactional() const { return (attributes & 16) != 0; }
-  [[nodiscard]] bool is_control() const { return (attributes & 32) != 0; }
-  [[nodiscard]] bool has_delete_horizon() const { return (attributes & 64) != 0; }
+  [[nodiscard]] TimestampType timestamp_type() const {
+    return (attributes & kBatchLogAppendTimeBit) != 0 ? TimestampType::log_append_time
+                                                      : TimestampType::create_time;
+  }
+  [[nodiscard]] bool is_transactional() const { return (attributes & kBatchTransactionalBit) != 0; }
+  [[nodiscard]] bool is_control() const { return (attributes & kBatchControlBit) != 0; }
+  [[nodiscard]] bool has_delete_horizon() const { return (attributes & kBatchDeleteHorizonBit) != 0; }
   [[nodiscard]] bool is_idempotent() const { return producer_id.value >= 0; }
   // Sequences wrap to 0 after 2^31-1.
   [[nodiscard]] int32_t last_sequence() const {
@@ -74,6 +84,9 @@ struct BatchHeader {
 // beyond `bytes`; the CRC is not checked.
 Result<BatchHeader> parse_batch_header(std::span<const std::byte> bytes);
 
+// The fields at the start of `bytes` as they stand, nothing checked, magic not even read. REQUIRES: 61 bytes.
+BatchHeader read_batch_header(std::span<const std::byte> bytes);
+
 // Whether the CRC of a whole batch holds. REQUIRES: batch.size() == header.size_in_bytes().
 [[nodiscard]] bool batch_crc_holds(std::span<const std::byte> batch);
 
@@ -83,5 +96,10 @@ void set_leader_epoch(std::span<std::byte> batch, LeaderEpoch epoch);
 // LogAppendTime: sets the maximum timestamp and the attribute bit, and recomputes the CRC. REQUIRES: a whole
 // batch.
 void set_log_append_time(std::span<std::byte> batch, int64_t timestamp_ms);
+// CreateTime: the same with the attribute bit cleared. REQUIRES: a whole batch.
+void set_max_timestamp(std::span<std::byte> batch, int64_t timestamp_ms);
+
+// Writes every field but `h.crc`, which is computed. REQUIRES: a whole batch, of h.size_in_bytes().
+void write_batch_header(std::span<std::byte> batch, const BatchHeader& h);
 
 }  // namespace tidemark::protocol
