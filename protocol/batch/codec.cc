@@ -68,16 +68,11 @@ uint64_t zstd_window(std::span<const std::byte> payload) {
 
 std::string_view codec_name(CompressionType codec) {
   switch (codec) {
-    case CompressionType::none:
-      return "none";
-    case CompressionType::gzip:
-      return "gzip";
-    case CompressionType::snappy:
-      return "snappy";
-    case CompressionType::lz4:
-      return "lz4";
-    case CompressionType::zstd:
-      return "zstd";
+    case CompressionType::none: return "none";
+    case CompressionType::gzip: return "gzip";
+    case CompressionType::snappy: return "snappy";
+    case CompressionType::lz4: return "lz4";
+    case CompressionType::zstd: return "zstd";
   }
   return "unknown";
 }
@@ -91,15 +86,11 @@ Result<CompressionType> codec_of(const BatchHeader& header) {
 
 std::optional<LevelRange> level_range(CompressionType codec) {
   switch (codec) {
-    case CompressionType::gzip:
-      return LevelRange{1, 9, -1};
-    case CompressionType::lz4:
-      return LevelRange{1, 17, 9};
-    case CompressionType::zstd:
-      return LevelRange{-131072, 22, 3};
+    case CompressionType::gzip: return LevelRange{1, 9, -1};
+    case CompressionType::lz4: return LevelRange{1, 17, 9};
+    case CompressionType::zstd: return LevelRange{-131072, 22, 3};
     case CompressionType::none:
-    case CompressionType::snappy:
-      break;
+    case CompressionType::snappy: break;
   }
   return std::nullopt;
 }
@@ -111,14 +102,10 @@ bool is_valid_level(CompressionType codec, int level) {
 
 uint64_t decompressed_bound(CompressionType codec, std::span<const std::byte> payload) {
   switch (codec) {
-    case CompressionType::none:
-      return payload.size();
-    case CompressionType::gzip:
-      return payload.size() * kDeflateBestRatio;
-    case CompressionType::snappy:
-      return snappy_declared_bytes(payload);
-    case CompressionType::lz4:
-      return lz4_bound(payload);
+    case CompressionType::none: return payload.size();
+    case CompressionType::gzip: return payload.size() * kDeflateBestRatio;
+    case CompressionType::snappy: return snappy_declared_bytes(payload);
+    case CompressionType::lz4: return lz4_bound(payload);
     case CompressionType::zstd: {
       const unsigned long long bound = ZSTD_decompressBound(payload.data(), payload.size());
       return bound == ZSTD_CONTENTSIZE_ERROR ? 0 : bound;
@@ -132,16 +119,11 @@ uint64_t decompression_memory(CompressionType codec, std::span<const std::byte> 
   constexpr uint64_t kSnappy = uint64_t{192} << 10;
   constexpr uint64_t kZstd = uint64_t{256} << 10;
   switch (codec) {
-    case CompressionType::none:
-      return 0;
-    case CompressionType::gzip:
-      return kInflate;
-    case CompressionType::snappy:
-      return kSnappy;
-    case CompressionType::lz4:
-      return 2 * lz4_block_bytes(payload);
-    case CompressionType::zstd:
-      return kZstd + zstd_window(payload);
+    case CompressionType::none: return 0;
+    case CompressionType::gzip: return kInflate;
+    case CompressionType::snappy: return kSnappy;
+    case CompressionType::lz4: return 2 * lz4_block_bytes(payload);
+    case CompressionType::zstd: return kZstd + zstd_window(payload);
   }
   return kMostBytes;
 }

@@ -201,14 +201,10 @@ void Compressor::start(CompressionType codec, std::optional<int> level, std::opt
   if (codec != CompressionType::none) s.window.resize(window);
   switch (codec) {
     case CompressionType::none:
-    case CompressionType::snappy:
-      return;
-    case CompressionType::gzip:
-      return s.start_gzip(chosen);
-    case CompressionType::lz4:
-      return s.start_lz4(chosen);
-    case CompressionType::zstd:
-      return s.start_zstd(chosen);
+    case CompressionType::snappy: return;
+    case CompressionType::gzip: return s.start_gzip(chosen);
+    case CompressionType::lz4: return s.start_lz4(chosen);
+    case CompressionType::zstd: return s.start_zstd(chosen);
   }
   INVARIANT(false, "no codec {}", static_cast<int>(codec));
 }
@@ -217,16 +213,11 @@ void Compressor::write(std::span<const std::byte> bytes, std::vector<std::byte>&
   State& s = *state_;
   s.begin(out);
   switch (s.codec) {
-    case CompressionType::none:
-      return append(out, bytes.data(), bytes.size());
-    case CompressionType::gzip:
-      return s.write_gzip(bytes, Z_NO_FLUSH, out);
-    case CompressionType::snappy:
-      return s.write_snappy(bytes, out);
-    case CompressionType::lz4:
-      return s.write_lz4(bytes, out);
-    case CompressionType::zstd:
-      return s.write_zstd(bytes, ZSTD_e_continue, out);
+    case CompressionType::none: return append(out, bytes.data(), bytes.size());
+    case CompressionType::gzip: return s.write_gzip(bytes, Z_NO_FLUSH, out);
+    case CompressionType::snappy: return s.write_snappy(bytes, out);
+    case CompressionType::lz4: return s.write_lz4(bytes, out);
+    case CompressionType::zstd: return s.write_zstd(bytes, ZSTD_e_continue, out);
   }
 }
 
@@ -234,15 +225,12 @@ void Compressor::finish(std::vector<std::byte>& out) {
   State& s = *state_;
   s.begin(out);
   switch (s.codec) {
-    case CompressionType::none:
-      return;
-    case CompressionType::gzip:
-      return s.write_gzip({}, Z_FINISH, out);
+    case CompressionType::none: return;
+    case CompressionType::gzip: return s.write_gzip({}, Z_FINISH, out);
     case CompressionType::snappy:
       if (!s.block.empty()) s.write_snappy_block(out);
       return;
-    case CompressionType::lz4:
-      return s.finish_lz4(out);
+    case CompressionType::lz4: return s.finish_lz4(out);
     case CompressionType::zstd:
       s.write_zstd({}, ZSTD_e_end, out);
       if (ZSTD_sizeof_CCtx(s.zstd.get()) > kKeptContextBytes) s.zstd.reset();

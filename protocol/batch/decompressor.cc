@@ -78,14 +78,12 @@ void Decompressor::State::start_codec() {
   if (codec != CompressionType::none && codec != CompressionType::snappy && !window)
     window = std::make_unique_for_overwrite<std::byte[]>(kDecompressWindowBytes);
   switch (codec) {
-    case CompressionType::none:
-      return;
+    case CompressionType::none: return;
     case CompressionType::gzip:
       if (!gzip) gzip = new_inflate();
       inflateReset(gzip.get());
       return;
-    case CompressionType::snappy:
-      return snappy.start(in);
+    case CompressionType::snappy: return snappy.start(in);
     case CompressionType::lz4:
       if (!lz4) lz4 = new_lz4();
       LZ4F_resetDecompressionContext(lz4.get());
@@ -180,16 +178,11 @@ Decompressor::State::Piece Decompressor::State::next_zstd() {
 
 Decompressor::State::Piece Decompressor::State::next_piece() {
   switch (codec) {
-    case CompressionType::none:
-      return next_none();
-    case CompressionType::gzip:
-      return next_gzip();
-    case CompressionType::snappy:
-      return snappy.next();
-    case CompressionType::lz4:
-      return next_lz4();
-    case CompressionType::zstd:
-      return next_zstd();
+    case CompressionType::none: return next_none();
+    case CompressionType::gzip: return next_gzip();
+    case CompressionType::snappy: return snappy.next();
+    case CompressionType::lz4: return next_lz4();
+    case CompressionType::zstd: return next_zstd();
   }
   INVARIANT(false, "no codec {}", static_cast<int>(codec));
 }
