@@ -43,6 +43,8 @@ RULES = [
 ALLOWED = [
     (r"protocol/generator/.*", "system", "a build tool: reads schemas, writes sources"),
     (r"protocol/runtime/buffer\.h", "atomic", "a byte budget that several shards share"),
+    (r"storage/file_cache\.(h|cc)", "thread", "open files are shared by a data folder's lanes: the one lock in storage/"),
+    (r"storage/file_cache\.h", "unordered", "looked up by name only; the order of eviction is a list's"),
 ]
 
 # What each folder may include; the longest prefix counts. Dependencies point down only (architecture: the house).

@@ -1,0 +1,127 @@
+"""A broker to test against: a real `tidemarkd` on free ports with a temporary folder, started, stopped by SIGTERM or
+killed by SIGKILL; or, with TIDEMARK_TEST_BOOTSTRAP=HOST:PORT, one that runs already (it may be genuine Kafka;
+TIDEMARK_TEST_DATA_DIR then names its data folder)."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import ready_line
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("TIDEMARK_BIN", os.path.join(ROOT, "build", "release", "bin"))
+START_SECONDS = 60
+STOP_SECONDS = 60
+
+
+class BrokerFailed(Exception):
+    """The daemon did not start, did not stop, or died; the text ends with its log."""
+
+
+class External:
+    """A broker that somebody else started."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        self.data_dir = os.environ.get("TIDEMARK_TEST_DATA_DIR")
+        self.is_external = True
+
+    def close(self):
+        pass
+
+
+class Broker:
+    """One daemon of our own. `close()` ends it and removes its folder."""
+
+    def __init__(self, options=(), properties=None):
+        self.folder = tempfile.mkdtemp(prefix="tidemark-test.")
+        self.data_dir = os.path.join(self.folder, "data")
+        self.log_path = os.path.join(self.folder, "log")
+        self.options = list(options)
+        for key, value in (properties or {}).items():
+            self.options += ["--set", f"{key}={value}"]
+        self.listen = "127.0.0.1:0"
+        self.http = "127.0.0.1:0"
+        self.process = None
+        self.is_external = False
+        self.ready_seconds = None
+        self.starts = 0
+
+    @property
+    def bootstrap(self):
+        return self.listen
+
+    def start(self):
+        """Starts and waits for the `ready` line; later starts listen where the first one did."""
+        assert self.process is None
+        self.starts += 1
+        log_path = f"{self.log_path}.{self.starts}"
+        began = time.monotonic()
+        with open(log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BIN, "tidemarkd"), "--data-dir", self.data_dir, "--listen", self.listen,
+                 "--http", self.http, "--log-format", "json", *self.options],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder)
+        while True:
+            with open(log_path, encoding="utf-8", errors="replace") as log:
+                found = ready_line.addresses(log.read())
+            if found:
+                break
+            if self.process.poll() is not None:
+                raise BrokerFailed(f"exit status {self.process.returncode} before it was ready\n{self.log_tail()}")
+            if time.monotonic() - began > START_SECONDS:
+                raise BrokerFailed(f"not ready within {START_SECONDS} s\n{self.log_tail()}")
+            time.sleep(0.002)
+        self.ready_seconds = time.monotonic() - began
+        self.listen, self.http = found
+        return self
+
+    def stop(self):
+        """SIGTERM; a controlled shutdown ends with exit status 0."""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise BrokerFailed(f"still there {STOP_SECONDS} s after SIGTERM\n{self.log_tail()}") from None
+        if status != 0:
+            raise BrokerFailed(f"exit status {status} after SIGTERM\n{self.log_tail()}")
+
+    def kill(self):
+        process, self.process = self.process, None
+        if process.poll() is not None:
+            raise BrokerFailed(f"died by itself with status {process.returncode}\n{self.log_tail()}")
+        process.kill()
+        process.wait()
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def resident_kib(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def log_tail(self, lines=40):
+        with open(f"{self.log_path}.{self.starts}", encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-lines:])
+
+    def close(self):
+        if self.process is not None:
+            died = self.process.poll()
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            if died is not None:
+                raise BrokerFailed(f"the daemon died during the tests with status {died}\n{self.log_tail()}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_broker(**settings):
+    """The broker that the environment names, or a daemon of our own, started."""
+    bootstrap = os.environ.get("TIDEMARK_TEST_BOOTSTRAP")
+    return External(bootstrap) if bootstrap else Broker(**settings).start()
