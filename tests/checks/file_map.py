@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sources  # noqa: E402
 
+SHOWN = 40
 IMPLIED = {"README.md", "CMakeLists.txt"}
 
 
@@ -91,7 +92,7 @@ def main():
     self_test()
     files = sources.tracked_files()
     problems = check(files, sources.read)
-    for problem in problems:
+    for problem in problems[:SHOWN]:
         print(problem)
     if problems:
         sys.exit(f"file_map: {len(problems)} problems")
