@@ -7,8 +7,7 @@ namespace tidemark {
 std::string_view error_name(ErrorCode code) {
   switch (code) {
 #define X(name, code, retriable, invalidates_metadata) \
-  case ErrorCode::name:                                \
-    return #name;
+  case ErrorCode::name: return #name;
 #include "protocol/error_codes.def"
 #undef X
   }
@@ -18,8 +17,7 @@ std::string_view error_name(ErrorCode code) {
 bool is_retriable(ErrorCode code) {
   switch (code) {
 #define X(name, code, retriable, invalidates_metadata) \
-  case ErrorCode::name:                                \
-    return retriable;
+  case ErrorCode::name: return retriable;
 #include "protocol/error_codes.def"
 #undef X
   }
