@@ -40,9 +40,7 @@ TEST_CASE("the epoch cache says of every epoch and offset what the records say")
     int32_t epoch = 0;
     for (int step = 0; step < 20; ++step) {
       switch (random() % 5) {
-        case 0:
-          epoch += static_cast<int32_t>(random() % 3);
-          break;
+        case 0: epoch += static_cast<int32_t>(random() % 3); break;
         case 1:
         case 2: {
           epoch = std::max(epoch, log.latest());
