@@ -25,27 +25,22 @@ std::pair<runtime::Duration, runtime::Duration> cost_range(DiskOp op) {
   switch (op) {
     case DiskOp::sync:
     case DiskOp::sync_dir:
-    case DiskOp::kv_sync:
-      return {50us, 2ms};
+    case DiskOp::kv_sync: return {50us, 2ms};
     case DiskOp::read:
     case DiskOp::list:
-    case DiskOp::kv_read:
-      return {5us, 200us};
+    case DiskOp::kv_read: return {5us, 200us};
     case DiskOp::write:
     case DiskOp::kv_write:
     case DiskOp::reserve:
-    case DiskOp::truncate:
-      return {3us, 40us};
+    case DiskOp::truncate: return {3us, 40us};
     case DiskOp::open:
     case DiskOp::rename:
     case DiskOp::remove:
-    case DiskOp::create_dir:
-      return {3us, 60us};
+    case DiskOp::create_dir: return {3us, 60us};
     case DiskOp::size:
     case DiskOp::exists:
     case DiskOp::space:
-    case DiskOp::lock:
-      return {1us, 5us};
+    case DiskOp::lock: return {1us, 5us};
   }
   return {};
 }

@@ -1,0 +1,179 @@
+// tidemark-sim: runs seeds of the simulated world, says what it found and how often each fault and each rare
+// branch came up. Exit: 0 nothing wrong (with --plant: the bug was caught), 1 a violation (with --plant: not
+// caught), 2 a wrong argument, 3 a seed did not repeat, 4 a fault or branch that never happened.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/simulation/storage_simulation.h"
+
+namespace {
+
+using namespace tidemark;
+using namespace tidemark::simulation;
+
+// Fewer seeds cannot be expected to see every fault.
+constexpr uint64_t kSeedsForEveryFault = 100;
+
+constexpr std::string_view kUsage =
+    "usage: tidemark-sim (--seed N | --seeds FROM..TO) [--operations N] [--seconds N] [--twice]\n"
+    "                    [--plant NAME] [--verbose]\n"
+    "       tidemark-sim --list-planted\n"
+    "\n"
+    "  --seed, --seeds   which worlds to run\n"
+    "  --operations N    client operations of a seed, at least (2000)\n"
+    "  --seconds N       virtual seconds of a seed, at least (60)\n"
+    "  --twice           run each seed twice: both must leave the same trace\n"
+    "  --plant NAME      switch one known bug on, and stop at the first seed that catches it\n"
+    "  --verbose         say what happens in the world\n";
+
+struct Arguments {
+  uint64_t from = 0;
+  uint64_t to = 0;
+  bool twice = false;
+  std::string_view planted;
+  SeedOptions seed;
+};
+
+std::optional<uint64_t> number(std::string_view text) {
+  uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<Arguments> parse(const std::vector<std::string_view>& words) {
+  Arguments arguments;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    if (word == "--twice") {
+      arguments.twice = true;
+      continue;
+    }
+    if (word == "--verbose") {
+      arguments.seed.verbose = true;
+      continue;
+    }
+    if (i + 1 == words.size()) return std::nullopt;
+    const std::string_view value = words[++i];
+    if (word == "--plant") {
+      const auto planted = storage::parse_planted(value);
+      if (!planted) return std::nullopt;
+      arguments.planted = value;
+      arguments.seed.planted = *planted;
+      continue;
+    }
+    if (word == "--seeds") {
+      const size_t dots = value.find("..");
+      if (dots == std::string_view::npos) return std::nullopt;
+      const auto from = number(value.substr(0, dots));
+      const auto to = number(value.substr(dots + 2));
+      if (!from || !to) return std::nullopt;
+      arguments.from = *from;
+      arguments.to = *to;
+      continue;
+    }
+    const auto parsed = number(value);
+    if (!parsed) return std::nullopt;
+    if (word == "--seed") {
+      arguments.from = arguments.to = *parsed;
+    } else if (word == "--operations") {
+      arguments.seed.operations = *parsed;
+    } else if (word == "--seconds") {
+      arguments.seed.duration = std::chrono::seconds(*parsed);
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (arguments.from == 0 || arguments.to < arguments.from) return std::nullopt;
+  return arguments;
+}
+
+struct Totals {
+  FaultCounters counters;
+  uint64_t seeds = 0;
+  uint64_t operations = 0;
+  uint64_t disk_operations = 0;
+  uint64_t events = 0;
+  uint64_t crashes = 0;
+  double virtual_seconds = 0;
+};
+
+void print_summary(const Totals& totals, double real_seconds) {
+  fmt::print("\n{} seeds, {} client operations, {} disk operations, {} events, {} crashes\n", totals.seeds,
+             totals.operations, totals.disk_operations, totals.events, totals.crashes);
+  fmt::print("{:.0f} virtual seconds in {:.1f} s: {:.0f} times real time\n\n", totals.virtual_seconds,
+             real_seconds, totals.virtual_seconds / std::max(real_seconds, 1e-9));
+  for (const auto& [name, times] : totals.counters.all()) fmt::print("{:>12}  {}\n", times, name);
+}
+
+int run(const Arguments& arguments) {
+  Totals totals;
+  const auto start = std::chrono::steady_clock::now();
+  const bool planted = arguments.seed.planted != storage::Planted::none;
+  for (uint64_t seed = arguments.from; seed <= arguments.to; ++seed) {
+    SeedOptions options = arguments.seed;
+    options.seed = seed;
+    const SeedResult result = simulate_storage(options, totals.counters);
+    ++totals.seeds;
+    totals.operations += result.operations;
+    totals.disk_operations += result.disk_operations;
+    totals.events += result.events;
+    totals.crashes += result.crashes;
+    totals.virtual_seconds += std::chrono::duration<double>(result.virtual_time).count();
+    if (result.violation) {
+      fmt::print("seed {}: {}\n", seed, *result.violation);
+      if (planted) {
+        fmt::print("{} is caught by seed {}\n", arguments.planted, seed);
+        return 0;
+      }
+      fmt::print("again: tidemark-sim --seed {} --operations {} --seconds {} --verbose\n", seed,
+                 options.operations,
+                 std::chrono::duration_cast<std::chrono::seconds>(options.duration).count());
+      return 1;
+    }
+    if (arguments.twice) {
+      FaultCounters again_counters;
+      const SeedResult again = simulate_storage(options, again_counters);
+      if (again.trace != result.trace || again.events != result.events) {
+        fmt::print("seed {} does not repeat: trace {:016x}, then {:016x}\n", seed, result.trace, again.trace);
+        return 3;
+      }
+    }
+    if (arguments.from == arguments.to) fmt::print("seed {}: trace {:016x}\n", seed, result.trace);
+  }
+  if (planted) {
+    fmt::print("{} is not caught by the seeds {} to {}\n", arguments.planted, arguments.from, arguments.to);
+    return 1;
+  }
+  const std::chrono::duration<double> real = std::chrono::steady_clock::now() - start;
+  print_summary(totals, real.count());
+  const auto never = totals.counters.never();
+  if (totals.seeds >= kSeedsForEveryFault && !never.empty()) {
+    for (const std::string& name : never) fmt::print("never happened: {}\n", name);
+    return 4;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  if (words.size() == 1 && words[0] == "--list-planted") {
+    for (const auto& [bug, name] : storage::kPlantedBugs) fmt::print("{}\n", name);
+    return 0;
+  }
+  const auto arguments = parse(words);
+  if (!arguments) {
+    std::fputs(std::string(kUsage).c_str(), stderr);
+    return 2;
+  }
+  return run(*arguments);
+}

@@ -1,0 +1,447 @@
+#include "tests/simulation/storage_clients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/batch/header.h"
+#include "tests/simulation/sim_batch.h"
+
+namespace tidemark::simulation {
+
+using runtime::Task;
+using storage::Log;
+
+namespace {
+
+int64_t draw_timestamp(StorageRun& run, const StorageNode::Shard& shard) {
+  // Mostly now, sometimes out of order.
+  const runtime::Scheduler& loop = *shard.loop;
+  const int64_t now = runtime::unix_ms(loop.clock().wall());
+  return run.random.chance(0.2) ? now - run.random.between(0, 20'000) : now;
+}
+
+}  // namespace
+
+bool StorageClients::excused(const Log& log, const LogModel& model, uint64_t cuts, const Error& error) {
+  if (error.kind() == ErrorKind::no_space && run_.disk_may_be_full) {
+    run_.counters.count("storage: append refused on a full disk");
+    return true;
+  }
+  return log.offline() || node_.offline() || model.cuts() != cuts || run_.disk_may_fail;
+}
+
+// --- after a restart
+
+void StorageClients::verify() {
+  std::map<std::string, ModelPtr> missing = run_.models;
+  for (auto& shard : node_.shards()) {
+    judge_recovery(*shard);
+    for (const auto& [name, log] : shard->logs) missing.erase(name);
+  }
+  for (const auto& [name, model] : missing) {
+    if (model->existence == LogModel::Existence::exists)
+      run_.violate(fmt::format("{} is gone, and nobody deleted it", name));
+    run_.models.erase(name);
+    run_.settings.erase(name);
+  }
+  for (const std::string& name : node_.data().replay().unidentified)
+    run_.violate(fmt::format("{} has no readable partition.state", name));
+  if (run_.violation) return;
+  for (auto& shard : node_.shards()) {
+    ++verifying_;
+    Shard& there = *shard;
+    there.loop->post([this, &there] { there.scope->spawn(read_everything(there)); });
+  }
+}
+
+void StorageClients::judge_recovery(Shard& shard) {
+  for (const auto& [name, log] : shard.logs) {
+    const auto it = run_.models.find(name);
+    if (it == run_.models.end()) {
+      run_.violate(fmt::format("{} is back after its deletion", name));
+      continue;
+    }
+    LogModel& model = *it->second;
+    if (log->state().topic_id != model.topic_id()) {
+      run_.violate(fmt::format("{} is another incarnation", name));
+      continue;
+    }
+    if (log->offline()) {
+      if (!run_.disk_may_fail)
+        run_.violate(fmt::format("{} is offline: {}", name, log->offline()->message()));
+      continue;
+    }
+    run_.judge(model.recovered(log->start(), log->end()));
+    if (!run_.violation) judge_derived(*log, model);
+  }
+}
+
+void StorageClients::judge_derived(const Log& log, const LogModel& model) {
+  for (const auto& [epoch, offset] : model.epochs()) {
+    const auto cached = log.epochs().epoch_for_offset(offset);
+    if (!cached || *cached != epoch)
+      run_.violate(fmt::format("{}: the epoch of offset {} is {} instead of {}", model.name(), offset,
+                               cached ? cached->value : -1, epoch));
+  }
+  for (const auto& [id, entry] : log.producers().producers()) {
+    const auto last = model.last_of(id);
+    const int32_t known = last ? last->base_sequence + last->records - 1 : -1;
+    if (!last || entry.last_sequence() != known)
+      run_.violate(fmt::format("{}: producer {} is at sequence {} instead of {}", model.name(), id,
+                               entry.last_sequence(), known));
+  }
+}
+
+Task<void> StorageClients::read_everything(Shard& shard) {
+  const std::map<std::string, LogPtr> logs = shard.logs;
+  for (const auto& [name, log] : logs) {
+    if (log->offline() || run_.violation) continue;
+    const ModelPtr model = run_.models.at(name);
+    Offset from = log->start();
+    while (from < log->counted() && !run_.violation && !log->offline()) {
+      auto reading = read_from(log, model, from, log->counted(), 64 << 10);
+      const Offset next = co_await reading;
+      if (next <= from) break;
+      from = next;
+    }
+  }
+  --verifying_;
+}
+
+// --- clients
+
+void StorageClients::begin() {
+  uint64_t number = 0;
+  for (auto& shard : node_.shards()) {
+    Shard& there = *shard;
+    for (size_t i = 0; i < run_.workload.clients_per_shard; ++i) {
+      ++clients_;
+      there.loop->post([this, &there, n = number++] { there.scope->spawn(client(there, n)); });
+    }
+  }
+}
+
+Task<void> StorageClients::client(Shard& shard, uint64_t number) {
+  while (!finishing_ && !run_.violation) {
+    const auto most = static_cast<uint64_t>(2 * run_.workload.think.count());
+    auto pause = runtime::sleep_for(*shard.loop, runtime::Duration(run_.random.below(most)));
+    co_await pause;
+    if (finishing_ || run_.violation) break;
+    auto operation = operate(shard, number);
+    co_await operation;
+  }
+  --clients_;
+}
+
+Task<void> StorageClients::operate(Shard& shard, uint64_t number) {
+  const StorageWorkload& w = run_.workload;
+  const std::string name = fmt::format("topic{}-0", run_.random.below(w.topics));
+  if (&shard != node_.shards()[node_.shard_of(name)].get()) co_return;
+  const auto it = shard.logs.find(name);
+  if (it == shard.logs.end()) {
+    if (run_.models.contains(name)) co_return;  // on its way in or out
+    auto creating = create(shard, name);
+    co_await creating;
+    co_return;
+  }
+  const LogPtr log = it->second;
+  const ModelPtr model = run_.models.at(name);
+  if (log->offline()) co_return;
+  Task<void> task;
+  const uint64_t draw = run_.random.below(100);
+  if (draw < 55) {
+    task = append(log, model, number, !run_.random.chance(0.1));
+  } else if (draw < 75) {
+    task = read(log, model);
+  } else if (draw < 82) {
+    task = search(log, model);
+  } else if (draw < 86 && w.trims) {
+    task = trim(log, model, false);
+  } else if (draw < 90 && w.retention) {
+    task = trim(log, model, true);
+  } else if (draw < 93 && w.truncates && !model->changing) {
+    task = truncate(log, model);
+  } else if (draw < 95 && w.erases && !model->changing && run_.random.chance(0.5)) {
+    task = erase(shard, log, model);
+  } else if (draw < 96 && w.caching && !model->changing) {
+    task = toggle_caching(log, model);
+  } else if (draw < 98) {
+    log->roll_if_old();
+    co_return;
+  } else {
+    retry_last(*log, *model, number);
+    co_return;
+  }
+  co_await task;
+}
+
+Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, bool wait) {
+  const StorageWorkload& w = run_.workload;
+  const uint64_t cuts = model->cuts();
+  const int burst = 1 + static_cast<int>(run_.random.below(static_cast<uint64_t>(w.max_burst)));
+  for (int i = 0; i < burst; ++i) {
+    SimBatch batch;
+    batch.identity = ++run_.identities;
+    batch.records = 1 + static_cast<int32_t>(run_.random.below(static_cast<uint64_t>(w.max_records)));
+    batch.value_bytes = run_.random.below(w.max_value_bytes);
+    if (run_.random.chance(0.02)) batch.value_bytes *= 8;
+    batch.timestamp_ms = draw_timestamp(run_, *node_.shards()[node_.shard_of(model->name())]);
+    const size_t bytes = batch.encode().size();
+    while (!log->has_room(bytes)) {
+      auto making = log->make_room(bytes, batch.timestamp_ms);
+      auto made = co_await making;
+      if (made) continue;
+      if (!excused(*log, *model, cuts, made.error()))
+        run_.violate(fmt::format("{}: no room: {}", model->name(), made.error().message()));
+      co_return;
+    }
+    if (w.idempotent) {
+      batch.producer = producer_of(number);
+      batch.producer_epoch = ProducerEpoch(0);
+      const auto last = model->last_of(batch.producer);
+      batch.base_sequence = last ? last->base_sequence + last->records : 0;
+    }
+    const runtime::BufferSlice slice = batch.encode();
+    const auto header = protocol::parse_batch_header(slice.bytes);
+    const auto check = log->producers().check(*header);
+    if (!check) {
+      run_.violate(fmt::format("{}: a new batch is refused: {}", model->name(), check.error().message()));
+      co_return;
+    }
+    if (*check) {
+      run_.violate(
+          fmt::format("{}: a new batch is taken for the one at {}", model->name(), (*check)->base_offset));
+      co_return;
+    }
+    LeaderEpoch epoch(static_cast<int32_t>(node_.data().identity().generation.value));
+    epoch = std::max(epoch, log->latest_epoch());
+    const Offset base = log->append(slice, *header, epoch);
+    if (base != model->end()) {
+      run_.violate(fmt::format("{}: appended at {} instead of {}", model->name(), base, model->end()));
+      co_return;
+    }
+    model->appended({base, base + (batch.records - 1), epoch, batch.timestamp_ms, batch.producer,
+                     batch.base_sequence, std::vector<std::byte>(slice.bytes.begin(), slice.bytes.end())});
+  }
+  run_.count("storage: appended");
+  if (!wait) co_return;
+  const Offset end = model->end();
+  auto waiting = log->wait_counted(end);
+  const bool reached = co_await waiting;
+  if (!reached) {
+    run_.counters.count("storage: append possibly persisted");
+    co_return;
+  }
+  if (model->cuts() == cuts || model->end() >= end) model->promise(end);
+  run_.count("storage: append acknowledged");
+}
+
+// A client that lost the answer sends its last batch again: it must be recognised.
+void StorageClients::retry_last(const Log& log, const LogModel& model, uint64_t number) {
+  const auto last = model.last_of(producer_of(number));
+  if (!last || last->last < log.start() || model.changing) return;
+  SimBatch batch;
+  batch.records = last->records;
+  batch.producer = producer_of(number);
+  batch.producer_epoch = ProducerEpoch(0);
+  batch.base_sequence = last->base_sequence;
+  const auto slice = batch.encode();
+  const auto check = log.producers().check(*protocol::parse_batch_header(slice.bytes));
+  if (!check || !*check || (*check)->base_offset != last->base)
+    run_.violate(fmt::format("{}: the batch at {} sent again is not recognised", model.name(), last->base));
+  run_.count("storage: duplicate recognised");
+}
+
+Task<Offset> StorageClients::read_from(LogPtr log, ModelPtr model, Offset from, Offset limit,
+                                       uint32_t max_bytes) {
+  const uint64_t cuts = model->cuts();
+  const bool in_memory = log->in_memory(from);
+  auto locating = log->locate(from, limit, max_bytes, true);
+  auto range = co_await locating;
+  if (!range) {
+    if (!excused(*log, *model, cuts, range.error()))
+      run_.violate(fmt::format("{}: cannot read at {}: {}", model->name(), from, range.error().message()));
+    co_return from;
+  }
+  std::vector<std::byte> bytes;
+  while (bytes.size() < range->bytes) {
+    auto reading = log->read(*range, static_cast<uint32_t>(bytes.size()), max_bytes);
+    auto piece = co_await reading;
+    if (!piece) {
+      if (!excused(*log, *model, cuts, piece.error()))
+        run_.violate(fmt::format("{}: cannot read: {}", model->name(), piece.error().message()));
+      co_return from;
+    }
+    bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+  }
+  if (model->cuts() != cuts || log->offline()) co_return from;
+  if (bytes.empty()) {
+    run_.violate(fmt::format("{}: nothing at {}, below {}", model->name(), from, limit));
+    co_return from;
+  }
+  Offset next;
+  run_.judge(model->judge_read(from, limit, bytes, &next));
+  if (!run_.violation) run_.count(in_memory ? "storage: read from memory" : "storage: read from a file");
+  co_return next;
+}
+
+Task<void> StorageClients::read(LogPtr log, ModelPtr model) {
+  const Offset limit = log->counted();
+  if (limit <= log->start()) co_return;
+  // Often a boundary: the first offset of a segment is where an off-by-one would show.
+  Offset from =
+      log->start() + static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(limit - log->start())));
+  if (run_.random.chance(0.3)) {
+    const auto& segments = log->segments();
+    from = std::clamp(segments[run_.random.below(segments.size())].base, log->start(), limit + -1);
+  }
+  // What a reader saw must stay.
+  model->promise(limit);
+  const auto max_bytes = static_cast<uint32_t>(1 + run_.random.below(16 << 10));
+  auto reading = read_from(log, model, from, limit, max_bytes);
+  (void)co_await reading;
+}
+
+Task<void> StorageClients::search(LogPtr log, ModelPtr model) {
+  const Offset limit = log->counted();
+  if (model->batches().empty()) co_return;
+  const auto& some = model->batches()[run_.random.below(model->batches().size())];
+  const int64_t timestamp = some.timestamp_ms + run_.random.between(-1, 1);
+  const uint64_t cuts = model->cuts();
+  const auto expected = model->find_by_time(timestamp, limit);
+  auto finding = log->find_by_time(timestamp, limit);
+  auto found = co_await finding;
+  if (model->cuts() != cuts || log->offline()) co_return;
+  if (!found) {
+    if (!excused(*log, *model, cuts, found.error()))
+      run_.violate(fmt::format("{}: cannot search: {}", model->name(), found.error().message()));
+    co_return;
+  }
+  const std::optional<Offset> offset = *found ? std::optional((*found)->offset) : std::nullopt;
+  if (offset != expected)
+    run_.violate(fmt::format("{}: the first record from time {} on is at {}, and not at {}", model->name(),
+                             timestamp, expected.value_or(kNoOffset), offset.value_or(kNoOffset)));
+  run_.count("storage: searched by time");
+}
+
+// --- changes of a log's extent
+
+Task<void> StorageClients::trim(LogPtr log, ModelPtr model, bool by_retention) {
+  const uint64_t cuts = model->cuts();
+  if (by_retention) {
+    model->begin_trim(log->counted());
+    auto applying = log->apply_retention(log->counted());
+    auto applied = co_await applying;
+    if (!applied && !excused(*log, *model, cuts, applied.error()))
+      run_.violate(fmt::format("{}: retention: {}", model->name(), applied.error().message()));
+    if (applied && *applied > 0) run_.count("storage: retention deleted");
+    if (applied) model->end_trim(log->start());
+    co_return;
+  }
+  const Offset to =
+      log->start() +
+      static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(log->counted() - log->start()) + 1));
+  model->begin_trim(to);
+  auto trimming = log->trim(to);
+  auto trimmed = co_await trimming;
+  if (!trimmed) {
+    if (!excused(*log, *model, cuts, trimmed.error()))
+      run_.violate(fmt::format("{}: cannot trim to {}: {}", model->name(), to, trimmed.error().message()));
+    co_return;
+  }
+  if (log->start() < to && model->cuts() == cuts)
+    run_.violate(fmt::format("{}: starts at {} after a trim to {}", model->name(), log->start(), to));
+  model->end_trim(log->start());
+  run_.count("storage: trimmed");
+}
+
+Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
+  const Offset to =
+      log->start() +
+      static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(log->end() - log->start()) + 1));
+  // Mostly the newest few, as after a failover.
+  const Offset near = std::max(to, std::max(log->start(), log->end() + -20));
+  model->changing = true;
+  model->begin_truncate(run_.random.chance(0.8) ? near : to);
+  const Offset expected = *model->truncating();
+  auto truncating = log->truncate(expected);
+  auto truncated = co_await truncating;
+  model->changing = false;
+  if (!truncated) {
+    if (!excused(*log, *model, model->cuts(), truncated.error()))
+      run_.violate(fmt::format("{}: cannot truncate: {}", model->name(), truncated.error().message()));
+    co_return;
+  }
+  if (log->end() != expected)
+    run_.violate(fmt::format("{}: ends at {} after a truncation to {}", model->name(), log->end(), expected));
+  model->truncated();
+  judge_derived(*log, *model);
+  run_.count("storage: truncated");
+}
+
+Task<void> StorageClients::toggle_caching(LogPtr log, ModelPtr model) {
+  storage::LogSettings settings = log->settings();
+  settings.write_caching = !settings.write_caching;
+  model->changing = true;
+  model->caching = true;
+  auto changing = log->change_settings(settings);
+  auto changed = co_await changing;
+  model->changing = false;
+  if (!changed) co_return;
+  run_.settings[model->name()] = settings;
+  model->caching = settings.write_caching;
+  if (!settings.write_caching) model->promise(log->counted());
+  run_.count("storage: write.caching changed");
+}
+
+Task<void> StorageClients::erase(Shard& shard, LogPtr log, ModelPtr model) {
+  model->changing = true;
+  model->existence = LogModel::Existence::maybe_erased;
+  shard.logs.erase(model->name());
+  auto erasing = shard.store->erase(log);
+  auto erased = co_await erasing;
+  if (!erased) co_return;  // the journal failed: either may be found
+  run_.models.erase(model->name());
+  run_.settings.erase(model->name());
+  run_.count("storage: deleted");
+}
+
+Task<void> StorageClients::create(Shard& shard, std::string name) {
+  auto model = std::make_shared<LogModel>(name, run_.random.uuid());
+  model->caching = run_.workload.settings.write_caching;
+  run_.models[name] = model;
+  run_.settings[name] = run_.workload.settings;
+  auto creating = shard.store->create(name, model->topic_id(), PartitionId(0), run_.workload.settings);
+  auto created = co_await creating;
+  if (!created) co_return;
+  const LogPtr log = *created;
+  if (log->start() != Offset(0) || log->end() != Offset(0))
+    run_.violate(fmt::format("{} is new, and holds {} to {}", name, log->start(), log->end()));
+  model->existence = LogModel::Existence::exists;
+  shard.logs[name] = log;
+  run_.count("storage: created");
+}
+
+void StorageClients::append_to_all() {
+  for (auto& shard : node_.shards()) {
+    ++last_appends_;
+    Shard& there = *shard;
+    there.loop->post([this, &there] { there.scope->spawn(append_last(there)); });
+  }
+}
+
+Task<void> StorageClients::append_last(Shard& shard) {
+  const std::map<std::string, LogPtr> logs = shard.logs;
+  for (const auto& [name, log] : logs) {
+    const ModelPtr model = run_.models.at(name);
+    auto appending = append(log, model, 0, true);
+    co_await appending;
+    if (!model->caching && model->promised_end() != model->end())
+      run_.violate(fmt::format("{}: takes no more appends", name));
+  }
+  --last_appends_;
+}
+
+}  // namespace tidemark::simulation

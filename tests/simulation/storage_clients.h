@@ -1,0 +1,110 @@
+// The clients of the storage simulation: coroutines on the node's shards that append, read, search, trim,
+// truncate, create and delete, and tell the model what they began and what they were promised. They die with
+// the process; the model stays.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "tests/simulation/log_model.h"
+#include "tests/simulation/storage_node.h"
+
+namespace tidemark::simulation {
+
+// Which operations a seed has, and how it draws them.
+struct StorageWorkload {
+  size_t topics = 6;
+  size_t clients_per_shard = 3;
+  runtime::Duration think = std::chrono::milliseconds(80);  // mean pause between two operations of a client
+  size_t max_value_bytes = 512;
+  int32_t max_records = 5;
+  int max_burst = 1;
+  bool idempotent = false;
+  bool trims = false;
+  bool retention = false;
+  bool truncates = false;
+  bool erases = false;
+  bool caching = false;
+  storage::LogSettings settings;  // of new topics
+};
+
+// What a run knows across the lives of its process.
+struct StorageRun {
+  StorageRun(VirtualTime& t, uint64_t seed, FaultCounters& c) : time(t), random(seed), counters(c) {}
+
+  // The first violation ends the run.
+  void violate(std::string what) {
+    if (!violation) violation = std::move(what);
+  }
+  void judge(Verdict verdict) {
+    if (verdict) violate(std::move(*verdict));
+  }
+  void count(std::string_view what) {
+    ++operations;
+    counters.count(what);
+    time.trace().add(what);
+  }
+
+  VirtualTime& time;
+  runtime::SeededRandom random;
+  FaultCounters& counters;
+  StorageWorkload workload;
+  std::map<std::string, std::shared_ptr<LogModel>> models;  // of every log that may be there
+  std::map<std::string, storage::LogSettings> settings;     // by folder name
+  Verdict violation;
+  uint64_t operations = 0;
+  uint64_t identities = 0;
+  bool disk_may_be_full = false;
+  bool disk_may_fail = false;
+};
+
+class StorageClients {
+ public:
+  StorageClients(StorageRun& run, StorageNode& node) : run_(run), node_(node) {}
+
+  // Judges what the restart found, then reads all of it; verified() follows.
+  void verify();
+  [[nodiscard]] bool verified() const { return verifying_ == 0; }
+  void begin();
+  // Every client ends behind its current operation; idle() follows.
+  void finish() { finishing_ = true; }
+  [[nodiscard]] bool idle() const { return clients_ == 0; }
+  // Appends one batch to every log and waits for it.
+  void append_to_all();
+  [[nodiscard]] bool appended_to_all() const { return last_appends_ == 0; }
+
+ private:
+  using Shard = StorageNode::Shard;
+  using LogPtr = std::shared_ptr<storage::Log>;
+  using ModelPtr = std::shared_ptr<LogModel>;
+
+  void judge_recovery(Shard& shard);
+  void judge_derived(const storage::Log& log, const LogModel& model);
+  runtime::Task<void> read_everything(Shard& shard);
+  runtime::Task<void> client(Shard& shard, uint64_t number);
+  runtime::Task<void> operate(Shard& shard, uint64_t number);
+  runtime::Task<void> append(LogPtr log, ModelPtr model, uint64_t number, bool wait);
+  runtime::Task<void> append_last(Shard& shard);
+  void retry_last(const storage::Log& log, const LogModel& model, uint64_t number);
+  runtime::Task<void> read(LogPtr log, ModelPtr model);
+  runtime::Task<Offset> read_from(LogPtr log, ModelPtr model, Offset from, Offset limit, uint32_t max_bytes);
+  runtime::Task<void> search(LogPtr log, ModelPtr model);
+  runtime::Task<void> trim(LogPtr log, ModelPtr model, bool by_retention);
+  runtime::Task<void> truncate(LogPtr log, ModelPtr model);
+  runtime::Task<void> toggle_caching(LogPtr log, ModelPtr model);
+  runtime::Task<void> erase(Shard& shard, LogPtr log, ModelPtr model);
+  runtime::Task<void> create(Shard& shard, std::string name);
+  // Whether an operation may have failed so.
+  bool excused(const storage::Log& log, const LogModel& model, uint64_t cuts, const Error& error);
+  ProducerId producer_of(uint64_t number) const { return ProducerId(static_cast<int64_t>(1000 + number)); }
+
+  StorageRun& run_;
+  StorageNode& node_;
+  bool finishing_ = false;
+  size_t clients_ = 0;
+  size_t verifying_ = 0;
+  size_t last_appends_ = 0;
+};
+
+}  // namespace tidemark::simulation

@@ -1,0 +1,438 @@
+#include "tests/simulation/storage_simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "tests/simulation/storage_clients.h"
+
+namespace tidemark::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::Duration;
+using runtime::MonoTime;
+
+constexpr uint64_t kNoQuota = uint64_t{1} << 40;
+
+// What a seed has at all: each is off in some seeds, so that no fault hides another (swarm testing).
+struct Features {
+  bool full_disk;
+  bool slow_disk;
+  bool stalls;
+  bool disk_errors;
+  bool bit_flips;
+  bool kills;
+  bool power_cuts;
+  bool clean_stops;
+  bool crash_in_recovery;
+  bool derived_removed;
+};
+
+enum class End : uint8_t { crash_at_operation, crash_at_time, clean_stop, bit_flip, last, verified };
+
+class StorageSimulation {
+ public:
+  StorageSimulation(const SeedOptions& options, FaultCounters& counters)
+      : options_(options),
+        counters_(counters),
+        time_(options.seed * 4),
+        disk_(options.seed * 4 + 1, counters, &time_.trace()),
+        derived_(disk_, counters),
+        run_(time_, options.seed * 4 + 2, counters),
+        random_(options.seed * 4 + 3),
+        world_(time_),
+        began_(time_.mono()) {
+    declare_counters();
+    draw_features();
+    draw_options();
+  }
+
+  SeedResult run() {
+    while (!run_.violation && !over_) live();
+    SeedResult result;
+    result.violation = run_.violation;
+    result.trace = time_.trace().value();
+    result.events = time_.events_run();
+    result.disk_operations = disk_.operations();
+    result.operations = run_.operations;
+    result.crashes = crashes_;
+    result.virtual_time = time_.mono() - began_;
+    return result;
+  }
+
+ private:
+  void declare_counters() {
+    for (const char* name : {"storage: appended",
+                             "storage: append acknowledged",
+                             "storage: append possibly persisted",
+                             "storage: append refused on a full disk",
+                             "storage: duplicate recognised",
+                             "storage: read from memory",
+                             "storage: read from a file",
+                             "storage: searched by time",
+                             "storage: trimmed",
+                             "storage: retention deleted",
+                             "storage: truncated",
+                             "storage: created",
+                             "storage: deleted",
+                             "storage: write.caching changed",
+                             "storage: checkpoints",
+                             "storage: torn tail cut",
+                             "storage: records replayed",
+                             "storage: rolled",
+                             "storage: clean start",
+                             "storage: corruption seen",
+                             "world: crash during recovery",
+                             "world: another number of shards"})
+      counters_.declare(name);
+  }
+
+  bool draw(double probability) { return random_.chance(probability); }
+  template <class T>
+  T one_of(std::initializer_list<T> values) {
+    return *(values.begin() + random_.below(values.size()));
+  }
+
+  void draw_features() {
+    features_ = {draw(0.3), draw(0.4), draw(0.3), draw(0.2), draw(0.15),
+                 draw(0.7), draw(0.8), draw(0.5), draw(0.5), draw(0.3)};
+    if (!features_.kills && !features_.power_cuts) features_.power_cuts = true;
+    disk_.faults.writes_back = one_of({0.0, 0.02, 0.2});
+  }
+
+  // Tiny journals, early rolls, two-entry caches: rare branches on purpose.
+  void draw_options() {
+    auto& store = node_.store;
+    store.journal.first_stretch_bytes = one_of<uint64_t>({16 << 10, 32 << 10, 128 << 10});
+    store.journal.stretch_bytes = one_of<uint64_t>({16 << 10, 64 << 10, 256 << 10});
+    store.journal.max_bytes = store.journal.first_stretch_bytes +
+                              one_of<uint64_t>({2, 3, 8}) *
+                                  std::max(store.journal.first_stretch_bytes, store.journal.stretch_bytes);
+    store.journal.max_group_bytes = one_of<uint64_t>({8 << 10, 1 << 20});
+    store.tail_cache_bytes = one_of<uint64_t>({0, 4 << 10, 256 << 10});
+    store.max_unwritten_bytes = one_of<uint64_t>({8 << 10, 1 << 20});
+    store.bypass_bytes = one_of<uint64_t>({600, 4 << 10, 1 << 20});
+    store.checkpoint_bytes = one_of<uint64_t>({8 << 10, 64 << 10, 16 << 20});
+    store.checkpoint_interval = one_of<Duration>({50ms, 1s, 5s, 60s});
+    store.min_reserve_bytes = one_of<uint64_t>({4 << 10, 64 << 10});
+    store.max_reserve_bytes = store.min_reserve_bytes * one_of<uint64_t>({1, 16});
+    node_.max_open_files = one_of<size_t>({2, 5, 64});
+    node_.index_interval_bytes = one_of<uint32_t>({1, 512, 4096});
+    node_.wall_skew = std::chrono::milliseconds(random_.between(-5'000, 5'000));
+    node_.cross_delay = one_of<Duration>({0us, 20us, 2ms});
+    node_.planted = options_.planted;
+
+    StorageWorkload& w = run_.workload;
+    w.topics = 1 + random_.below(8);
+    w.clients_per_shard = 1 + random_.below(6);
+    w.think = one_of<Duration>({20ms, 60ms, 120ms});
+    w.max_value_bytes = one_of<size_t>({20, 400, 1500});
+    w.max_records = one_of({1, 5});
+    w.max_burst = one_of({1, 4, 12});
+    w.idempotent = draw(0.6);
+    w.trims = draw(0.5);
+    w.retention = draw(0.4);
+    w.truncates = draw(0.5);
+    w.erases = draw(0.5);
+    w.caching = draw(0.15);
+    w.settings.segment_bytes = one_of<uint64_t>({2 << 10, 16 << 10, 256 << 10});
+    w.settings.segment_ms = one_of<int64_t>({500, 10'000, 604'800'000});
+    w.settings.segment_index_bytes = one_of<uint64_t>({64, 4096, 10 << 20});
+    w.settings.index_interval_bytes = node_.index_interval_bytes;
+    w.settings.retention_bytes = one_of<int64_t>({-1, 8 << 10});
+    w.settings.retention_ms = one_of<int64_t>({-1, 5'000});
+    w.settings.file_delete_delay_ms = one_of<int64_t>({0, 1'000, 60'000});
+  }
+
+  void say(const std::string& what) {
+    if (options_.verbose)
+      fmt::print("[{:9.3f} s] {}\n", std::chrono::duration<double>(time_.mono() - began_).count(), what);
+  }
+
+  // --- one life of the process
+
+  void live() {
+    const size_t shards = 1 + random_.below(3);
+    if (lives_++ > 0 && shards != node_.shards) counters_.count("world: another number of shards");
+    node_.shards = shards;
+    if (features_.derived_removed && draw(0.3)) derived_.remove_all();
+    SimProcess process(time_, disk_);
+    const auto settings_of = [this](const std::string& name) {
+      const auto it = run_.settings.find(name);
+      return it == run_.settings.end() ? run_.workload.settings : it->second;
+    };
+    auto& node = process.host<StorageNode>(process, node_, derived_, random_.next(), settings_of);
+    auto& clients = process.host<StorageClients>(run_, node);
+    stop_errors();
+    run_.disk_may_fail = flipped_;
+    if (draw(0.5)) {
+      heal();
+    } else {
+      world_.after(Duration(random_.below(3'000'000'000)), [this] { heal(); });
+    }
+    run_.disk_may_be_full = disk_.quota_bytes < kNoQuota;
+    plan_end();
+    say(fmt::format("start {} with {} shards", lives_, shards));
+    node.start();
+    live_until_end(process, node, clients);
+    if (!process.ended()) end_by_crash(process);
+    world_.drop_events();
+  }
+
+  // Draws how this life ends.
+  void plan_end() {
+    end_ = End::crash_at_operation;
+    end_time_ = runtime::kNever;
+    const bool enough = run_.operations >= options_.operations && time_.mono() - began_ >= options_.duration;
+    if (flipped_ || stopped_last_) {
+      end_ = End::verified;
+      return;
+    }
+    if (enough) {
+      end_ = End::last;
+      world_.drop_events();
+      heal();
+      run_.disk_may_be_full = false;
+      return;
+    }
+    if (features_.bit_flips && lives_ > 2 && draw(0.3)) {
+      end_ = End::bit_flip;
+    } else if (features_.clean_stops && draw(0.25)) {
+      end_ = End::clean_stop;
+    } else if (draw(0.5)) {
+      end_ = End::crash_at_time;
+    }
+    const auto span = static_cast<uint64_t>(options_.duration.count()) / 3;
+    end_time_ = time_.mono() + Duration(random_.below(span)) + 1ms;
+    if (end_ == End::crash_at_operation) {
+      end_time_ = time_.mono() + options_.duration;
+      const bool early = features_.crash_in_recovery && draw(0.5);
+      disk_.crash_at(1 + random_.below(early ? 60 : 8'000));
+    }
+    schedule_faults();
+  }
+
+  void live_until_end(SimProcess& process, StorageNode& node, StorageClients& clients) {
+    enum class Stage : uint8_t { starting, verifying, working, finishing, settling, stopping };
+    Stage stage = Stage::starting;
+    MonoTime settled = runtime::kNever;
+    const MonoTime give_up = time_.mono() + 10 * options_.duration;
+    while (!run_.violation) {
+      step();
+      if (process.dying()) {
+        if (stage == Stage::starting) counters_.count("world: crash during recovery");
+        return;
+      }
+      if (node.failure()) return judge_failed_start(*node.failure());
+      if (node.offline()) return judge_offline(*node.offline());
+      if (time_.mono() > give_up) return run_.violate("nothing moves any more");
+      switch (stage) {
+        case Stage::starting:
+          if (!node.started()) break;
+          count_recovery(node);
+          clients.verify();
+          stage = Stage::verifying;
+          break;
+        case Stage::verifying:
+          if (!clients.verified()) break;
+          if (end_ == End::verified) {
+            over_ = true;
+            return;
+          }
+          if (end_ == End::last) {
+            clients.append_to_all();
+            stage = Stage::finishing;
+            break;
+          }
+          clients.begin();
+          stage = Stage::working;
+          break;
+        case Stage::working:
+          if (time_.mono() < end_time_ && run_.operations < options_.operations + 500) break;
+          if (end_ == End::crash_at_time || end_ == End::crash_at_operation) return;
+          clients.finish();
+          stage = Stage::finishing;
+          break;
+        case Stage::finishing:
+          if (!clients.idle() || !clients.appended_to_all()) break;
+          world_.drop_events();
+          heal();
+          // Long enough for the journal's closing mark.
+          settled = time_.mono() + 300ms;
+          stage = Stage::settling;
+          break;
+        case Stage::settling:
+          if (time_.mono() < settled) {
+            keep_time_moving(settled);
+            break;
+          }
+          if (end_ == End::bit_flip) return flip_bits();
+          disk_.crash_at(0);
+          node.stop();
+          stage = Stage::stopping;
+          break;
+        case Stage::stopping:
+          if (!node.stopped()) break;
+          note_store(node);
+          process.exit();
+          say("stopped cleanly");
+          clean_ = true;
+          stopped_last_ = end_ == End::last;
+          if (draw(0.5)) disk_.crash_power();
+          return;
+      }
+    }
+  }
+
+  void step() {
+    try {
+      if (!time_.step()) run_.violate("no event is left, and something is waited for");
+    } catch (const SimCrash&) {
+      // The process asked the disk outside of its lanes; disk_.dying() says the rest.
+    }
+  }
+
+  // An event of the world's own, so that time passes although nothing else happens.
+  void keep_time_moving(MonoTime until) {
+    if (!world_.has_events()) world_.at(until, [] {});
+  }
+
+  void end_by_crash(SimProcess& process) {
+    const bool power = features_.power_cuts && (!features_.kills || draw(0.6));
+    say(power ? "power cut" : "killed");
+    if (!flipped_) ++crashes_;
+    process.crash(power && !flipped_ ? CrashKind::power : CrashKind::kill);
+  }
+
+  // --- faults of the world
+
+  void schedule_faults() {
+    world_.after(Duration(random_.below(5'000'000'000)), [this] {
+      strike();
+      schedule_faults();
+    });
+  }
+
+  void strike() {
+    const auto last = Duration(random_.below(3'000'000'000));
+    switch (random_.below(4)) {
+      case 0:
+        if (!features_.full_disk) return;
+        run_.disk_may_be_full = true;
+        disk_.quota_bytes = disk_.used_bytes() + random_.below(64 << 10);
+        world_.after(last, [this] { disk_.quota_bytes = kNoQuota; });
+        return;
+      case 1:
+        if (!features_.slow_disk) return;
+        counters_.count("disk: slow for a while");
+        disk_.faults.slowness = one_of({5.0, 50.0});
+        world_.after(last, [this] { disk_.faults.slowness = 1; });
+        return;
+      case 2:
+        if (!features_.stalls) return;
+        disk_.faults.stalls = 0.01;
+        world_.after(last, [this] { disk_.faults.stalls = 0; });
+        return;
+      default:
+        if (!features_.disk_errors) return;
+        run_.disk_may_fail = true;
+        disk_.faults.sync_fails = one_of({0.0, 0.05});
+        disk_.faults.write_fails = one_of({0.0, 0.01});
+        disk_.faults.read_fails = one_of({0.0, 0.05});
+        world_.after(last, [this] { stop_errors(); });
+        return;
+    }
+  }
+
+  void stop_errors() { disk_.faults.sync_fails = disk_.faults.write_fails = disk_.faults.read_fails = 0; }
+
+  void heal() {
+    stop_errors();
+    disk_.faults.stalls = 0;
+    disk_.faults.slowness = 1;
+    disk_.quota_bytes = kNoQuota;
+  }
+
+  void flip_bits() {
+    flipped_ = true;
+    const auto in_journal = [](const std::string& path) { return path.ends_with(".journal"); };
+    for (int i = 0; i < 12; ++i) {
+      if (const auto flip = disk_.flip_bit(in_journal))
+        say(fmt::format("a bit of {} flips at {}", flip->path, flip->position));
+    }
+  }
+
+  // --- judgements
+
+  void judge_failed_start(const Error& error) {
+    say("does not start: " + error.message());
+    const bool excused =
+        flipped_ || run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
+    if (!excused) run_.violate("does not start: " + error.message());
+    if (flipped_) over_ = true;
+    heal();
+  }
+
+  void judge_offline(const Error& error) {
+    say("offline: " + error.message());
+    if (!flipped_ && !run_.disk_may_fail)
+      run_.violate("went offline on a disk that did not fail: " + error.message());
+    if (flipped_) over_ = true;
+  }
+
+  void count_recovery(StorageNode& node) {
+    auto& data = node.data();
+    if (data.was_clean()) {
+      counters_.count("storage: clean start");
+    } else if (clean_) {
+      run_.violate("a clean stop was not recognised");
+    }
+    clean_ = false;
+    counters_.count("storage: records replayed", data.replay().records);
+    counters_.count("storage: torn tail cut", data.journals().torn_tails());
+    counters_.count("storage: corruption seen", data.journals().corruption().size());
+    if (!data.journals().corruption().empty() && !flipped_)
+      run_.violate("corruption on a disk that keeps its bits: " + data.journals().corruption().front());
+    say(fmt::format("replayed {} records into {} logs", data.replay().records, data.replay().logs.size()));
+  }
+
+  void note_store(StorageNode& node) {
+    for (auto& shard : node.shards()) {
+      counters_.count("storage: checkpoints", shard->store->checkpoints());
+      for (const auto& [name, log] : shard->logs)
+        counters_.count("storage: rolled", log->segments().size() - 1);
+    }
+  }
+
+  const SeedOptions& options_;
+  FaultCounters& counters_;
+  VirtualTime time_;
+  SimDisk disk_;
+  SimStoreContent derived_;
+  StorageRun run_;
+  runtime::SeededRandom random_;
+  VirtualScheduler world_;
+  const MonoTime began_;
+  Features features_{};
+  StorageNodeOptions node_;
+  End end_ = End::last;
+  MonoTime end_time_{};
+  uint64_t lives_ = 0;
+  uint64_t crashes_ = 0;
+  bool clean_ = false;
+  bool flipped_ = false;
+  bool stopped_last_ = false;
+  bool over_ = false;
+};
+
+}  // namespace
+
+SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters) {
+  StorageSimulation simulation(options, counters);
+  return simulation.run();
+}
+
+}  // namespace tidemark::simulation
