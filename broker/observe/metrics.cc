@@ -48,6 +48,7 @@ struct Metrics::Family {
   std::vector<std::unique_ptr<Series>> series;
 };
 
+Metrics::Metrics(size_t shards) : shards_(shards) {}
 Metrics::~Metrics() = default;
 
 // REQUIRES: mutex_ is held.

@@ -62,7 +62,7 @@ class Histogram {
 
 class Metrics {
  public:
-  explicit Metrics(size_t shards) : shards_(shards) {}
+  explicit Metrics(size_t shards);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;

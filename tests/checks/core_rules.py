@@ -43,6 +43,8 @@ RULES = [
 ALLOWED = [
     (r"protocol/generator/.*", "system", "a build tool: reads schemas, writes sources"),
     (r"protocol/runtime/buffer\.h", "atomic", "a byte budget that several shards share"),
+    (r"broker/observe/metrics\.(h|cc)", "thread", "registering and scraping, never counting: off every request's path"),
+    (r"broker/server/connection_limits\.(h|cc)", "thread", "counts the node's connections, once when one opens and once when it ends"),
     (r"storage/file_cache\.(h|cc)", "thread", "open files are shared by a data folder's lanes: the one lock in storage/"),
     (r"storage/file_cache\.h", "unordered", "looked up by name only; the order of eviction is a list's"),
 ]

@@ -1,0 +1,48 @@
+// How many connections there may be, in all and from one address: for the whole node, over all shards and
+// listeners. Taken once per connection, so a mutex is good enough here. It outlives every lease.
+//
+// A connection beyond a limit is closed at once: Kafka leaves it waiting in the backlog instead, where its
+// client learns nothing until it times out.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "protocol/error.h"
+
+namespace tidemark::broker {
+
+class ConnectionLimits {
+ public:
+  // A place, given back on destruction.
+  class Lease {
+   public:
+    Lease(ConnectionLimits& limits, std::string address) : limits_(&limits), address_(std::move(address)) {}
+    Lease(Lease&& other) noexcept
+        : limits_(std::exchange(other.limits_, nullptr)), address_(std::move(other.address_)) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (limits_ != nullptr) limits_->give_back(address_);
+    }
+
+   private:
+    ConnectionLimits* limits_;
+    std::string address_;
+  };
+
+  // Any thread. An Error says which limit is reached.
+  [[nodiscard]] Result<Lease> take(const std::string& address, uint32_t max_total, uint32_t max_per_address);
+  [[nodiscard]] size_t total() const;
+
+ private:
+  void give_back(const std::string& address);
+
+  mutable std::mutex mutex_;  // guards both
+  size_t total_ = 0;
+  std::map<std::string, uint32_t> by_address_;
+};
+
+}  // namespace tidemark::broker

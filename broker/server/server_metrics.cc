@@ -1,0 +1,28 @@
+#include "broker/server/server_metrics.h"
+
+namespace tidemark::broker {
+
+ServerMetrics::ServerMetrics(Metrics& metrics)
+    : opened(metrics.counter("tidemark_connections_opened_total", "Connections accepted")),
+      closed(metrics.counter("tidemark_connections_closed_total", "Connections ended, whoever ended them")),
+      refused(metrics.counter("tidemark_connections_refused_total", "Connections over a connection limit")),
+      broken(metrics.counter("tidemark_connections_broken_total",
+                             "Connections closed because of what the client sent")),
+      idle(metrics.counter("tidemark_connections_idle_total", "Connections closed for idleness")),
+      stalled(metrics.counter("tidemark_connections_stalled_total",
+                              "Connections dropped half-way through a large request, for its memory")),
+      overdue(metrics.counter("tidemark_requests_overdue_total",
+                              "Requests dropped because they waited too long for their turn")),
+      bytes_in(metrics.counter("tidemark_request_bytes_total", "Bytes of requests")),
+      bytes_out(metrics.counter("tidemark_response_bytes_total", "Bytes of responses")) {
+  for (const protocol::ApiInfo& api : protocol::all_apis()) {
+    const auto key = static_cast<size_t>(api.key);
+    if (apis.size() <= key) apis.resize(key + 1);
+    const MetricLabels labels{{"api", std::string(api.name)}};
+    apis[key] = {&metrics.counter("tidemark_requests_total", "Requests answered", labels),
+                 &metrics.histogram("tidemark_request_seconds", "Time from request to answer",
+                                    latency_bounds(), labels)};
+  }
+}
+
+}  // namespace tidemark::broker
