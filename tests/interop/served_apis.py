@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 
 
 def exchange(connection, frame):
@@ -32,3 +33,8 @@ def served_apis(bootstrap):
     correlation, error, count = struct.unpack_from(">ihi", response)
     assert (correlation, error) == (1, 0), response[:16]
     return {key: (low, high) for key, low, high in struct.iter_unpack(">hhh", response[10:10 + 6 * count])}
+
+
+if __name__ == "__main__":
+    for api, versions in sorted(served_apis(sys.argv[1]).items()):
+        print(api, *versions)
