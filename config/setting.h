@@ -30,7 +30,7 @@ enum class Importance : uint8_t { kHigh, kMedium, kLow };
 enum class Dynamic : uint8_t { kReadOnly, kPerBroker, kClusterWide };
 
 enum class Status : uint8_t {
-  honoured,  // has its effect; `note` names the test that sets another value and sees it (empty: not yet)
+  honoured,  // has its effect; `note` is the test that sets another value and sees it (empty: not yet)
   refused,   // only the default (or a value in `also_accepted`) is taken; `note` says why
   ignored,   // taken at any value with one warning; `note` says why it means nothing here
 };

@@ -10,7 +10,7 @@ constexpr Setting kSettings[] = {
     beyond_kafka(topic("write.caching", kBoolean, "false", kAny, "write.caching", honoured(""),
                        "Kafka's durability: acks=all answers once the page cache has the records, and power "
                        "loss may take them.")),
-    beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide, honoured(""),
+    beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide, kTopicDefault,
                         "The default of the topic setting of this name.")),
     beyond_kafka(broker("memory.limit", kLong, kNull, size_at_least(33554432), kHigh, kReadOnly, honoured(""),
                         "Bytes for the tail cache, requests and sessions together; unset, a quarter of the "

@@ -103,8 +103,12 @@ struct StatusAndNote {
   Status status;
   std::string_view note;
 };
-// `test`: the TEST_CASE, or the script's case, that sets another value and sees the effect.
+// `test`: "PATH: TEXT", the file under tests/ and the TEST_CASE's or function's name in it, that sets another
+// value and sees the effect; empty until there is one (tests/checks/config_tests.py counts these).
 constexpr StatusAndNote honoured(std::string_view test) { return {Status::honoured, test}; }
+// A broker's default for a topic setting does nothing else than become the topic's value.
+inline constexpr StatusAndNote kTopicDefault{
+    Status::honoured, "unit/config/resolver_test.cc: a broker's default reaches the topics that set nothing"};
 constexpr StatusAndNote refused(std::string_view reason) { return {Status::refused, reason}; }
 constexpr StatusAndNote ignored(std::string_view reason) { return {Status::ignored, reason}; }
 

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "config/settings.h"
+#include "config/value.h"
 
 using namespace tidemark;
 using namespace tidemark::config;
@@ -123,6 +124,27 @@ TEST_CASE("every topic setting reaches its field") {
   expected.flush_messages = 20;
   expected.flush_ms = 21;
   CHECK(config == expected);
+}
+
+TEST_CASE("a broker's default reaches the topics that set nothing, for each topic setting that has one") {
+  const auto another = [](const Setting& setting) -> std::string {
+    if (setting.name == "cleanup.policy") return "";
+    if (setting.name == "compression.type") return "zstd";
+    if (setting.name == "message.timestamp.type") return "LogAppendTime";
+    if (setting.type == Type::kBoolean) return *setting.default_value == "false" ? "true" : "false";
+    const int64_t standard = integer_value(setting, *setting.default_value);
+    return fmt::format("{}", standard > 1 ? standard - 1 : 5);
+  };
+  for (const Setting* setting : settings_of(Scope::topic)) {
+    if (setting->status != Status::honoured) continue;
+    INFO(setting->name);
+    REQUIRE_FALSE(setting->broker_synonym.empty());
+    const std::string value = another(*setting);
+    const Properties written{{std::string(setting->broker_synonym), value}};
+    const TopicConfig config = resolve_topic_config({}, {nullptr, nullptr, &written});
+    CHECK_FALSE(config == TopicConfig{});
+    CHECK(config == resolve_topic_config({{std::string(setting->name), value}}, {}));
+  }
 }
 
 TEST_CASE("every compression type has its own value") {
