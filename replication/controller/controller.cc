@@ -6,6 +6,7 @@
 #include "protocol/invariant.h"
 #include "replication/controller/features.h"
 #include "replication/controller/image_builder.h"
+#include "replication/controller/metadata_log.h"
 
 namespace tidemark::replication {
 
@@ -26,15 +27,6 @@ Controller::Controller(std::string cluster_id, BrokerId node, config::Properties
       static_broker_(std::move(static_broker)),
       settings_(config::resolve_broker_config(broker_layers(*image_, node_, static_broker_))),
       random_(random) {}
-
-void Controller::take(const ImageDelta& delta) {
-  image_ = delta.after;
-  const bool broker_settings_changed =
-      std::any_of(delta.configs.begin(), delta.configs.end(),
-                  [](const ConfigResource& resource) { return resource.type == ConfigResourceType::broker; });
-  if (broker_settings_changed)
-    settings_ = config::resolve_broker_config(broker_layers(*image_, node_, static_broker_));
-}
 
 RecordList Controller::begin_term() const {
   RecordList records;
@@ -96,29 +88,26 @@ Decision<ProducerIdBlock> Controller::allocate_producer_ids(BrokerId broker, Bro
 Result<ImageDelta> Controller::apply(Offset base, LeaderEpoch term, const RecordList& records) {
   REQUIRES(base == next_offset() && !records.empty());
   ImageBuilder builder(image_);
+  TRY(builder.begin_batch(base, term, static_cast<int32_t>(records.size())));
   for (size_t i = 0; i < records.size(); ++i) TRY(builder.apply(records[i]));
-  TRY_ASSIGN(ImageDelta delta,
-             std::move(builder).finish(base + (static_cast<int64_t>(records.size()) - 1), term));
-  take(delta);
-  return delta;
+  return take(std::move(builder));
 }
 
-Result<ImageDelta> Controller::apply_leader_change(Offset offset, LeaderEpoch term,
-                                                   const protocol::LeaderChangeMessage& change) {
-  REQUIRES(offset == next_offset());
+Result<ImageDelta> Controller::apply_log(std::span<const std::byte> batches) {
   ImageBuilder builder(image_);
-  builder.apply_leader_change(change, term);
-  TRY_ASSIGN(ImageDelta delta, std::move(builder).finish(offset, term));
-  take(delta);
-  return delta;
+  TRY(replay_batches(batches, builder));
+  return take(std::move(builder));
 }
 
-void Controller::skip(Offset base, LeaderEpoch term, int32_t records) {
-  REQUIRES(base == next_offset() && records > 0);
-  auto next = std::make_shared<MetadataImage>(*image_);
-  next->last_applied = base + (records - 1);
-  next->last_applied_epoch = term;
-  image_ = std::move(next);
+Result<ImageDelta> Controller::take(ImageBuilder builder) {
+  TRY_ASSIGN(ImageDelta delta, std::move(builder).finish());
+  image_ = delta.after;
+  const bool broker_settings_changed =
+      std::any_of(delta.configs.begin(), delta.configs.end(),
+                  [](const ConfigResource& resource) { return resource.type == ConfigResourceType::broker; });
+  if (broker_settings_changed)
+    settings_ = config::resolve_broker_config(broker_layers(*image_, node_, static_broker_));
+  return delta;
 }
 
 }  // namespace tidemark::replication

@@ -12,11 +12,11 @@
 
 #include "config/broker_config.h"
 #include "config/node_config.h"
-#include "protocol/messages/leader_change_message.h"
 #include "protocol/runtime/random.h"
 #include "replication/controller/brokers.h"
 #include "replication/controller/configs.h"
 #include "replication/controller/decision.h"
+#include "replication/controller/image_builder.h"
 #include "replication/controller/image_delta.h"
 #include "replication/controller/topics.h"
 
@@ -56,16 +56,16 @@ class Controller {
   [[nodiscard]] Decision<ProducerIdBlock> allocate_producer_ids(BrokerId broker, BrokerEpoch epoch) const;
 
   // --- apply ---
-  // One batch of the log, whole or not at all: on an error nothing has changed, and the log is not to be
-  // trusted from there on. REQUIRES: base == next_offset(); at least one record.
+  // All or nothing: on an error nothing has changed, and the log is not to be trusted from there on.
+  //
+  // One decision's records, just appended at `base` in `term`. REQUIRES: base == next_offset(); records.
   Result<ImageDelta> apply(Offset base, LeaderEpoch term, const RecordList& records);
-  Result<ImageDelta> apply_leader_change(Offset offset, LeaderEpoch term,
-                                         const protocol::LeaderChangeMessage& change);
-  // Control records that change nothing here (a snapshot's marks, voters of a later release's quorum).
-  void skip(Offset base, LeaderEpoch term, int32_t records);
+  // Whole batches as the log has them, from next_offset() on: a replay, or what was appended. Cheaper in
+  // large pieces.
+  Result<ImageDelta> apply_log(std::span<const std::byte> batches);
 
  private:
-  void take(const ImageDelta& delta);
+  Result<ImageDelta> take(ImageBuilder builder);
 
   std::shared_ptr<const MetadataImage> image_;
   BrokerId node_;

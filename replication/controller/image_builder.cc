@@ -79,13 +79,23 @@ void ImageBuilder::apply_leader_change(const protocol::LeaderChangeMessage& chan
     next_->voters.push_back({BrokerId(voter.voter_id), voter.voter_directory_id});
 }
 
-Result<ImageDelta> ImageBuilder::finish(Offset last_applied, LeaderEpoch epoch) && {
+Result<void> ImageBuilder::begin_batch(Offset base, LeaderEpoch term, int32_t records) {
+  REQUIRES(records > 0);
+  if (base != next_->last_applied + 1)
+    return contradiction(fmt::format("a batch at offset {} behind offset {}", base, next_->last_applied));
+  if (term < next_->last_applied_epoch)
+    return contradiction(fmt::format("a batch of term {} behind term {}", term, next_->last_applied_epoch));
+  next_->last_applied = base + (records - 1);
+  next_->last_applied_epoch = term;
+  return {};
+}
+
+Result<ImageDelta> ImageBuilder::finish() && {
   for (const auto& [id, topic] : changing_topics_) {
     if (topic->partitions.empty())
       return contradiction(fmt::format("topic {} has no partition", topic->name));
   }
-  next_->last_applied = last_applied;
-  next_->last_applied_epoch = epoch;
+
   return ImageDelta::of(std::move(base_), std::move(next_), touched_);
 }
 

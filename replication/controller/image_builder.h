@@ -1,6 +1,7 @@
-// Makes the next image from one and the records of one batch: `apply` of the controller, the only place where
-// metadata changes. Built for one batch and thrown away; what no record touches is shared with the base
-// image. A record that does not fit leaves the base image as it was: drop the builder.
+// Makes the next image from one and the records of one or more batches: `apply` of the controller, the only
+// place where metadata changes. Thrown away when done; what no record touches is shared with the base image.
+// A live batch is a builder of its own; a replay feeds many batches to one, which copies each topic only
+// once. A record that does not fit leaves the base image as it was: drop the builder.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +25,18 @@ class ImageBuilder {
  public:
   explicit ImageBuilder(std::shared_ptr<const MetadataImage> base);
 
+  // What follows belongs to this batch. Error of kind corruption: it does not continue the log, or its term
+  // goes
+  // back. REQUIRES: records > 0.
+  Result<void> begin_batch(Offset base, LeaderEpoch term, int32_t records);
   // The value of one record. Error of kind corruption: it contradicts what came before it; of kind format: a
   // newer release wrote it.
   Result<void> apply(std::span<const std::byte> value);
   // The control record at the start of a term.
   void apply_leader_change(const protocol::LeaderChangeMessage& change, LeaderEpoch term);
 
-  // The builder is spent. Error of kind corruption: the batch left a topic without partitions.
-  Result<ImageDelta> finish(Offset last_applied, LeaderEpoch epoch) &&;
+  // The builder is spent. Error of kind corruption: a topic was left without partitions.
+  Result<ImageDelta> finish() &&;
 
  private:
   Result<void> on(const protocol::TopicRecord& record);

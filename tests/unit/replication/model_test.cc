@@ -169,6 +169,8 @@ TEST_CASE("long random histories of several brokers keep every invariant and rep
     };
     for (int step = 0; step < 150; ++step) operations[random.below(operations.size())]();
     REQUIRE(*world.replay() == world.image());
+    REQUIRE(*world.replay(1) == world.image());
+    REQUIRE(*world.replay(7) == world.image());
     REQUIRE(to_json(*world.replay()) == to_json(world.image()));
   }
 }

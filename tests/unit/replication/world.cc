@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
+
+#include "replication/controller/metadata_log.h"
 
 namespace tidemark::replication::testing {
 
 namespace {
+
+constexpr runtime::WallTime kNow{std::chrono::milliseconds(1'760'000'000'000)};
 
 void check_partition(const MetadataImage& image, const TopicImage& topic, const PartitionImage& p) {
   INFO("topic " << topic.name);
@@ -66,13 +71,17 @@ BrokerRegistration registration_of(BrokerId id, const Uuid& incarnation) {
 
 void World::start_term(BrokerId leader) {
   ++term_.value;
-  protocol::LeaderChangeMessage change;
-  change.leader_id = leader.value;
-  change.voters.emplace_back().voter_id = leader.value;
-  const auto delta = controller_.apply_leader_change(controller_.next_offset(), term_, change);
+  const std::array voters{Voter{leader, {}}};
+  const Offset base = controller_.next_offset();
+  auto batch = encode_leader_change(base, term_, leader, voters, kNow);
+  REQUIRE(batch.has_value());
+  const auto delta = controller_.apply_log(*batch);
   REQUIRE(delta.has_value());
   REQUIRE(delta->controller_changed);
-  log_.push_back({term_, {}});
+  REQUIRE(image().controller_id == leader);
+  REQUIRE(image().controller_epoch == term_);
+  REQUIRE(controller_.next_offset() == base + 1);
+  log_.push_back({term_, {}, *std::move(batch)});
   RecordList first = controller_.begin_term();
   if (!first.empty()) append(std::move(first));
 }
@@ -89,9 +98,11 @@ BrokerEpoch World::start_broker(BrokerId id, BrokerRegistration request) {
 
 ImageDelta World::append(RecordList records) {
   const auto before = controller_.image();
+  auto batch = encode_records(controller_.next_offset(), term_, records, kNow);
+  REQUIRE(batch.has_value());
   auto delta = controller_.apply(controller_.next_offset(), term_, records);
   if (!delta) FAIL(delta.error().to_string());
-  log_.push_back({term_, std::move(records)});
+  log_.push_back({term_, std::move(records), *std::move(batch)});
   check_image(image());
   // What the builder noticed is all that a comparison of everything finds.
   const ImageDelta full = ImageDelta::between(before, controller_.image());
@@ -128,18 +139,24 @@ ApiError World::alter_topic(const std::string& topic, const std::string& key,
   return commit(controller_.alter_configs(BrokerId(1), std::span(&request, 1), false)).at(0).error;
 }
 
-std::shared_ptr<const MetadataImage> World::replay() const {
+std::vector<std::byte> World::bytes() const {
+  std::vector<std::byte> all;
+  for (const LogEntry& entry : log_) all.insert(all.end(), entry.batch.begin(), entry.batch.end());
+  return all;
+}
+
+std::shared_ptr<const MetadataImage> World::replay(size_t batches_at_once) const {
   runtime::SeededRandom unused(0);
   Controller fresh("cluster", BrokerId(1), {}, unused);
-  for (const LogEntry& entry : log_) {
-    if (entry.records.empty()) {
-      protocol::LeaderChangeMessage change;
-      change.leader_id = 1;
-      change.voters.emplace_back().voter_id = 1;
-      REQUIRE(fresh.apply_leader_change(fresh.next_offset(), entry.term, change).has_value());
-    } else {
-      REQUIRE(fresh.apply(fresh.next_offset(), entry.term, entry.records).has_value());
-    }
+  std::vector<std::byte> piece;
+  size_t batches = 0;
+  for (size_t i = 0; i < log_.size(); ++i) {
+    piece.insert(piece.end(), log_[i].batch.begin(), log_[i].batch.end());
+    if (++batches < batches_at_once && i + 1 < log_.size()) continue;
+    const auto delta = fresh.apply_log(piece);
+    if (!delta) FAIL(delta.error().to_string());
+    piece.clear();
+    batches = 0;
   }
   return fresh.image();
 }

@@ -16,7 +16,8 @@ namespace tidemark::replication::testing {
 
 struct LogEntry {
   LeaderEpoch term;
-  RecordList records;  // empty: a LeaderChange record
+  RecordList records;            // empty: a LeaderChange record
+  std::vector<std::byte> batch;  // the same as the log has it
 };
 
 // Throws (through Catch) where an image could not be true.
@@ -51,8 +52,10 @@ class World {
   GrownTopic grow(const std::string& topic, int32_t count);
   ApiError alter_topic(const std::string& topic, const std::string& key, std::optional<std::string> value);
 
-  // The image that the log alone gives.
-  [[nodiscard]] std::shared_ptr<const MetadataImage> replay() const;
+  // The log's bytes.
+  [[nodiscard]] std::vector<std::byte> bytes() const;
+  // The image that they alone give, fed in pieces of `batches_at_once` batches.
+  [[nodiscard]] std::shared_ptr<const MetadataImage> replay(size_t batches_at_once = SIZE_MAX) const;
   // The log's records as JSON, one a line.
   [[nodiscard]] std::string transcript() const;
 
