@@ -43,14 +43,14 @@ enum class TimestampType : uint8_t { create_time = 0, log_append_time = 1 };
 struct BatchHeader {
   Offset base_offset;
   int32_t batch_length = 0;
-  LeaderEpoch leader_epoch;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
   uint32_t crc = 0;
   int16_t attributes = 0;
   int32_t last_offset_delta = 0;
   int64_t base_timestamp = -1;  // ms since the epoch; with has_delete_horizon(): the horizon
   int64_t max_timestamp = -1;
-  ProducerId producer_id;
-  ProducerEpoch producer_epoch;
+  ProducerId producer_id = kNoProducerId;
+  ProducerEpoch producer_epoch = kNoProducerEpoch;
   int32_t base_sequence = -1;
   int32_t record_count = 0;
 
