@@ -89,6 +89,7 @@ class NodeConfigMaker {
   }
 
   void judge_unknown(const WrittenSetting& written) {
+    if (errors_.size() == kMaxErrors) return;  // looking for the nearest name has its price
     const std::string_view name = std::string_view(written.name).substr(0, kMaxNameShown);
     if (name.starts_with("listener.name.")) {
       // Some of these protect (TLS, SASL), so none is passed over.

@@ -39,18 +39,22 @@ const Table& table() {
   return built;
 }
 
-// Levenshtein's distance.
-size_t edits(std::string_view a, std::string_view b) {
+// Levenshtein's distance, or anything above `limit` once it must be.
+size_t edits(std::string_view a, std::string_view b, size_t limit) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return limit + 1;
   std::array<size_t, kMaxNameForNearest + 1> row{};
   std::iota(row.begin(), row.begin() + static_cast<ptrdiff_t>(b.size()) + 1, size_t{0});
   for (size_t i = 0; i < a.size(); ++i) {
     size_t diagonal = row[0];
     row[0] = i + 1;
+    size_t least = row[0];
     for (size_t j = 0; j < b.size(); ++j) {
       const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
       diagonal = row[j + 1];
       row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+      least = std::min(least, row[j + 1]);
     }
+    if (least > limit) return limit + 1;
   }
   return row[b.size()];
 }
@@ -72,7 +76,7 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
   size_t best_edits = limit + 1;
   for (const std::string_view candidate : known) {
     if (candidate.size() > kMaxNameForNearest) continue;
-    const size_t distance = edits(name, candidate);
+    const size_t distance = edits(name, candidate, best_edits - 1);
     if (distance < best_edits) {
       best = candidate;
       best_edits = distance;

@@ -1,11 +1,13 @@
 // Our YAML file. Each section is read by one function that knows its keys; everything ends up as settings, so
 // that both file formats are judged by the same rules.
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
 #include <set>
+#include <sstream>
 
 #include "config/settings.h"
 #include "config/value.h"
@@ -20,18 +22,33 @@ constexpr size_t kMaxElements = 1000;
 
 using Keys = std::span<const std::string_view>;
 
-// yaml-cpp bounds its recursion at 500 levels, block styles included; this stops the flow styles earlier.
-bool nests_too_deep(std::string_view text) {
-  size_t depth = 0;
-  for (const char c : text) {
-    if (c == '[' || c == '{') {
-      if (++depth > kMaxNesting) return true;
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
-    }
+// A first pass over the events, before anything is built: nothing may be nested deeper than kMaxNesting. (The
+// parser bounds its own recursion at 500.)
+class NestingCheck : public YAML::EventHandler {
+ public:
+  [[nodiscard]] bool too_deep() const { return deepest_ > kMaxNesting; }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    enter();
   }
-  return false;
-}
+  void OnSequenceEnd() override { --depth_; }
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    enter();
+  }
+  void OnMapEnd() override { --depth_; }
+
+ private:
+  void enter() { deepest_ = std::max(deepest_, ++depth_); }
+
+  size_t depth_ = 0;
+  size_t deepest_ = 0;
+};
 
 class YamlFile {
  public:
@@ -254,16 +271,23 @@ Result<std::vector<WrittenSetting>> parse_yaml(std::string_view file_name, std::
   if (text.size() > kMaxConfigFileBytes) {
     return fail(Error::config(fmt::format("{}: larger than {} bytes", file_name, kMaxConfigFileBytes)));
   }
-  if (nests_too_deep(text)) {
-    return fail(Error::config(fmt::format("{}: nested deeper than {} levels", file_name, kMaxNesting)));
-  }
   try {
-    YamlFile file(file_name);
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return fail(Error::config(fmt::format("{}: more than one YAML document", file_name)));
+    const std::string copy(text);
+    std::istringstream stream(copy);
+    YAML::Parser parser(stream);
+    NestingCheck nesting;
+    const bool any = parser.HandleNextDocument(nesting);
+    if (nesting.too_deep()) {
+      return fail(Error::config(fmt::format("{}: nested deeper than {} levels", file_name, kMaxNesting)));
     }
-    if (!documents.empty()) file.read(documents.front());
+    // Asked once, not with LoadAll: that never ends on a stray closing bracket, which is for ever the next
+    // document.
+    if (any && parser.HandleNextDocument(nesting)) {
+      return fail(
+          Error::config(fmt::format("{}: more than one YAML document, or a stray bracket", file_name)));
+    }
+    YamlFile file(file_name);
+    if (any) file.read(YAML::Load(copy));
     return std::move(file).take();
   } catch (const YAML::Exception& exception) {
     const int line = exception.mark.is_null() ? 1 : exception.mark.line + 1;

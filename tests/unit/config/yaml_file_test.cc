@@ -121,7 +121,10 @@ TEST_CASE("what is not YAML is told with its line") {
 }
 
 TEST_CASE("a hostile file is bounded") {
-  CHECK(contains(wrong(std::string(100, '[')), "nested deeper than 64 levels"));
+  CHECK(contains(wrong(std::string(100, '[') + std::string(100, ']')), "nested deeper than 64 levels"));
+  CHECK_FALSE(wrong(std::string(100'000, '[')).empty());
+  CHECK_FALSE(wrong(std::string(100'000, '{')).empty());
+  CHECK_FALSE(wrong("node: {id: 1}\n}\n").empty());
   CHECK(contains(wrong(std::string(kMaxConfigFileBytes + 1, ' ')), "larger than"));
   std::string block;
   for (int i = 0; i < 2000; ++i) block += "- ";
