@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "config/alter.h"
+#include "config/settings.h"
+#include "protocol/invariant.h"
+
 #include "replication/controller/topic_name.h"
 
 namespace tidemark::replication {
@@ -86,7 +89,9 @@ config::BrokerLayers broker_layers(const MetadataImage& image, BrokerId broker,
 
 bool writes_are_cached(const MetadataImage& image, std::string_view topic,
                        const config::BrokerLayers& layers) {
-  return config::resolve_topic_config(image.config(ConfigResourceType::topic, topic), layers).write_caching;
+  const config::Setting* setting = config::find_setting(config::Scope::topic, "write.caching");
+  INVARIANT(setting != nullptr, "no setting write.caching");
+  return config::topic_value(*setting, image.config(ConfigResourceType::topic, topic), layers) == "true";
 }
 
 Decision<std::vector<AlteredResource>> alter_configs(const MetadataImage& image, BrokerId receiver,

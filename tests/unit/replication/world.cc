@@ -15,47 +15,46 @@ namespace {
 
 constexpr runtime::WallTime kNow{std::chrono::milliseconds(1'760'000'000'000)};
 
-void check_partition(const MetadataImage& image, const TopicImage& topic, const PartitionImage& p) {
-  INFO("topic " << topic.name);
+void check_partition(const MetadataImage& image, const PartitionImage& p) {
   const std::set<BrokerId> replicas(p.replicas.begin(), p.replicas.end());
-  REQUIRE(!p.replicas.empty());
-  REQUIRE(replicas.size() == p.replicas.size());
-  REQUIRE(p.directories.size() == p.replicas.size());
-  REQUIRE(!p.isr.empty());
-  for (const BrokerId member : p.isr) REQUIRE(replicas.contains(member));
-  REQUIRE(p.leader_epoch.value >= 0);
-  REQUIRE(p.partition_epoch >= p.leader_epoch.value);
+  MUST(!p.replicas.empty());
+  MUST(replicas.size() == p.replicas.size());
+  MUST(p.directories.size() == p.replicas.size());
+  MUST(!p.isr.empty());
+  for (const BrokerId member : p.isr) MUST(replicas.contains(member));
+  MUST(p.leader_epoch.value >= 0);
+  MUST(p.partition_epoch >= p.leader_epoch.value);
   if (p.leader != kNoBroker) {
     // An unfenced, in-sync leader; in its shutdown it may still lead what nobody else can.
-    REQUIRE(std::count(p.isr.begin(), p.isr.end(), p.leader) == 1);
+    MUST(std::count(p.isr.begin(), p.isr.end(), p.leader) == 1);
     const BrokerImage* leader = image.broker(p.leader);
-    REQUIRE(leader != nullptr);
-    REQUIRE_FALSE(leader->fenced);
+    MUST(leader != nullptr);
+    MUST(!(leader->fenced));
   }
 }
 
 }  // namespace
 
 void check_image(const MetadataImage& image) {
-  REQUIRE(image.topics.size() == image.topics_by_id.size());
+  MUST(image.topics.size() == image.topics_by_id.size());
   int64_t partitions = 0;
   for (const auto& [name, topic] : image.topics) {
-    REQUIRE(topic->name == name);
-    REQUIRE(image.topic(topic->id) == topic.get());
-    REQUIRE_FALSE(topic->id.is_zero());
-    REQUIRE(!topic->partitions.empty());
+    MUST(topic->name == name);
+    MUST(image.topic(topic->id) == topic.get());
+    MUST(!(topic->id.is_zero()));
+    MUST(!topic->partitions.empty());
     partitions += topic->partition_count();
-    for (const auto& partition : topic->partitions) check_partition(image, *topic, *partition);
+    for (const auto& partition : topic->partitions) check_partition(image, *partition);
     const auto* colliding = image.collisions.find(unify_collision_chars(name));
-    REQUIRE((colliding != nullptr) == has_collision_chars(name));
-    if (colliding != nullptr) REQUIRE(*colliding == std::vector{name});
+    MUST((colliding != nullptr) == has_collision_chars(name));
+    if (colliding != nullptr) MUST(*colliding == std::vector{name});
   }
-  REQUIRE(partitions == image.partition_count);
+  MUST(partitions == image.partition_count);
   for (const auto& [resource, configs] : image.configs) {
-    REQUIRE(!configs->empty());
-    if (resource.type == ConfigResourceType::topic) REQUIRE(image.topic(resource.name) != nullptr);
+    MUST(!configs->empty());
+    if (resource.type == ConfigResourceType::topic) MUST(image.topic(resource.name) != nullptr);
   }
-  for (const auto& [id, broker] : image.brokers) REQUIRE(broker->id == id);
+  for (const auto& [id, broker] : image.brokers) MUST(broker->id == id);
 }
 
 BrokerRegistration registration_of(BrokerId id, const Uuid& incarnation) {
@@ -99,19 +98,19 @@ BrokerEpoch World::start_broker(BrokerId id, BrokerRegistration request) {
 ImageDelta World::append(RecordList records) {
   const auto before = controller_.image();
   auto batch = encode_records(controller_.next_offset(), term_, records, kNow);
-  REQUIRE(batch.has_value());
+  MUST(batch.has_value());
   auto delta = controller_.apply(controller_.next_offset(), term_, records);
   if (!delta) FAIL(delta.error().to_string());
   log_.push_back({term_, std::move(records), *std::move(batch)});
   check_image(image());
   // What the builder noticed is all that a comparison of everything finds.
   const ImageDelta full = ImageDelta::between(before, controller_.image());
-  REQUIRE(full.configs == delta->configs);
-  REQUIRE(full.brokers == delta->brokers);
-  REQUIRE(full.topics.size() == delta->topics.size());
+  MUST(full.configs == delta->configs);
+  MUST(full.brokers == delta->brokers);
+  MUST(full.topics.size() == delta->topics.size());
   for (size_t i = 0; i < full.topics.size(); ++i) {
-    REQUIRE(full.topics[i].before == delta->topics[i].before);
-    REQUIRE(full.topics[i].after == delta->topics[i].after);
+    MUST(full.topics[i].before == delta->topics[i].before);
+    MUST(full.topics[i].after == delta->topics[i].after);
   }
   return *std::move(delta);
 }

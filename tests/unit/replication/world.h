@@ -12,6 +12,12 @@
 #include "replication/controller/features.h"
 #include "replication/controller/records.h"
 
+// A REQUIRE that costs nothing while it holds: for what is checked millions of times.
+#define MUST(...)                           \
+  do {                                      \
+    if (!(__VA_ARGS__)) FAIL(#__VA_ARGS__); \
+  } while (false)
+
 namespace tidemark::replication::testing {
 
 struct LogEntry {
