@@ -9,22 +9,22 @@ RequestMemory::RequestMemory(uint64_t bytes, size_t shards)
   for (auto& front : fronts_) front.store(kNobody, std::memory_order_relaxed);
 }
 
-uint64_t RequestMemory::oldest() const {
-  uint64_t least = kNobody;
-  for (const auto& front : fronts_) least = std::min(least, front.load(std::memory_order_acquire));
-  return least;
+runtime::MonoTime RequestMemory::first_turn() const {
+  runtime::MonoTime first = kNobody;
+  for (const auto& front : fronts_) first = std::min(first, front.load(std::memory_order_acquire));
+  return first;
 }
 
-bool RequestMemory::pressed() const { return oldest() != kNobody; }
+bool RequestMemory::pressed() const { return first_turn() != kNobody; }
 
 // One task in the queue; lives in that task's frame.
 struct Admission::Waiter {
   Waiter(Admission& a, size_t b)
       : admission(a),
         bytes(b),
-        ticket(a.memory_.next_ticket_.fetch_add(1, std::memory_order_relaxed)),
+        turn(a.loop_.mono() + static_cast<int64_t>(b) * kTurnDelayPerByte),
         granted(a.loop_),
-        place(a.queue_.insert(a.queue_.end(), this)) {
+        place(a.queue_.insert(std::ranges::upper_bound(a.queue_, turn, {}, &Waiter::turn), this)) {
     a.publish();
   }
   ~Waiter() {
@@ -34,7 +34,7 @@ struct Admission::Waiter {
   }
   Admission& admission;
   const size_t bytes;
-  const uint64_t ticket;
+  const runtime::MonoTime turn;
   runtime::Charge charge;
   bool served = false;  // and out of the queue
   runtime::Signal granted;
@@ -65,7 +65,7 @@ runtime::Task<runtime::Charge> Admission::wait(size_t bytes) {
 }
 
 void Admission::publish() {
-  const uint64_t front = queue_.empty() ? RequestMemory::kNobody : queue_.front()->ticket;
+  const runtime::MonoTime front = queue_.empty() ? RequestMemory::kNobody : queue_.front()->turn;
   memory_.fronts_[shard_].store(front, std::memory_order_release);
   if (queue_.empty()) {
     loop_.cancel(std::exchange(retry_, {}));
@@ -96,7 +96,7 @@ void Admission::serve() {
     place = grant(place, std::move(charge));
   }
   publish();
-  while (!queue_.empty() && memory_.oldest() == queue_.front()->ticket) {
+  while (!queue_.empty() && memory_.first_turn() == queue_.front()->turn) {
     runtime::Charge charge = memory_.take_shared(queue_.front()->bytes);
     if (!charge) break;
     grant(queue_.begin(), std::move(charge));

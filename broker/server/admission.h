@@ -3,9 +3,10 @@
 // before its body is read, because frames that grow by turns would wait for each other for ever.
 //
 // Small frames have a reserve of their own, so that metadata, heartbeats and small produces pass a crowd of
-// large ones. Whoever finds no room queues; tickets make the queue one for the whole node, oldest first, so
-// that a large frame is not starved by smaller ones. Memory comes back on any thread and without a word, so a
-// queue that is not empty looks every kRetryInterval.
+// large ones. Whoever finds no room queues, and the queue is one for the whole node. A waiter's turn is the
+// time it came plus kTurnDelayPerByte for its size: a crowd of 90 MB frames does not hold up a frame of 1 MB,
+// and smaller frames hold a large one up for some seconds, not for ever. Memory comes back on any thread and
+// without a word, so a queue that is not empty looks every kRetryInterval.
 #pragma once
 
 #include <atomic>
@@ -33,22 +34,23 @@ class RequestMemory {
 
  private:
   friend class Admission;
-  static constexpr uint64_t kNobody = UINT64_MAX;
+  static constexpr runtime::MonoTime kNobody = runtime::kNever;
   // Empty: no room.
   runtime::Charge take_small(size_t bytes) { return runtime::Charge::take(small_, bytes); }
   runtime::Charge take_shared(size_t bytes) { return runtime::Charge::take(shared_, bytes); }
-  // The oldest ticket of all shards.
-  [[nodiscard]] uint64_t oldest() const;
+  // The first turn of all shards.
+  [[nodiscard]] runtime::MonoTime first_turn() const;
 
   runtime::ByteBudget small_;
   runtime::ByteBudget shared_;
-  std::atomic<uint64_t> next_ticket_{0};
-  std::vector<std::atomic<uint64_t>> fronts_;  // by shard: its oldest waiting ticket
+  std::vector<std::atomic<runtime::MonoTime>> fronts_;  // by shard: the turn of its first waiter
 };
 
 class Admission {
  public:
   static constexpr runtime::Duration kRetryInterval = std::chrono::milliseconds(2);
+  // 100 MB wait as if they had come 12.5 s later.
+  static constexpr runtime::Duration kTurnDelayPerByte = std::chrono::nanoseconds(125);
 
   Admission(RequestMemory& memory, size_t shard, runtime::Scheduler& loop)
       : memory_(memory), shard_(shard), loop_(loop) {}
@@ -58,7 +60,7 @@ class Admission {
 
   // Takes `bytes` at once; empty if the caller must wait().
   [[nodiscard]] runtime::Charge try_take(size_t bytes);
-  // Takes `bytes` as soon as they are there and all older waiters are served. REQUIRES: bytes <=
+  // Takes `bytes` as soon as they are there and all whose turn is before are served. REQUIRES: bytes <=
   // largest_frame(). Destroying the waiting task gives its place up.
   [[nodiscard]] runtime::Task<runtime::Charge> wait(size_t bytes);
 
@@ -73,7 +75,7 @@ class Admission {
   RequestMemory& memory_;
   const size_t shard_;
   runtime::Scheduler& loop_;
-  std::list<Waiter*> queue_;  // by ticket
+  std::list<Waiter*> queue_;  // by turn
   runtime::TimerId retry_;
 };
 

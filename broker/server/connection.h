@@ -55,7 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Under pressure a frame must bring kLeastProgress in kProgressTime, or give its memory back.
   static constexpr size_t kLeastProgress = 32 << 10;
-  static constexpr runtime::Duration kProgressTime = std::chrono::milliseconds(500);
+  static constexpr runtime::Duration kProgressTime = std::chrono::milliseconds(300);
 
  private:
   // One request and its answer.

@@ -96,7 +96,7 @@ class LetterSource final : public ByteSource {
 };
 
 // Client ids: "now", "sleep MS", "place MS" (lets the next start, then sleeps), "park" (until hurried),
-// "none", "fail", "hole BYTES", "cut BYTES" (the source fails after half of them).
+// "none", "fail", "address", "hole BYTES", "cut BYTES" (the source fails after half of them).
 class ScriptedHandler final : public RequestHandler {
  public:
   explicit ScriptedHandler(runtime::Scheduler& loop) : loop_(loop) {}
@@ -130,6 +130,10 @@ class ScriptedHandler final : public RequestHandler {
     }
     std::string text = verb;
     if (request.unsupported_api_versions) text = "unsupported";
+    if (verb == "address") {
+      const auto& [host, port] = request.connection.local;
+      text = fmt::format("{}:{} {}", host, port, request.connection.remote.host);
+    }
     co_return Response::of(encode_text(id, text));
   }
 

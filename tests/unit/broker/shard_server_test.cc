@@ -92,7 +92,7 @@ TEST_CASE("a large frame that comes slowly but steadily is not dropped") {
   CHECK(world.memory.used() == 0);
 }
 
-TEST_CASE("memory is given to the oldest waiter, whatever its size, on whichever shard") {
+TEST_CASE("memory is given by turns: the older and the smaller first, over all shards") {
   simulation::VirtualTime time(5);
   simulation::VirtualScheduler loop(time);
   RequestMemory memory(80'000'000, 2);
@@ -112,15 +112,24 @@ TEST_CASE("memory is given to the oldest waiter, whatever its size, on whichever
   runtime::TaskScope scope;
   runtime::Charge first = one.try_take(60'000'000);
   REQUIRE(first);
-  scope.spawn(Take::run(two, 65'000'000, 'a', grants));
-  scope.spawn(Take::run(one, 1'000'000, 'b', grants));
-  time.run_until(time.mono() + 1s);
+  scope.spawn(Take::run(two, 65'000'000, 'L', grants));
+  scope.spawn(Take::run(one, 30'000'000, 'M', grants));
+  time.run_until(time.mono() + 2s);
   CHECK(grants.order.empty());
-  CHECK_FALSE(one.try_take(1'000'000));  // there would be room, but others are older
+  CHECK_FALSE(one.try_take(1'000'000));  // there would be room, but others wait
   CHECK(one.try_take(1'000));
+  scope.spawn(Take::run(one, 1'000'000, 's', grants));
+  time.run_until(time.mono() + 7s);
+  CHECK(grants.order == "s");
+  scope.spawn(Take::run(one, 1'000'000, 't', grants));  // nine seconds after L: its turn is later
+  time.run_until(time.mono() + 1s);
+  CHECK(grants.order == "s");
   first.release();
   time.run_until(time.mono() + 1s);
-  CHECK(grants.order == "ab");
+  CHECK(grants.order == "sM");
+  grants.held.clear();
+  time.run_until(time.mono() + 1s);
+  CHECK(grants.order == "sMLt");
   CHECK_FALSE(memory.pressed());
 }
 

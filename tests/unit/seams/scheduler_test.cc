@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/simulation/virtual_time.h"
+#include "tests/unit/seams/asio_loop.h"
 
 using namespace tidemark;
 using namespace tidemark::runtime;
@@ -30,6 +31,12 @@ struct VirtualSubject final : Subject {
   simulation::VirtualScheduler loop_{time_};
 };
 
+struct AsioSubject final : Subject {
+  Scheduler& loop() override { return loop_.scheduler(); }
+  void run_until(const std::function<bool()>& ready) override { loop_.run_until(ready); }
+  AsioLoop loop_;
+};
+
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -38,6 +45,7 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"virtual", [] { return std::make_unique<VirtualSubject>(); }},
+      {"asio", [] { return std::make_unique<AsioSubject>(); }},
   };
   return all;
 }

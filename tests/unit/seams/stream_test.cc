@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "broker/runtime/tcp.h"
 #include "tests/simulation/sim_network.h"
+#include "tests/unit/seams/asio_loop.h"
 
 using namespace tidemark;
 using namespace tidemark::runtime;
@@ -36,6 +38,20 @@ struct SimulatedSubject final : Subject {
   std::unique_ptr<Connector> connector_ = network_.connector("client", loop_);
 };
 
+struct TcpSubject final : Subject {
+  Scheduler& loop() override { return loop_.scheduler(); }
+  std::unique_ptr<Listener> listen() override {
+    broker::AsioScheduler* const shards[] = {&loop_.scheduler()};
+    auto listeners = broker::listen_tcp({"127.0.0.1", 0}, shards);
+    REQUIRE(listeners);
+    return std::move(listeners->front());
+  }
+  Connector& connector() override { return connector_; }
+  void run_until(const std::function<bool()>& ready) override { loop_.run_until(ready); }
+  AsioLoop loop_;
+  broker::TcpConnector connector_{loop_.scheduler()};
+};
+
 struct Version {
   const char* name;
   std::function<std::unique_ptr<Subject>()> make;
@@ -44,6 +60,7 @@ struct Version {
 const std::vector<Version>& versions() {
   static const std::vector<Version> all{
       {"simulated", [] { return std::make_unique<SimulatedSubject>(); }},
+      {"tcp", [] { return std::make_unique<TcpSubject>(); }},
   };
   return all;
 }
