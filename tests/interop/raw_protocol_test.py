@@ -1,0 +1,302 @@
+#!/usr/bin/python3
+"""Requests by hand, most of them wrong: what the broker answers, that it closes what it cannot answer, and that it lives on.
+Every expectation here is genuine Kafka's behaviour (4.3)."""
+
+import struct
+import time
+import unittest
+import uuid
+
+import broker as brokers
+import client_suite
+from confluent_admin import Admin
+from served_apis import connect, exchange, receive, served_apis
+
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
+NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 0, 1, 2, 3
+INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, INVALID_RECORD = 21, 35, 87
+INT16_STRING = struct.Struct(">h")
+
+
+def crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CRC_TABLE = crc32c_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def string(text):
+    return INT16_STRING.pack(len(text)) + text.encode()
+
+
+def varint(number):
+    zigzag = (number << 1) ^ (number >> 31)
+    out = b""
+    while zigzag >= 0x80:
+        out += bytes([zigzag & 0x7F | 0x80])
+        zigzag >>= 7
+    return out + bytes([zigzag])
+
+
+def batch(values, magic=2, crc=None, count=None, last_delta=None, attributes=0, length_change=0):
+    records = b""
+    for delta, value in enumerate(values):
+        body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+        records += varint(len(body)) + body
+    now = int(time.time() * 1000)
+    checked = struct.pack(">hiqqqhii", attributes, len(values) - 1 if last_delta is None else last_delta, now, now, -1, -1, -1,
+                          len(values) if count is None else count) + records
+    after_length = struct.pack(">ibI", -1, magic, crc32c(checked) if crc is None else crc) + checked
+    return struct.pack(">qi", 0, len(after_length) + length_change) + after_length
+
+
+def old_message_set(value):
+    """One message of format 1."""
+    import zlib
+    body = struct.pack(">bbq", 1, 0, int(time.time() * 1000)) + struct.pack(">i", -1) + struct.pack(">i", len(value)) + value
+    message = struct.pack(">I", zlib.crc32(body)) + body
+    return struct.pack(">qi", 0, len(message)) + message
+
+
+class RawProtocol(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = brokers.open_broker()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+
+    def setUp(self):
+        self.connection = connect(self.broker.bootstrap)
+        self.addCleanup(self.connection.close)
+
+    def tearDown(self):
+        self.assertIn(METADATA, served_apis(self.broker.bootstrap), "the broker lives on")
+
+    def request(self, key, version, body, correlation=77, client="raw"):
+        return struct.pack(">hhi", key, version, correlation) + string(client) + body
+
+    def ask(self, key, version, body):
+        """The response without its correlation id."""
+        response = exchange(self.connection, self.request(key, version, body))
+        self.assertIsNotNone(response, "the connection was closed")
+        self.assertEqual(struct.unpack_from(">i", response)[0], 77)
+        return response[4:]
+
+    def assert_closed(self, *frames):
+        try:
+            for frame in frames:
+                self.connection.sendall(frame)
+            self.assertIsNone(receive(self.connection), "expected the connection to be closed")
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+
+    def framed(self, frame):
+        return struct.pack(">i", len(frame)) + frame
+
+    def new_topic(self, configs=None):
+        topic = f"raw-{uuid.uuid4().hex[:8]}"
+        Admin(self.broker.bootstrap).create_topic(topic, 1, configs)
+        # genuine Kafka knows a topic before its partitions are led
+        deadline = time.monotonic() + 20
+        while self.list_offset(topic, 0)[0] != NONE and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return topic
+
+    def produce_body(self, topic, records, acks=-1, partition=0):
+        return (INT16_STRING.pack(-1) + struct.pack(">hii", acks, 10_000, 1) + string(topic) +
+                struct.pack(">iii", 1, partition, len(records)) + records)
+
+    def produce(self, topic, records, acks=-1, partition=0):
+        """(error, base offset) of a Produce version 7."""
+        response = self.ask(PRODUCE, 7, self.produce_body(topic, records, acks, partition))
+        at = 4 + 2 + len(topic) + 4
+        _, error, offset = struct.unpack_from(">ihq", response, at)
+        return error, offset
+
+    def list_offset(self, topic, partition, timestamp=-1):
+        response = self.ask(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic) +
+                            struct.pack(">iiq", 1, partition, timestamp))
+        _, error, _, offset = struct.unpack_from(">ihqq", response, 4 + 2 + len(topic) + 4)
+        return error, offset
+
+    def fetch(self, topic, partition, offset, max_bytes=1 << 20):
+        """(error, high watermark, records) of a Fetch version 4."""
+        response = self.ask(FETCH, 4, struct.pack(">iiiibi", -1, 100, 1, 50 << 20, 0, 1) + string(topic) +
+                            struct.pack(">iiqi", 1, partition, offset, max_bytes))
+        at = 4 + 4 + 2 + len(topic) + 4
+        _, error, high_watermark, _, aborted = struct.unpack_from(">ihqqi", response, at)
+        at += 26 + 16 * max(aborted, 0)
+        size, = struct.unpack_from(">i", response, at)
+        return error, high_watermark, response[at + 4:at + 4 + max(size, 0)]
+
+    # --- frames --------------------------------------------------------------------------------------------------
+    def test_api_versions_of_a_version_that_is_not_there(self):
+        response = self.ask(API_VERSIONS, 99, b"\0")  # a flexible header, as every version from 3 on has
+        error, count = struct.unpack_from(">hi", response)
+        self.assertEqual(error, UNSUPPORTED_VERSION)
+        ranges = {key: (low, high) for key, low, high in struct.iter_unpack(">hhh", response[6:6 + 6 * count])}
+        self.assertIn(API_VERSIONS, ranges)
+        self.assertGreaterEqual(ranges[API_VERSIONS][1], 3)
+
+    def test_an_api_that_is_not_there(self):
+        self.assert_closed(self.framed(self.request(999, 0, b"")))
+
+    def test_a_version_that_is_not_there(self):
+        self.assert_closed(self.framed(self.request(METADATA, 99, struct.pack(">i", 0))))
+
+    def test_frames_that_cannot_be(self):
+        for frame in (struct.pack(">i", -1), struct.pack(">i", 0x7FFFFFFF), struct.pack(">i", 200 << 20) + b"x" * 100,
+                      b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", self.framed(b""), self.framed(b"\0"),
+                      self.framed(b"\xff" * 64)):
+            with self.subTest(frame=frame[:20]):
+                self.connection = connect(self.broker.bootstrap)
+                self.addCleanup(self.connection.close)
+                self.assert_closed(frame)
+
+    def test_counts_and_lengths_beyond_the_frame(self):
+        for body in (struct.pack(">i", 0x7FFFFFFF), struct.pack(">i", 1000) + string("a"), struct.pack(">ih", 1, 0x7FFF),
+                     struct.pack(">i", 1)):
+            with self.subTest(body=body):
+                self.connection = connect(self.broker.bootstrap)
+                self.addCleanup(self.connection.close)
+                self.assert_closed(self.framed(self.request(METADATA, 1, body)))
+
+    def test_a_request_that_arrives_byte_by_byte(self):
+        for byte in self.framed(self.request(API_VERSIONS, 0, b"")):
+            self.connection.sendall(bytes([byte]))
+        self.assertEqual(struct.unpack_from(">ih", receive(self.connection)), (77, NONE))
+
+    def test_many_requests_at_once_are_answered_in_order(self):
+        frames = b"".join(self.framed(self.request(API_VERSIONS if number % 2 else METADATA, 0,
+                                                   b"" if number % 2 else struct.pack(">i", 0), correlation=number))
+                          for number in range(200))
+        self.connection.sendall(frames)
+        data, numbers = b"", []
+        while len(numbers) < 200:
+            while len(data) >= 4 and len(data) >= 4 + struct.unpack(">i", data[:4])[0]:
+                size, correlation = struct.unpack_from(">ii", data)
+                numbers.append(correlation)
+                data = data[4 + size:]
+            if len(numbers) < 200:
+                more = self.connection.recv(1 << 20)
+                self.assertTrue(more, "closed")
+                data += more
+        self.assertEqual(numbers, list(range(200)))
+
+    # --- produce -----------------------------------------------------------------------------------------------------
+    def test_a_batch_by_hand(self):
+        topic = self.new_topic()
+        self.assertEqual(self.produce(topic, batch([b"one", b"two"])), (NONE, 0))
+        self.assertEqual(self.produce(topic, batch([b"three"])), (NONE, 2))
+        error, high_watermark, records = self.fetch(topic, 0, 0)
+        self.assertEqual((error, high_watermark), (NONE, 3))
+        self.assertIn(b"two", records)
+        self.assertEqual(struct.unpack_from(">q", records)[0], 0)
+
+    def test_damaged_batches_are_refused(self):
+        topic = self.new_topic()
+        for name, records, expected in (
+                ("wrong checksum", batch([b"x"], crc=1), CORRUPT_MESSAGE),
+                ("a count above what is there", batch([b"x"], count=2), INVALID_RECORD),
+                ("a count below", batch([b"x", b"y"], count=1), INVALID_RECORD),
+                ("last offset delta beyond the count", batch([b"x", b"y"], last_delta=5), INVALID_RECORD),
+                ("no records", batch([], last_delta=0), INVALID_RECORD),
+                ("an unknown codec", batch([b"x"], attributes=7), None),  # genuine Kafka: UNKNOWN_SERVER_ERROR
+                ("a control batch", batch([b"x"], attributes=32), INVALID_RECORD),
+                ("a length beyond the bytes", batch([b"x"], length_change=100), INVALID_RECORD),
+                ("two batches", batch([b"x"]) + batch([b"y"]), INVALID_RECORD),
+                ("nothing", b"", INVALID_RECORD),
+                ("half a header", batch([b"x"])[:30], INVALID_RECORD),
+        ):
+            with self.subTest(name):
+                error, offset = self.produce(topic, records)
+                self.assertNotEqual(error, NONE)
+                self.assertEqual(offset, -1)
+                if expected is not None:
+                    self.assertEqual(error, expected)
+        self.assertEqual(self.list_offset(topic, 0), (NONE, 0))
+
+    def test_an_old_message_set_is_refused(self):
+        topic = self.new_topic()
+        self.assertEqual(self.produce(topic, old_message_set(b"old")), (INVALID_RECORD, -1))
+        self.assertEqual(self.list_offset(topic, 0), (NONE, 0))
+
+    def test_produce_of_versions_that_are_advertised_and_refused(self):
+        low, _ = served_apis(self.broker.bootstrap)[PRODUCE]
+        self.assertEqual(low, 0, "librdkafka needs it to compress at all")
+        topic = self.new_topic()
+        body = struct.pack(">hii", -1, 1000, 1) + string(topic) + struct.pack(">iii", 1, 0, len(batch([b"x"]))) + batch([b"x"])
+        self.assert_closed(self.framed(self.request(PRODUCE, 2, body)))
+
+    def test_acks_that_cannot_be(self):
+        topic = self.new_topic()
+        self.assertEqual(self.produce(topic, batch([b"x"]), acks=5)[0], INVALID_REQUIRED_ACKS)
+
+    def test_acks_0_is_not_answered(self):
+        topic = self.new_topic()
+        self.connection.sendall(self.framed(self.request(PRODUCE, 7, self.produce_body(topic, batch([b"x"]), acks=0))))
+        self.assertEqual(self.list_offset(topic, 0)[0], NONE)  # the next answer belongs to the next request
+        deadline = time.monotonic() + 10
+        while self.list_offset(topic, 0)[1] < 1 and time.monotonic() < deadline:
+            pass
+        self.assertEqual(self.list_offset(topic, 0), (NONE, 1))
+
+    def test_a_refused_record_with_acks_0_closes_the_connection(self):
+        topic = self.new_topic()
+        self.assert_closed(self.framed(self.request(PRODUCE, 7, self.produce_body(topic, batch([b"x"], crc=1), acks=0))))
+
+    def test_partitions_that_are_not_there(self):
+        topic = self.new_topic()
+        self.assertEqual(self.produce(topic, batch([b"x"]), partition=9)[0], UNKNOWN_TOPIC_OR_PARTITION)
+        self.assertEqual(self.produce("never-was-raw", batch([b"x"]))[0], UNKNOWN_TOPIC_OR_PARTITION)
+        self.assertEqual(self.list_offset(topic, 9)[0], UNKNOWN_TOPIC_OR_PARTITION)
+        self.assertEqual(self.fetch(topic, 9, 0)[0], UNKNOWN_TOPIC_OR_PARTITION)
+
+    # --- fetch ---------------------------------------------------------------------------------------------------------
+    def test_fetch_outside_of_the_log(self):
+        topic = self.new_topic()
+        self.produce(topic, batch([b"x"]))
+        for offset in (2, 1 << 40, -1):
+            self.assertEqual(self.fetch(topic, 0, offset)[0], OFFSET_OUT_OF_RANGE, offset)
+        self.assertEqual(self.fetch(topic, 0, 1), (NONE, 1, b""))
+
+    def test_a_batch_above_the_limit_is_returned_whole(self):
+        topic = self.new_topic()
+        self.produce(topic, batch([b"x" * 10_000]))
+        self.produce(topic, batch([b"y" * 10_000]))
+        error, _, records = self.fetch(topic, 0, 0, max_bytes=100)
+        self.assertEqual(error, NONE)
+        self.assertEqual(len(records), 12 + struct.unpack_from(">i", records, 8)[0])
+
+    def test_a_long_poll_waits_and_is_woken(self):
+        topic = self.new_topic()
+        waiting = connect(self.broker.bootstrap)
+        self.addCleanup(waiting.close)
+        body = (struct.pack(">iiiibi", -1, 10_000, 1, 1 << 20, 0, 1) + string(topic) + struct.pack(">iiqi", 1, 0, 0, 1 << 20))
+        began = time.monotonic()
+        waiting.sendall(self.framed(self.request(FETCH, 4, body)))
+        waiting.settimeout(0.5)
+        with self.assertRaises(TimeoutError):
+            waiting.recv(1)
+        waiting.settimeout(20)
+        self.produce(topic, batch([b"at last"]))
+        self.assertIn(b"at last", receive(waiting))
+        self.assertLess(time.monotonic() - began, 5)
+
+
+if __name__ == "__main__":
+    client_suite.main(__name__)
