@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "protocol/batch/batch_iterator.h"
+
 namespace tidemark::storage {
 namespace {
 
@@ -87,22 +89,27 @@ Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::str
   return std::optional<Offset>(entry.offset);
 }
 
-// By batch so far: the records inside are looked at once protocol/batch can iterate them.
-Result<TimeSearch> find_timestamp(std::span<const std::byte> batches, int64_t timestamp, Offset from,
+Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t timestamp, Offset from,
                                   Offset until) {
   TimeSearch search{{}, from};
-  while (batches.size() >= protocol::kBatchHeaderBytes) {
-    TRY_ASSIGN(const auto header, protocol::parse_batch_header(batches));
-    if (header.size_in_bytes() > batches.size() || header.base_offset >= until) break;
-    if (header.max_timestamp >= timestamp) {
-      search.found =
-          TimedRecord{header.max_timestamp, std::max(header.base_offset, from), header.leader_epoch};
-      return search;
+  protocol::BatchIterator batches(bytes);
+  while (true) {
+    TRY_ASSIGN(const auto batch, batches.next());
+    if (!batch || batch->header.base_offset >= until) return search;
+    if (batch->header.max_timestamp >= timestamp && batch->header.last_offset() >= from) {
+      TRY_ASSIGN(const auto open, protocol::OpenBatch::open(*batch));
+      auto records = open.records();
+      while (true) {
+        TRY_ASSIGN(const auto record, records.next());
+        if (!record) break;
+        if (record->offset < from || record->timestamp < timestamp) continue;
+        if (record->offset >= until) return search;
+        search.found = TimedRecord{record->timestamp, record->offset, batch->header.leader_epoch};
+        return search;
+      }
     }
-    search.next = header.next_offset();
-    batches = batches.subspan(header.size_in_bytes());
+    search.next = batch->header.next_offset();
   }
-  return search;
 }
 
 Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder,

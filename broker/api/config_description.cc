@@ -1,0 +1,24 @@
+#include "broker/api/config_description.h"
+
+#include "config/settings.h"
+
+namespace tidemark::broker {
+
+config::BrokerLayers broker_layers(const ClusterView& view, const config::NodeConfig& node) {
+  using replication::ConfigResourceType;
+  return {&view.image->config(ConfigResourceType::broker, std::to_string(view.node.value)),
+          &view.image->config(ConfigResourceType::broker, ""), &node.properties};
+}
+
+std::vector<config::DescribedConfig> describe_topic(const ClusterView& view, const config::NodeConfig& node,
+                                                    const config::Properties& overrides) {
+  std::vector<config::DescribedConfig> result;
+  const auto layers = broker_layers(view, node);
+  for (const config::Setting* setting : config::settings_of(config::Scope::topic)) {
+    if (config::is_described(*setting))
+      result.push_back(config::describe_topic_config(*setting, overrides, layers));
+  }
+  return result;
+}
+
+}  // namespace tidemark::broker

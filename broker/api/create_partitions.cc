@@ -1,0 +1,44 @@
+// CreatePartitions (key 37), v0-3 (KIP-195): more partitions for existing topics.
+#include "broker/api/handlers.h"
+#include "protocol/messages/create_partitions_request.h"
+#include "protocol/messages/create_partitions_response.h"
+
+namespace tidemark::broker {
+
+using runtime::Task;
+
+Task<Result<Response>> handle_create_partitions(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<protocol::CreatePartitionsRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  std::vector<replication::MorePartitions> topics;
+  for (const auto& wanted : decoded->topics) {
+    auto& topic = topics.emplace_back();
+    topic.topic = wanted.name;
+    topic.count = wanted.count;
+    if (!wanted.assignments) continue;
+    topic.assignments.emplace();
+    for (const auto& assignment : *wanted.assignments) {
+      auto& replicas = topic.assignments->emplace_back();
+      for (const int32_t id : assignment.broker_ids) replicas.emplace_back(id);
+    }
+  }
+  MetadataService::Decide<std::vector<replication::GrownTopic>> decision =
+      [topics, validate = decoded->validate_only](const replication::Controller& controller) {
+        return controller.create_partitions(topics, validate);
+      };
+  auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
+  auto grown = co_await deciding;
+
+  protocol::Arena arena;
+  protocol::CreatePartitionsResponse response;
+  for (size_t i = 0; i < (grown ? grown->size() : topics.size()); ++i) {
+    auto& out = response.results.emplace_back();
+    const replication::ApiError error = grown ? (*grown)[i].error : replication::ApiError(grown.error());
+    out.name = arena.copy(grown ? (*grown)[i].topic : topics[i].topic);
+    out.error_code = static_cast<int16_t>(error.code);
+    if (error.message) out.error_message = arena.copy(*error.message);
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,73 @@
+// CreateTopics (key 19), v2-7: with configs, manual assignment, broker defaults for -1 (KIP-464),
+// validate_only; the response carries the topic's settings from v5 (KIP-525) and its id from v7. Answered
+// when every shard has the partitions.
+#include "broker/api/config_description.h"
+#include "broker/api/handlers.h"
+#include "protocol/messages/create_topics_request.h"
+#include "protocol/messages/create_topics_response.h"
+
+namespace tidemark::broker {
+
+using runtime::Task;
+
+Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<protocol::CreateTopicsRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  std::vector<replication::NewTopic> topics;
+  for (const auto& wanted : decoded->topics) {
+    auto& topic = topics.emplace_back();
+    topic.name = wanted.name;
+    topic.partitions = wanted.num_partitions;
+    topic.replication_factor = wanted.replication_factor;
+    for (const auto& assignment : wanted.assignments) {
+      auto& replicas = topic.assignments.emplace_back();
+      replicas.partition = PartitionId(assignment.partition_index);
+      for (const int32_t id : assignment.broker_ids) replicas.brokers.emplace_back(id);
+    }
+    for (const auto& config : wanted.configs) {
+      std::optional<std::string> value;
+      if (config.value) value.emplace(*config.value);
+      topic.configs.emplace_back(config.name, std::move(value));
+    }
+  }
+  MetadataService::Decide<std::vector<replication::CreatedTopic>> decision =
+      [topics, validate = decoded->validate_only](const replication::Controller& controller) {
+        return controller.create_topics(topics, validate);
+      };
+  auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
+  auto created = co_await deciding;
+
+  protocol::Arena arena;
+  protocol::CreateTopicsResponse response;
+  const auto view = services.home.view();
+  for (size_t i = 0; i < topics.size(); ++i) {
+    auto& out = response.topics.emplace_back();
+    out.name = decoded->topics[i].name;
+    const replication::ApiError error =
+        created ? (*created)[i].error : replication::ApiError(created.error());
+    out.error_code = static_cast<int16_t>(error.code);
+    if (!error.ok()) {
+      if (error.message) out.error_message = arena.copy(*error.message);
+      out.num_partitions = -1;
+      out.replication_factor = -1;
+      continue;
+    }
+    const auto& topic = (*created)[i];
+    out.topic_id = topic.id;
+    out.num_partitions = topic.partitions;
+    out.replication_factor = topic.replication_factor;
+    out.configs.emplace();
+    for (const config::DescribedConfig& described :
+         describe_topic(*view, services.metadata.node_config(), topic.configs)) {
+      auto& config = out.configs->emplace_back();
+      config.name = described.name;
+      if (described.value) config.value = arena.copy(*described.value);
+      config.read_only = described.read_only;
+      config.config_source = static_cast<int8_t>(described.source);
+      config.is_sensitive = described.is_sensitive;
+    }
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,92 @@
+// DescribeTopicPartitions (key 75), v0 (KIP-966): topics in name order, a page at a time; the cursor names
+// the next one.
+#include <algorithm>
+
+#include "broker/api/handlers.h"
+#include "protocol/messages/describe_topic_partitions_request.h"
+#include "protocol/messages/describe_topic_partitions_response.h"
+#include "replication/controller/topic_name.h"
+
+namespace tidemark::broker {
+
+using protocol::DescribeTopicPartitionsRequest;
+using protocol::DescribeTopicPartitionsResponse;
+using runtime::Task;
+
+namespace {
+
+std::vector<int32_t> ids(const std::vector<BrokerId>& brokers) {
+  std::vector<int32_t> result;
+  for (const BrokerId id : brokers) result.push_back(id.value);
+  return result;
+}
+
+}  // namespace
+
+Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<DescribeTopicPartitionsRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  const auto view = services.home.view();
+  std::vector<std::string> names;
+  if (decoded->topics.empty()) {
+    for (const auto& [name, topic] : view->image->topics) names.push_back(name);
+  } else {
+    for (const auto& topic : decoded->topics) names.emplace_back(topic.name);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+  }
+  int32_t first_partition = 0;
+  if (decoded->cursor) {
+    const std::string_view from = decoded->cursor->topic_name;
+    names.erase(names.begin(), std::lower_bound(names.begin(), names.end(), from));
+    if (!names.empty() && names.front() == from)
+      first_partition = std::max(decoded->cursor->partition_index, 0);
+  }
+  int32_t room = std::min(decoded->response_partition_limit, view->broker.max_request_partition_size_limit);
+  room = std::max(room, 1);
+
+  DescribeTopicPartitionsResponse response;
+  for (const std::string& name : names) {
+    if (room <= 0) {
+      auto& cursor = response.next_cursor.emplace();
+      cursor.topic_name = name;
+      cursor.partition_index = 0;
+      break;
+    }
+    auto& out = response.topics.emplace_back();
+    out.name = name;
+    const replication::TopicImage* topic = view->image->topic(name);
+    if (topic == nullptr) {
+      out.error_code =
+          static_cast<int16_t>(replication::validate_topic_name(name) ? ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                                                                      : ErrorCode::INVALID_TOPIC_EXCEPTION);
+      continue;
+    }
+    out.topic_id = topic->id;
+    for (int32_t p = first_partition; p < topic->partition_count(); ++p) {
+      if (room <= 0) {
+        auto& cursor = response.next_cursor.emplace();
+        cursor.topic_name = name;
+        cursor.partition_index = p;
+        break;
+      }
+      --room;
+      const auto& image = *topic->partitions[static_cast<size_t>(p)];
+      auto& partition = out.partitions.emplace_back();
+      partition.error_code =
+          static_cast<int16_t>(image.leader == kNoBroker ? ErrorCode::LEADER_NOT_AVAILABLE : ErrorCode::NONE);
+      partition.partition_index = p;
+      partition.leader_id = image.leader.value;
+      partition.leader_epoch = image.leader_epoch.value;
+      partition.replica_nodes = ids(image.replicas);
+      partition.isr_nodes = ids(image.isr);
+      partition.eligible_leader_replicas.emplace(ids(image.elr));
+      partition.last_known_elr.emplace(ids(image.last_known_elr));
+    }
+    first_partition = 0;
+    if (response.next_cursor) break;
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,36 @@
+// Which function answers which API. An API that the table of served ones lists and this switch does not is a
+// bug of ours.
+#include <fmt/format.h>
+
+#include "broker/api/handlers.h"
+
+namespace tidemark::broker {
+
+using protocol::ApiKey;
+using runtime::Task;
+
+Task<Result<Response>> ApiHandler::handle(RequestContext& request) {
+  switch (static_cast<ApiKey>(request.header.request_api_key)) {
+    case ApiKey::Produce: return handle_produce(services_, request);
+    case ApiKey::Fetch: return handle_fetch(services_, request);
+    case ApiKey::ListOffsets: return handle_list_offsets(services_, request);
+    case ApiKey::Metadata: return handle_metadata(services_, request);
+    case ApiKey::FindCoordinator: return handle_find_coordinator(services_, request);
+    case ApiKey::ApiVersions: return handle_api_versions(services_, request);
+    case ApiKey::CreateTopics: return handle_create_topics(services_, request);
+    case ApiKey::DeleteTopics: return handle_delete_topics(services_, request);
+    case ApiKey::DeleteRecords: return handle_delete_records(services_, request);
+    case ApiKey::InitProducerId: return handle_init_producer_id(services_, request);
+    case ApiKey::OffsetForLeaderEpoch: return handle_offset_for_leader_epoch(services_, request);
+    case ApiKey::DescribeConfigs: return handle_describe_configs(services_, request);
+    case ApiKey::DescribeLogDirs: return handle_describe_log_dirs(services_, request);
+    case ApiKey::CreatePartitions: return handle_create_partitions(services_, request);
+    case ApiKey::IncrementalAlterConfigs: return handle_incremental_alter_configs(services_, request);
+    case ApiKey::DescribeQuorum: return handle_describe_quorum(services_, request);
+    case ApiKey::DescribeCluster: return handle_describe_cluster(services_, request);
+    case ApiKey::DescribeTopicPartitions: return handle_describe_topic_partitions(services_, request);
+    default: INVARIANT(false, "API {} is served, and nothing answers it", request.header.request_api_key);
+  }
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,299 @@
+// Fetch (key 1), v4-18. Full and incremental sessions (KIP-227), topic ids from v13 (KIP-516), diverging
+// epochs from v12 (KIP-595). A first batch larger than every limit is returned whole (KIP-74). The response
+// names ranges of logs; their bytes are read while it is sent.
+#include "broker/api/handlers.h"
+#include "broker/api/partition_read.h"
+#include "protocol/messages/fetch_request.h"
+#include "protocol/messages/fetch_response.h"
+
+namespace tidemark::broker {
+
+using protocol::FetchRequest;
+using protocol::FetchResponse;
+using runtime::Task;
+
+namespace {
+
+constexpr int8_t kReadCommitted = 1;
+constexpr int16_t kFirstVersionWithTopicIds = 13;
+
+// Woken by any partition that the fetch reads, whatever shard it is on.
+struct Parking {
+  explicit Parking(runtime::Scheduler& loop) : signal(loop) {}
+  runtime::Signal signal;
+  bool woken = false;
+  void wake() {
+    woken = true;
+    signal.notify_all();
+  }
+};
+
+class Fetch {
+ public:
+  Fetch(ApiServices& services, RequestContext& request)
+      : services_(services), context_(request), loop_(services.home.loop()), view_(services.home.view()) {}
+  ~Fetch() {
+    if (session_) session_->in_use = false;
+  }
+
+  Task<Result<Response>> run() {
+    auto decoded = decode_body<FetchRequest>(context_);
+    if (!decoded) co_return fail(decoded.error());
+    request_ = std::move(*decoded);
+    if (const ErrorCode error = open_session(); error != ErrorCode::NONE) co_return refuse(error);
+    resolve();
+    const runtime::MonoTime deadline =
+        context_.arrived + std::chrono::milliseconds(std::clamp(request_.max_wait_ms, 0, 3'600'000));
+    auto first = read(nullptr);
+    co_await first;
+    while (!satisfied() && loop_.mono() < deadline && !context_.hurried()) {
+      context_.release_order();
+      auto waiting = park(deadline);
+      co_await waiting;
+    }
+    context_.on_hurry(nullptr);
+    co_return answer();
+  }
+
+ private:
+  struct Entry {
+    FetchSession::Wishes::iterator wish;
+    Shard* shard = nullptr;
+    PartitionReadResult result;
+    bool told = false;  // in the response
+  };
+
+  [[nodiscard]] int16_t version() const { return context_.header.request_api_version; }
+
+  ErrorCode open_session() {
+    const bool topic_ids = version() >= kFirstVersionWithTopicIds;
+    const runtime::MonoTime now = loop_.mono();
+    if (request_.session_epoch == kInitialFetchEpoch || request_.session_epoch == kFinalFetchEpoch) {
+      if (request_.session_id != 0) services_.sessions.erase(request_.session_id);
+      if (request_.session_epoch == kInitialFetchEpoch && !request_.topics.empty())
+        session_ = services_.sessions.create(topic_ids, now);
+      if (session_) {
+        session_->in_use = true;
+        session_->update(request_);
+        full_ = true;
+      } else {
+        own_wishes_ = wishes_of(request_);
+      }
+      return ErrorCode::NONE;
+    }
+    auto session = services_.sessions.find(request_.session_id, now);
+    if (!session) return ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
+    if (session->in_use || session->epoch() != request_.session_epoch)
+      return ErrorCode::INVALID_FETCH_SESSION_EPOCH;
+    if (session->uses_topic_ids() != topic_ids) return ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR;
+    session_ = std::move(session);
+    session_->in_use = true;
+    session_->advance();
+    session_->update(request_);
+    full_ = false;
+    return ErrorCode::NONE;
+  }
+
+  Result<Response> refuse(ErrorCode error) {
+    FetchResponse response;
+    response.error_code = static_cast<int16_t>(error);
+    return respond(context_, response);
+  }
+
+  // Finds each partition's shard; what cannot be found has its error already.
+  void resolve() {
+    auto& wishes = session_ ? session_->wishes() : own_wishes_;
+    entries_.reserve(wishes.size());
+    for (auto wish = wishes.begin(); wish != wishes.end(); ++wish) {
+      Entry entry;
+      entry.wish = wish;
+      const TopicView* topic =
+          version() >= kFirstVersionWithTopicIds ? view_->topic(wish->topic_id) : view_->topic(wish->topic);
+      if (topic == nullptr) {
+        entry.result.error = version() >= kFirstVersionWithTopicIds ? ErrorCode::UNKNOWN_TOPIC_ID
+                                                                    : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else if (topic->image->partition(wish->partition) == nullptr) {
+        entry.result.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else {
+        entry.result.id = TopicIdPartition{topic->image->id, wish->partition};
+        entry.shard = services_.shard_of(*topic, wish->partition);
+        if (entry.shard == nullptr) entry.result.error = ErrorCode::KAFKA_STORAGE_ERROR;
+      }
+      entries_.push_back(std::move(entry));
+    }
+  }
+
+  // Asks every shard concerned, all at once.
+  Task<void> read(std::shared_ptr<runtime::Job> wake) {
+    struct Gather {
+      explicit Gather(runtime::Scheduler& loop) : signal(loop) {}
+      runtime::Signal signal;
+      size_t missing = 0;
+    };
+    std::vector<std::vector<PartitionRead>> by_shard(services_.shards.size());
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      Entry& e = entries_[i];
+      if (e.shard == nullptr) continue;
+      by_shard[e.shard->index()].push_back({i, e.result.id, e.wish->fetch_offset, e.wish->max_bytes,
+                                            e.wish->current_leader_epoch, e.wish->last_fetched_epoch});
+    }
+    // The home shard's part runs last: the others work meanwhile.
+    Gather gather(loop_);
+    runtime::TaskScope others;
+    for (auto& shard : services_.shards) {
+      if (by_shard[shard->index()].empty() || shard.get() == &services_.home) continue;
+      ++gather.missing;
+      others.spawn(read_on(*shard, std::move(by_shard[shard->index()]), wake, gather));
+    }
+    if (auto& mine = by_shard[services_.home.index()]; !mine.empty()) {
+      auto reading = read_partitions(services_.home, std::move(mine), wake);
+      auto results = co_await reading;
+      take(std::move(results));
+    }
+    while (gather.missing > 0) {
+      auto waiting = gather.signal.wait();
+      co_await waiting;
+    }
+    others_done(others);
+  }
+
+  static void others_done(runtime::TaskScope& others) {
+    INVARIANT(others.size() == 0, "{} shards still read", others.size());
+  }
+
+  template <class Gather>
+  Task<void> read_on(Shard& shard, std::vector<PartitionRead> reads, std::shared_ptr<runtime::Job> wake,
+                     Gather& gather) {
+    auto make = [target = &shard, reads = std::move(reads), wake] {
+      return read_partitions(*target, reads, wake);
+    };
+    auto reading = shard.call(loop_, std::move(make));
+    auto results = co_await reading;
+    take(std::move(results));
+    --gather.missing;
+    gather.signal.notify_all();
+  }
+
+  void take(std::vector<PartitionReadResult> results) {
+    for (auto& result : results) entries_[result.index].result = std::move(result);
+  }
+
+  // Long poll: until something changes that this fetch reads.
+  Task<void> park(runtime::MonoTime deadline) {
+    auto parking = std::make_shared<Parking>(loop_);
+    auto wake = std::make_shared<runtime::Job>([loop = &loop_, weak = std::weak_ptr(parking)] {
+      loop->post([weak] {
+        if (auto parked = weak.lock()) parked->wake();
+      });
+    });
+    context_.on_hurry([parking] { parking->wake(); });
+    auto looking = read(wake);
+    co_await looking;
+    if (!satisfied() && !parking->woken) {
+      auto waiting = parking->signal.wait_until(deadline);
+      const bool woken = co_await waiting;
+      if (woken) {
+        auto again = read(nullptr);
+        co_await again;
+      }
+    }
+    context_.on_hurry(nullptr);
+  }
+
+  [[nodiscard]] bool satisfied() const {
+    if (entries_.empty() || request_.max_wait_ms <= 0) return true;
+    int64_t bytes = 0;
+    for (const Entry& e : entries_) {
+      if (e.result.error != ErrorCode::NONE || e.result.diverging.epoch != kNoLeaderEpoch) return true;
+      bytes += e.result.range.bytes;
+    }
+    return bytes >= request_.min_bytes;
+  }
+
+  Result<Response> answer() {
+    // max_bytes over all, in order; the first partition with data gets its first batch whatever it costs.
+    int64_t left = std::min<int64_t>(request_.max_bytes, view_->broker.fetch_max_bytes);
+    bool first = true;
+    FetchResponse response;
+    response.session_id = session_ ? session_->id() : 0;
+    std::vector<std::unique_ptr<ByteSource>> sources;
+    std::vector<FetchSession::Wishes::iterator> with_data;
+    for (Entry& e : entries_) {
+      storage::LogRange& range = e.result.range;
+      if (!first && range.bytes > left) range.bytes = static_cast<uint32_t>(std::max<int64_t>(left, 0));
+      if (range.bytes > 0) {
+        first = false;
+        left -= range.bytes;
+        with_data.push_back(e.wish);
+      }
+      if (!must_tell(e)) continue;
+      e.wish->told_high_watermark = e.result.high_watermark;
+      e.wish->told_log_start = e.result.log_start;
+      auto& topics = response.responses;
+      if (topics.empty() || topics.back().topic != e.wish->topic ||
+          topics.back().topic_id != e.wish->topic_id) {
+        auto& topic = topics.emplace_back();
+        topic.topic = e.wish->topic;
+        topic.topic_id = e.wish->topic_id;
+      }
+      topics.back().partitions.push_back(partition_data(e));
+      if (range.bytes > 0) sources.push_back(partition_bytes(*e.shard, loop_, e.result.id, range));
+    }
+    auto made = respond(context_, response, std::move(sources));
+    if (session_) {
+      for (const auto& wish : with_data) session_->move_to_end(wish);
+    }
+    return made;
+  }
+
+  // An incremental response says only what is new.
+  [[nodiscard]] bool must_tell(const Entry& e) const {
+    if (!session_ || full_) return true;
+    return e.result.range.bytes > 0 || e.result.error != ErrorCode::NONE ||
+           e.result.diverging.epoch != kNoLeaderEpoch ||
+           e.result.high_watermark != e.wish->told_high_watermark ||
+           e.result.log_start != e.wish->told_log_start;
+  }
+
+  FetchResponse::PartitionData partition_data(const Entry& e) const {
+    FetchResponse::PartitionData data;
+    data.partition_index = e.wish->partition.value;
+    data.error_code = static_cast<int16_t>(e.result.error);
+    data.high_watermark = e.result.high_watermark.value;
+    data.last_stable_offset = e.result.last_stable_offset.value;
+    data.log_start_offset = e.result.log_start.value;
+    if (e.result.diverging.epoch != kNoLeaderEpoch) {
+      data.diverging_epoch.epoch = e.result.diverging.epoch.value;
+      data.diverging_epoch.end_offset = e.result.diverging.end_offset.value;
+    }
+    if (request_.isolation_level == kReadCommitted) data.aborted_transactions.emplace();
+    data.records = e.result.range.bytes > 0 ? protocol::Records::deferred(e.result.range.bytes)
+                                            : protocol::Records::empty();
+    return data;
+  }
+
+  ApiServices& services_;
+  RequestContext& context_;
+  runtime::Scheduler& loop_;
+  const std::shared_ptr<const ClusterView> view_;
+  FetchRequest request_;
+  std::shared_ptr<FetchSession> session_;
+  bool full_ = true;
+  FetchSession::Wishes own_wishes_;
+  std::vector<Entry> entries_;
+};
+
+Task<Result<Response>> run_fetch(ApiServices& services, RequestContext& request) {
+  auto fetch = std::make_unique<Fetch>(services, request);
+  auto running = fetch->run();
+  auto response = co_await running;
+  co_return response;
+}
+
+}  // namespace
+
+Task<Result<Response>> handle_fetch(ApiServices& services, RequestContext& request) {
+  return run_fetch(services, request);
+}
+
+}  // namespace tidemark::broker

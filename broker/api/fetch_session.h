@@ -1,0 +1,95 @@
+// Incremental fetch sessions (KIP-227): what a client told us once it need not tell again. One cache per
+// shard; a session lives where its connection did, and its id says so, so that a client that comes back on
+// another shard is told to begin anew. Bounded: `max.incremental.fetch.session.cache.slots` over all shards.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "protocol/messages/fetch_request.h"
+#include "protocol/runtime/random.h"
+#include "protocol/runtime/time.h"
+
+namespace tidemark::broker {
+
+inline constexpr int32_t kInitialFetchEpoch = 0;  // begin a session
+inline constexpr int32_t kFinalFetchEpoch = -1;   // no session, or the end of one
+
+// What a client wants of one partition, and what it was told last.
+struct FetchWish {
+  std::string topic;  // before v13
+  Uuid topic_id;      // from v13 on
+  PartitionId partition;
+  Offset fetch_offset;
+  int32_t max_bytes = 0;
+  LeaderEpoch current_leader_epoch = kNoLeaderEpoch;
+  LeaderEpoch last_fetched_epoch = kNoLeaderEpoch;
+  Offset told_high_watermark = kNoOffset;
+  Offset told_log_start = kNoOffset;
+};
+
+class FetchSession {
+ public:
+  using Wishes = std::list<FetchWish>;
+
+  FetchSession(int32_t id, bool topic_ids) : id_(id), topic_ids_(topic_ids) {}
+  [[nodiscard]] int32_t id() const { return id_; }
+  [[nodiscard]] int32_t epoch() const { return epoch_; }
+  [[nodiscard]] bool uses_topic_ids() const { return topic_ids_; }
+  [[nodiscard]] Wishes& wishes() { return wishes_; }
+  [[nodiscard]] size_t size() const { return wishes_.size(); }
+  // Set while a fetch of this session is under way: a second one at the same time is refused.
+  bool in_use = false;
+
+  // Adds and changes what the request names, removes what it forgets.
+  void update(const protocol::FetchRequest& request);
+  // After 2^31-1 comes 1: 0 begins sessions.
+  void advance() { epoch_ = epoch_ == INT32_MAX ? 1 : epoch_ + 1; }
+  // Partitions that had data go last, so that a small max_bytes starves nobody.
+  void move_to_end(Wishes::iterator wish) { wishes_.splice(wishes_.end(), wishes_, wish); }
+
+ private:
+  friend class FetchSessions;
+  struct Key {
+    std::string topic;
+    Uuid topic_id;
+    PartitionId partition;
+    auto operator<=>(const Key&) const = default;
+  };
+  const int32_t id_;
+  const bool topic_ids_;
+  int32_t epoch_ = 1;  // that the next request must carry
+  Wishes wishes_;
+  std::map<Key, Wishes::iterator> by_key_;
+  runtime::MonoTime last_used_{};
+};
+
+// The wishes of a request without a session, in its order.
+[[nodiscard]] FetchSession::Wishes wishes_of(const protocol::FetchRequest& request);
+
+class FetchSessions {
+ public:
+  FetchSessions(uint16_t shard, size_t max_sessions, runtime::Random& random)
+      : shard_(shard), max_sessions_(max_sessions), random_(random) {}
+
+  // nullptr: all slots are taken by sessions in use; the client fetches without one.
+  std::shared_ptr<FetchSession> create(bool topic_ids, runtime::MonoTime now);
+  // nullptr: unknown, or evicted, or of another shard.
+  std::shared_ptr<FetchSession> find(int32_t id, runtime::MonoTime now);
+  void erase(int32_t id) { sessions_.erase(id); }
+  [[nodiscard]] size_t size() const { return sessions_.size(); }
+  [[nodiscard]] uint64_t evictions() const { return evictions_; }
+
+ private:
+  const uint16_t shard_;
+  const size_t max_sessions_;
+  runtime::Random& random_;
+  std::map<int32_t, std::shared_ptr<FetchSession>> sessions_;
+  uint64_t evictions_ = 0;
+};
+
+}  // namespace tidemark::broker

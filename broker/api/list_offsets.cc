@@ -1,0 +1,115 @@
+// ListOffsets (key 2), v1-11. Special timestamps: -1 latest, -2 earliest, -3 the record with the greatest
+// timestamp (KIP-734, v7), -4 earliest local (KIP-405, v8), -5 latest in remote storage (KIP-1005, v9), -6
+// earliest pending upload (KIP-1023, v11). Without tiered storage -4 is -2, and -5 and -6 have no offset.
+#include "broker/api/handlers.h"
+#include "protocol/messages/list_offsets_request.h"
+#include "protocol/messages/list_offsets_response.h"
+
+namespace tidemark::broker {
+
+using protocol::ListOffsetsRequest;
+using protocol::ListOffsetsResponse;
+using runtime::Task;
+
+namespace {
+
+constexpr int64_t kLatest = -1;
+constexpr int64_t kEarliest = -2;
+constexpr int64_t kMaxTimestamp = -3;
+constexpr int64_t kEarliestLocal = -4;
+constexpr int64_t kLatestTiered = -5;
+constexpr int64_t kEarliestPendingUpload = -6;
+constexpr int8_t kReadCommitted = 1;
+
+// The version that knows a special timestamp; older ones answer UNSUPPORTED_VERSION.
+bool is_supported(int64_t timestamp, int16_t version) {
+  switch (timestamp) {
+    case kMaxTimestamp: return version >= 7;
+    case kEarliestLocal: return version >= 8;
+    case kLatestTiered: return version >= 9;
+    case kEarliestPendingUpload: return version >= 11;
+    default: return timestamp >= kEarliest;
+  }
+}
+
+struct Answer {
+  ErrorCode error = ErrorCode::NONE;
+  storage::TimedRecord found;
+};
+
+Task<Answer> look(Shard& shard, TopicIdPartition id, int64_t timestamp, LeaderEpoch current,
+                  bool committed_only) {
+  Answer answer;
+  const auto partition = shard.partition(id);
+  if (!partition) {
+    answer.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    co_return answer;
+  }
+  storage::Log& log = partition->log();
+  if (log.offline()) {
+    answer.error = log.offline()->code();
+    co_return answer;
+  }
+  answer.error = partition->check_epoch(current);
+  if (answer.error != ErrorCode::NONE) co_return answer;
+  const Offset limit = committed_only ? partition->last_stable_offset() : partition->high_watermark();
+  const auto epoch_of = [&](Offset offset) {
+    return log.epochs().epoch_for_offset(offset).value_or(kNoLeaderEpoch);
+  };
+  if (timestamp == kLatest) {
+    answer.found = {-1, limit, partition->leader_epoch()};
+  } else if (timestamp == kEarliest || timestamp == kEarliestLocal) {
+    answer.found = {-1, log.start(), epoch_of(log.start())};
+  } else if (timestamp == kMaxTimestamp || timestamp >= 0) {
+    auto searching = timestamp >= 0 ? log.find_by_time(timestamp, limit) : log.find_max_timestamp(limit);
+    auto found = co_await searching;
+    if (!found) {
+      answer.error = found.error().code();
+    } else if (*found) {
+      answer.found = **found;
+    }
+  }
+  co_return answer;
+}
+
+}  // namespace
+
+Task<Result<Response>> handle_list_offsets(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<ListOffsetsRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  const auto view = services.home.view();
+  ListOffsetsResponse response;
+  for (const auto& wanted : decoded->topics) {
+    auto& topic_response = response.topics.emplace_back();
+    topic_response.name = wanted.name;
+    const TopicView* topic = view->topic(wanted.name);
+    for (const auto& p : wanted.partitions) {
+      Answer answer;
+      Shard* shard = topic == nullptr ? nullptr : services.shard_of(*topic, PartitionId(p.partition_index));
+      if (topic == nullptr || topic->image->partition(PartitionId(p.partition_index)) == nullptr) {
+        answer.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else if (!is_supported(p.timestamp, request.header.request_api_version)) {
+        answer.error = ErrorCode::UNSUPPORTED_VERSION;
+      } else if (shard == nullptr) {
+        answer.error = ErrorCode::KAFKA_STORAGE_ERROR;
+      } else {
+        const TopicIdPartition id{topic->image->id, PartitionId(p.partition_index)};
+        auto make = [shard, id, timestamp = p.timestamp, current = LeaderEpoch(p.current_leader_epoch),
+                     committed = decoded->isolation_level == kReadCommitted] {
+          return look(*shard, id, timestamp, current, committed);
+        };
+        auto calling = shard->call(services.home.loop(), std::move(make));
+        answer = co_await calling;
+      }
+      auto& partition = topic_response.partitions.emplace_back();
+      partition.partition_index = p.partition_index;
+      partition.error_code = static_cast<int16_t>(answer.error);
+      partition.timestamp = answer.found.timestamp;
+      partition.offset = answer.found.offset.value;
+      if (request.header.request_api_version >= 4) partition.leader_epoch = answer.found.epoch.value;
+    }
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace tidemark::broker

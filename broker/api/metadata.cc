@@ -1,0 +1,116 @@
+// Metadata (key 3), v0-13: the cluster's brokers, and topics by name or, from v10 on, by id (KIP-516). Asking
+// for an unknown topic makes it, where request (v4+) and auto.create.topics.enable allow that. Without a
+// configured address, a client is told the one that it connected to.
+#include "broker/api/broker_endpoints.h"
+#include "broker/api/handlers.h"
+#include "protocol/messages/metadata_request.h"
+#include "protocol/messages/metadata_response.h"
+#include "replication/controller/topic_name.h"
+
+namespace tidemark::broker {
+
+using protocol::MetadataRequest;
+using protocol::MetadataResponse;
+using runtime::Task;
+
+namespace {
+
+void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& out) {
+  out.name = topic.image->name;
+  out.topic_id = topic.image->id;
+  out.partitions.reserve(topic.image->partitions.size());
+  for (size_t i = 0; i < topic.image->partitions.size(); ++i) {
+    const auto& image = *topic.image->partitions[i];
+    auto& p = out.partitions.emplace_back();
+    p.error_code =
+        static_cast<int16_t>(image.leader == kNoBroker ? ErrorCode::LEADER_NOT_AVAILABLE : ErrorCode::NONE);
+    p.partition_index = static_cast<int32_t>(i);
+    p.leader_id = image.leader.value;
+    p.leader_epoch = image.leader_epoch.value;
+    for (const BrokerId id : image.replicas) p.replica_nodes.push_back(id.value);
+    for (const BrokerId id : image.isr) p.isr_nodes.push_back(id.value);
+  }
+}
+
+// Creates those of `names` that may be created; what comes of it is in the view afterwards, or in `errors`.
+Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::vector<std::string> names) {
+  std::map<std::string, ErrorCode> errors;
+  std::vector<replication::NewTopic> topics;
+  for (const std::string& name : names) topics.emplace_back().name = name;
+  MetadataService::Decide<std::vector<replication::CreatedTopic>> decision =
+      [topics](const replication::Controller& controller) { return controller.create_topics(topics, false); };
+  auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
+  auto created = co_await deciding;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const ErrorCode code = created ? (*created)[i].error.code : created.error().code();
+    // Somebody else made it in the meantime: then it is there.
+    if (code != ErrorCode::NONE && code != ErrorCode::TOPIC_ALREADY_EXISTS) errors[names[i]] = code;
+  }
+  co_return errors;
+}
+
+}  // namespace
+
+Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<MetadataRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  const int16_t version = request.header.request_api_version;
+  auto view = services.home.view();
+  const bool all = !decoded->topics || (version == 0 && decoded->topics->empty());
+  std::map<std::string, ErrorCode> creation_errors;
+  if (!all && (version < 4 || decoded->allow_auto_topic_creation) && view->broker.auto_create_topics_enable) {
+    std::vector<std::string> missing;
+    for (const auto& topic : *decoded->topics) {
+      if (topic.name && topic.topic_id.is_zero() && view->topic(*topic.name) == nullptr &&
+          replication::validate_topic_name(*topic.name).has_value())
+        missing.emplace_back(*topic.name);
+    }
+    if (!missing.empty()) {
+      auto creating = auto_create(services, std::move(missing));
+      creation_errors = co_await creating;
+      view = services.home.view();
+    }
+  }
+
+  protocol::Arena arena;
+  MetadataResponse response;
+  for (const BrokerEndpointView& broker : broker_endpoints(*view, request.connection)) {
+    auto& out = response.brokers.emplace_back();
+    out.node_id = broker.id.value;
+    out.host = arena.copy(broker.host);
+    out.port = broker.port;
+    if (broker.rack) out.rack = arena.copy(*broker.rack);
+  }
+  response.cluster_id = view->image->cluster_id;
+  response.controller_id = view->node.value;
+  if (all) {
+    for (const auto& [name, image] : view->image->topics) {
+      if (const TopicView* topic = view->topic(image->id)) describe(*topic, response.topics.emplace_back());
+    }
+    co_return respond(request, response);
+  }
+  for (const auto& wanted : *decoded->topics) {
+    auto& out = response.topics.emplace_back();
+    const bool by_id = !wanted.topic_id.is_zero();
+    const TopicView* topic = by_id ? view->topic(wanted.topic_id) : view->topic(wanted.name.value_or(""));
+    if (topic != nullptr) {
+      describe(*topic, out);
+      continue;
+    }
+    out.topic_id = wanted.topic_id;
+    if (by_id) {
+      out.name = version >= 12 ? std::nullopt : std::optional<std::string_view>("");
+      out.error_code = static_cast<int16_t>(ErrorCode::UNKNOWN_TOPIC_ID);
+      continue;
+    }
+    out.name = wanted.name.value_or("");
+    ErrorCode error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    if (!replication::validate_topic_name(*out.name)) error = ErrorCode::INVALID_TOPIC_EXCEPTION;
+    if (const auto failed = creation_errors.find(std::string(*out.name)); failed != creation_errors.end())
+      error = failed->second;
+    out.error_code = static_cast<int16_t>(error);
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,105 @@
+#include "broker/api/partition_read.h"
+
+#include <fmt/format.h>
+
+namespace tidemark::broker {
+
+using runtime::Task;
+
+namespace {
+
+Task<PartitionReadResult> read_one(Shard& shard, PartitionRead read, std::shared_ptr<runtime::Job> wake) {
+  PartitionReadResult result;
+  result.index = read.index;
+  result.id = read.id;
+  const auto partition = shard.partition(read.id);
+  if (!partition) {
+    result.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    co_return result;
+  }
+  if (wake) partition->on_change(wake);
+  storage::Log& log = partition->log();
+  if (log.offline()) {
+    result.error = log.offline()->code();
+    co_return result;
+  }
+  result.error = partition->check_epoch(read.current_leader_epoch);
+  if (result.error != ErrorCode::NONE) co_return result;
+  result.high_watermark = partition->high_watermark();
+  result.last_stable_offset = partition->last_stable_offset();
+  result.log_start = log.start();
+  if (read.last_fetched_epoch != kNoLeaderEpoch) {
+    const auto end = log.epochs().end_offset_for(read.last_fetched_epoch, log.end());
+    if (end.epoch == kNoLeaderEpoch || end.end_offset == kNoOffset) {
+      result.error = ErrorCode::OFFSET_OUT_OF_RANGE;
+      co_return result;
+    }
+    if (end.epoch < read.last_fetched_epoch || end.end_offset < read.fetch_offset) {
+      result.diverging = end;
+      co_return result;
+    }
+  }
+  auto locating = log.locate(read.fetch_offset, result.high_watermark,
+                             static_cast<uint32_t>(std::max(0, read.max_bytes)), true);
+  auto range = co_await locating;
+  if (range) {
+    result.range = *range;
+  } else {
+    result.error = range.error().code();
+  }
+  co_return result;
+}
+
+class PartitionBytes final : public ByteSource {
+ public:
+  PartitionBytes(Shard& owner, runtime::Scheduler& home, TopicIdPartition id, storage::LogRange range)
+      : owner_(owner), home_(home), id_(id), range_(range) {}
+
+  Task<Result<runtime::BufferSlice>> next(size_t max_bytes) override {
+    const auto wanted = static_cast<uint32_t>(std::min<size_t>(max_bytes, range_.bytes - at_));
+    auto make = [owner = &owner_, id = id_, range = range_, at = at_, wanted] {
+      return piece(*owner, id, range, at, wanted);
+    };
+    auto reading = owner_.call(home_, std::move(make));
+    auto slice = co_await reading;
+    if (slice) at_ += static_cast<uint32_t>(slice->size());
+    co_return slice;
+  }
+
+ private:
+  static Task<Result<runtime::BufferSlice>> piece(Shard& owner, TopicIdPartition id, storage::LogRange range,
+                                                  uint32_t at, uint32_t wanted) {
+    const auto partition = owner.partition(id);
+    if (!partition)
+      co_return fail(Error::closed(fmt::format("partition {}-{} is gone", id.topic_id, id.partition)));
+    auto reading = partition->log().read(range, at, wanted);
+    auto slice = co_await reading;
+    co_return slice;
+  }
+
+  Shard& owner_;
+  runtime::Scheduler& home_;
+  const TopicIdPartition id_;
+  const storage::LogRange range_;
+  uint32_t at_ = 0;
+};
+
+}  // namespace
+
+Task<std::vector<PartitionReadResult>> read_partitions(Shard& shard, std::vector<PartitionRead> reads,
+                                                       std::shared_ptr<runtime::Job> wake) {
+  std::vector<PartitionReadResult> results;
+  results.reserve(reads.size());
+  for (const PartitionRead& read : reads) {
+    auto reading = read_one(shard, read, wake);
+    results.push_back(co_await reading);
+  }
+  co_return results;
+}
+
+std::unique_ptr<ByteSource> partition_bytes(Shard& owner, runtime::Scheduler& home, TopicIdPartition id,
+                                            storage::LogRange range) {
+  return std::make_unique<PartitionBytes>(owner, home, id, range);
+}
+
+}  // namespace tidemark::broker

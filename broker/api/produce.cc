@@ -1,0 +1,266 @@
+// Produce (key 0), v3-13; 0-2 are advertised and refused (api_versions.cc). Topic ids from v13 (KIP-516).
+// Each partition gets one batch, checked on the connection's shard, placed and journaled on the partition's.
+// acks=all is answered when the high watermark has passed the batch, acks=1 when it is appended, acks=0
+// never.
+#include <algorithm>
+
+#include "broker/api/handlers.h"
+#include "broker/api/produce_check.h"
+#include "protocol/messages/produce_request.h"
+#include "protocol/messages/produce_response.h"
+
+namespace tidemark::broker {
+
+using protocol::ProduceRequest;
+using protocol::ProduceResponse;
+using runtime::Task;
+
+namespace {
+
+constexpr int16_t kFirstVersionWithTopicIds = 13;
+constexpr int16_t kAll = -1;
+
+struct Item {
+  size_t topic = 0;  // in the request
+  size_t index = 0;  // of the partition in its topic
+  TopicIdPartition id;
+  Shard* shard = nullptr;
+  CheckedBatch batch;
+  ErrorCode error = ErrorCode::NONE;
+  std::optional<std::string> message;
+  std::vector<protocol::RecordError> record_errors;
+  replication::Appended appended;
+  bool done = false;
+};
+
+struct Placement {
+  size_t item = 0;
+  ErrorCode error = ErrorCode::NONE;
+  std::string message;
+  replication::Appended appended;
+};
+
+// What one shard is asked to append. Shared with its task, which may outlive the request.
+struct ShardWork {
+  struct Append {
+    size_t item = 0;
+    TopicIdPartition id;
+    runtime::BufferSlice batch;
+    protocol::BatchHeader header;
+  };
+  std::vector<Append> appends;
+  bool wait_committed = false;
+};
+
+Task<Placement> append_one(Shard& shard, ShardWork::Append append, bool wait_committed) {
+  Placement placement;
+  placement.item = append.item;
+  const auto partition = shard.partition(append.id);
+  if (!partition) {
+    placement.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    co_return placement;
+  }
+  auto appending = partition->append(std::move(append.batch), append.header);
+  auto appended = co_await appending;
+  if (!appended) {
+    placement.error = appended.error().code();
+    placement.message = appended.error().message();
+    co_return placement;
+  }
+  placement.appended = *appended;
+  if (wait_committed) {
+    auto waiting = partition->wait_high_watermark(appended->next_offset);
+    const bool committed = co_await waiting;
+    if (!committed) {
+      placement.error = ErrorCode::KAFKA_STORAGE_ERROR;
+      placement.message = "the log went offline; the records may have been written";
+    }
+  }
+  co_return placement;
+}
+
+struct Collected {
+  std::vector<Placement> placements;
+  size_t missing = 0;
+};
+
+Task<void> append_into(Shard& shard, ShardWork::Append append, bool wait_committed,
+                       std::shared_ptr<Collected> collected, std::shared_ptr<runtime::Signal> changed) {
+  auto appending = append_one(shard, std::move(append), wait_committed);
+  auto placement = co_await appending;
+  collected->placements.push_back(std::move(placement));
+  --collected->missing;
+  changed->notify_all();
+}
+
+// All appends of one shard: their places are taken in the order given, then they are waited for together.
+Task<std::vector<Placement>> append_on(Shard& shard, std::shared_ptr<ShardWork> work) {
+  if (work->appends.size() == 1) {
+    auto appending = append_one(shard, std::move(work->appends.front()), work->wait_committed);
+    std::vector<Placement> one;
+    one.push_back(co_await appending);
+    co_return one;
+  }
+  auto collected = std::make_shared<Collected>();
+  auto changed = std::make_shared<runtime::Signal>(shard.loop());
+  collected->missing = work->appends.size();
+  for (auto& append : work->appends)
+    shard.tasks().spawn(append_into(shard, std::move(append), work->wait_committed, collected, changed));
+  while (collected->missing > 0) {
+    auto waiting = changed->wait();
+    co_await waiting;
+  }
+  co_return std::move(collected->placements);
+}
+
+// One request's state, shared with the tasks that wait for its shards: it may be answered by its deadline
+// before them.
+struct Produce {
+  explicit Produce(runtime::Scheduler& loop) : changed(loop) {}
+  std::vector<Item> items;
+  runtime::Signal changed;
+  size_t missing = 0;  // shards that have not answered
+};
+
+Task<void> collect(runtime::Scheduler& home, Shard& shard, std::shared_ptr<ShardWork> work,
+                   std::shared_ptr<Produce> produce) {
+  auto make = [target = &shard, work] { return append_on(*target, work); };
+  auto calling = shard.call(home, std::move(make));
+  auto placements = co_await calling;
+  for (Placement& p : placements) {
+    Item& item = produce->items[p.item];
+    item.error = p.error;
+    if (!p.message.empty()) item.message = std::move(p.message);
+    item.appended = p.appended;
+    item.done = true;
+  }
+  --produce->missing;
+  produce->changed.notify_all();
+}
+
+ProduceResponse::PartitionProduceResponse partition_response(Item& item, int32_t partition,
+                                                             RequestContext& request,
+                                                             protocol::Arena& arena) {
+  ProduceResponse::PartitionProduceResponse response;
+  response.index = partition;
+  response.error_code = static_cast<int16_t>(item.error);
+  if (item.error == ErrorCode::NONE) {
+    response.base_offset = item.appended.base_offset.value;
+    response.log_append_time_ms = item.appended.log_append_time_ms;
+    response.log_start_offset = item.appended.log_start.value;
+  } else {
+    response.base_offset = -1;
+    if (item.message && request.header.request_api_version >= 8)
+      response.error_message = arena.copy(*item.message);
+    for (const protocol::RecordError& e : item.record_errors) {
+      auto& error = response.record_errors.emplace_back();
+      error.batch_index = e.batch_index;
+      if (!e.message.empty()) error.batch_index_error_message = arena.copy(e.message);
+    }
+  }
+  return response;
+}
+
+Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
+  runtime::Scheduler& loop = services.home.loop();
+  auto decoded = decode_body<ProduceRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  const ProduceRequest& body = *decoded;
+  const int16_t version = request.header.request_api_version;
+  const auto view = services.home.view();
+  auto produce = std::make_shared<Produce>(loop);
+  const bool acks_known = body.acks == 0 || body.acks == 1 || body.acks == kAll;
+
+  for (size_t t = 0; t < body.topic_data.size(); ++t) {
+    const auto& topic_data = body.topic_data[t];
+    const TopicView* topic = version >= kFirstVersionWithTopicIds ? view->topic(topic_data.topic_id)
+                                                                  : view->topic(topic_data.name);
+    for (size_t p = 0; p < topic_data.partition_data.size(); ++p) {
+      const auto& data = topic_data.partition_data[p];
+      Item item;
+      item.topic = t;
+      item.index = p;
+      if (!acks_known) {
+        item.error = ErrorCode::INVALID_REQUIRED_ACKS;
+      } else if (topic == nullptr) {
+        item.error = version >= kFirstVersionWithTopicIds ? ErrorCode::UNKNOWN_TOPIC_ID
+                                                          : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else if (topic->image->partition(PartitionId(data.index)) == nullptr) {
+        item.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else {
+        item.id = TopicIdPartition{topic->image->id, PartitionId(data.index)};
+        item.shard = services.shard_of(*topic, PartitionId(data.index));
+        if (item.shard == nullptr) item.error = ErrorCode::KAFKA_STORAGE_ERROR;
+      }
+      if (item.error == ErrorCode::NONE) {
+        auto checking = check_batch(services, request, data.records, topic->config, version);
+        auto checked = co_await checking;
+        if (checked.error == ErrorCode::NONE) {
+          item.batch = std::move(checked);
+        } else {
+          item.error = checked.error;
+          item.message = std::move(checked.message);
+          item.record_errors = std::move(checked.record_errors);
+        }
+      }
+      produce->items.push_back(std::move(item));
+    }
+  }
+
+  std::vector<std::shared_ptr<ShardWork>> by_shard(services.shards.size());
+  for (size_t i = 0; i < produce->items.size(); ++i) {
+    Item& item = produce->items[i];
+    if (item.error != ErrorCode::NONE) continue;
+    auto& work = by_shard[item.shard->index()];
+    if (!work) {
+      work = std::make_shared<ShardWork>();
+      work->wait_committed = body.acks == kAll;
+    }
+    work->appends.push_back({i, item.id, std::move(item.batch.batch), item.batch.header});
+  }
+  for (const auto& work : by_shard) produce->missing += work ? 1 : 0;
+  for (size_t s = 0; s < by_shard.size(); ++s) {
+    if (by_shard[s]) services.home.tasks().spawn(collect(loop, *services.shards[s], by_shard[s], produce));
+  }
+  // What one loop posts to another arrives in order: every place is taken before those of the next request.
+  request.release_order();
+
+  const runtime::MonoTime deadline =
+      request.arrived + std::chrono::milliseconds(std::max(body.timeout_ms, 1));
+  while (produce->missing > 0 && loop.mono() < deadline) {
+    auto waiting = produce->changed.wait_until(deadline);
+    co_await waiting;
+  }
+  bool failed = false;
+  for (Item& item : produce->items) {
+    if (item.error == ErrorCode::NONE && !item.done) item.error = ErrorCode::REQUEST_TIMED_OUT;
+    failed = failed || item.error != ErrorCode::NONE;
+  }
+  if (body.acks == 0) {
+    // The only way to tell a client that does not listen: Kafka closes the connection, and so the client
+    // looks again.
+    if (failed) co_return fail(ErrorCode::INVALID_REQUEST, "acks=0 and an error: closing the connection");
+    co_return Response::none();
+  }
+  protocol::Arena arena;
+  ProduceResponse response;
+  response.responses.resize(body.topic_data.size());
+  for (size_t t = 0; t < body.topic_data.size(); ++t) {
+    response.responses[t].name = body.topic_data[t].name;
+    response.responses[t].topic_id = body.topic_data[t].topic_id;
+  }
+  for (Item& item : produce->items) {
+    const int32_t partition = body.topic_data[item.topic].partition_data[item.index].index;
+    response.responses[item.topic].partition_responses.push_back(
+        partition_response(item, partition, request, arena));
+  }
+  co_return respond(request, response);
+}
+
+}  // namespace
+
+Task<Result<Response>> handle_produce(ApiServices& services, RequestContext& request) {
+  return run(services, request);
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,96 @@
+#include "broker/api/produce_check.h"
+
+#include <algorithm>
+
+#include "protocol/batch/recompress.h"
+
+namespace tidemark::broker {
+
+using protocol::CompressionType;
+using runtime::Task;
+
+namespace {
+
+// What `compression.type` asks for; nullopt: whatever the producer chose.
+std::optional<CompressionType> wanted_codec(const config::TopicConfig& config) {
+  switch (config.compression_type) {
+    case config::Compression::producer: return std::nullopt;
+    case config::Compression::uncompressed: return CompressionType::none;
+    case config::Compression::gzip: return CompressionType::gzip;
+    case config::Compression::snappy: return CompressionType::snappy;
+    case config::Compression::lz4: return CompressionType::lz4;
+    case config::Compression::zstd: return CompressionType::zstd;
+  }
+  return std::nullopt;
+}
+
+std::optional<int> level_of(CompressionType codec, const config::TopicConfig& config) {
+  switch (codec) {
+    case CompressionType::gzip: return config.compression_gzip_level;
+    case CompressionType::lz4: return config.compression_lz4_level;
+    case CompressionType::zstd: return config.compression_zstd_level;
+    case CompressionType::none:
+    case CompressionType::snappy: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// Pure work, on the shard or in a lane.
+CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLimits& limits,
+                        const config::TopicConfig& config) {
+  CheckedBatch result;
+  protocol::ProduceChecker checker;
+  auto checked = checker.check(records.bytes, limits);
+  const auto refuse = [&](const Error& error) {
+    result.error = error.code();
+    result.message = error.message();
+    result.record_errors = checker.record_errors();
+    return std::move(result);
+  };
+  if (!checked) return refuse(checked.error());
+  result.batch = records.sub(0, checked->batch_bytes);
+  protocol::settle_timestamps(result.batch.bytes, *checked, limits);
+  const auto codec = wanted_codec(config);
+  if (codec && *codec != checked->header.codec()) {
+    protocol::Compressor compressor;
+    auto rewritten = protocol::recompress(result.batch.bytes, *codec, level_of(*codec, config),
+                                          static_cast<size_t>(limits.max_message_bytes),
+                                          checker.decompressor(), compressor, checked->payload_bytes);
+    if (!rewritten) return refuse(rewritten.error());
+    auto buffer = runtime::Buffer::allocate(rewritten->size());
+    std::copy(rewritten->begin(), rewritten->end(), buffer->bytes().begin());
+    result.batch = runtime::BufferSlice::whole(std::move(buffer));
+  }
+  auto header = protocol::parse_batch_header(result.batch.bytes);
+  if (!header) return refuse(header.error());
+  result.header = *header;
+  return result;
+}
+
+}  // namespace
+
+Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request, protocol::Records records,
+                               config::TopicConfig config, int16_t produce_version) {
+  protocol::ProduceLimits limits;
+  limits.produce_version = produce_version;
+  limits.max_message_bytes = config.max_message_bytes;
+  limits.timestamp_type = config.message_timestamp_type;
+  limits.timestamp_before_max_ms = config.message_timestamp_before_max_ms;
+  limits.timestamp_after_max_ms = config.message_timestamp_after_max_ms;
+  limits.now_ms = unix_ms(services.home.loop().clock().wall());
+  limits.compacted = config.cleanup_compact;
+  // The records are a view into the frame; its own bytes are what is appended.
+  const auto bytes = records.bytes();
+  const size_t from = bytes.empty() ? 0 : static_cast<size_t>(bytes.data() - request.frame.bytes.data());
+  const runtime::BufferSlice slice = request.frame.sub(from, bytes.size());
+  const auto codec = wanted_codec(config);
+  const bool cheap =
+      !protocol::estimated_cost(bytes).wants_lane() && (!codec || *codec == CompressionType::none);
+  if (cheap) co_return check_here(slice, limits, config);
+  auto work = [slice, limits, config] { return check_here(slice, limits, config); };
+  auto checking = runtime::on_lane(services.compression, services.home.loop(), std::move(work));
+  auto checked = co_await checking;
+  co_return checked;
+}
+
+}  // namespace tidemark::broker

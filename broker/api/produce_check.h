@@ -1,0 +1,28 @@
+// A produced batch on its way into the log: checked by the topic's settings, its timestamps settled,
+// recompressed where the topic asks for another codec. Runs on the connection's shard; compressed batches
+// that open to much go to a lane.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/api/services.h"
+#include "protocol/batch/produce_check.h"
+#include "protocol/records.h"
+
+namespace tidemark::broker {
+
+struct CheckedBatch {
+  runtime::BufferSlice batch;  // of the request's frame, or a buffer of its own
+  protocol::BatchHeader header;
+  ErrorCode error = ErrorCode::NONE;
+  std::optional<std::string> message;
+  std::vector<protocol::RecordError> record_errors;
+};
+
+runtime::Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request,
+                                        protocol::Records records, config::TopicConfig config,
+                                        int16_t produce_version);
+
+}  // namespace tidemark::broker

@@ -1,0 +1,52 @@
+// What the API handlers of one shard may use. One per shard, made by the node; handlers take of it what they
+// need.
+#pragma once
+
+#include "broker/api/fetch_session.h"
+#include "broker/folder_info.h"
+#include "broker/metadata_service.h"
+#include "broker/producer_ids.h"
+#include "broker/server/request_handler.h"
+#include "broker/shard.h"
+#include "protocol/api_versions.h"
+#include "protocol/arena.h"
+#include "protocol/frame.h"
+
+namespace tidemark::broker {
+
+struct ApiServices {
+  Shard& home;
+  Shards& shards;
+  MetadataService& metadata;
+  FetchSessions& sessions;
+  ProducerIds& producer_ids;
+  FolderInfo& folder;
+  runtime::Lane& compression;  // large compressed batches are opened here
+  runtime::Random& random;
+
+  // Where this node's replica of a partition lives; nullptr: nowhere.
+  [[nodiscard]] Shard* shard_of(const TopicView& topic, PartitionId partition) const {
+    const auto index = static_cast<size_t>(partition.value);
+    if (partition.value < 0 || index >= topic.shards.size() || topic.shards[index] == kNoShard)
+      return nullptr;
+    return shards[topic.shards[index]].get();
+  }
+};
+
+// Encodes a body as the response to `request`; `sources` fill the deferred records fields, in order.
+template <class Body>
+Result<Response> respond(const RequestContext& request, const Body& body,
+                         std::vector<std::unique_ptr<ByteSource>> sources = {}) {
+  TRY_ASSIGN(auto frame, protocol::encode_response_frame(request.header.correlation_id, body,
+                                                         request.header.request_api_version));
+  return Response{std::move(frame), std::move(sources), {}};
+}
+
+// Decodes a request's body.
+template <class Message>
+Result<Message> decode_body(const RequestContext& request) {
+  protocol::Decoder in(request.body);
+  return Message::decode(in, request.header.request_api_version);
+}
+
+}  // namespace tidemark::broker

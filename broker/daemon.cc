@@ -1,0 +1,253 @@
+#include "broker/daemon.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "broker/node.h"
+#include "broker/observe/metrics.h"
+#include "broker/runtime/os_random.h"
+#include "broker/runtime/shard_thread.h"
+#include "broker/runtime/system_clock.h"
+#include "broker/runtime/tcp.h"
+#include "broker/runtime/thread_lane.h"
+#include "broker/server/shard_server.h"
+#include "storage/posix/posix_file_system.h"
+#include "storage/rocksdb/rocksdb_store.h"
+
+namespace tidemark::broker {
+
+using runtime::Task;
+
+namespace {
+
+constexpr auto kDrainTime = std::chrono::seconds(10);
+constexpr uint64_t kWantedOpenFiles = 100'000;
+constexpr size_t kMaxShards = 64;
+
+// Blocks the calling thread until a task on `loop` has its value.
+template <class T>
+class Waited {
+ public:
+  T run(runtime::Scheduler& loop, runtime::TaskScope& scope, std::function<Task<T>()> make) {
+    loop.post([this, &scope, make] { scope.spawn(finish(make())); });
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return value_.has_value(); });
+    return std::move(*value_);
+  }
+
+ private:
+  Task<void> finish(Task<T> task) {
+    auto value = co_await task;
+    const std::lock_guard lock(mutex_);
+    value_.emplace(std::move(value));
+    done_.notify_one();
+  }
+  std::mutex mutex_;
+  std::condition_variable done_;
+  std::optional<T> value_;
+};
+
+template <class T>
+T wait_for(runtime::Scheduler& loop, runtime::TaskScope& scope, std::function<Task<T>()> make) {
+  Waited<T> waited;
+  return waited.run(loop, scope, std::move(make));
+}
+
+ServerOptions server_options(const config::BrokerConfig& c) {
+  ServerOptions options;
+  options.max_frame_bytes = static_cast<size_t>(c.socket_request_max_bytes);
+  options.max_in_flight = static_cast<size_t>(c.connection_max_in_flight);
+  options.max_idle = std::chrono::milliseconds(std::max<int64_t>(c.connections_max_idle_ms, 0));
+  options.max_queue_time = std::chrono::milliseconds(c.request_queue_time_max_ms);
+  options.max_connections = static_cast<uint32_t>(c.max_connections);
+  options.max_connections_per_address = static_cast<uint32_t>(c.max_connections_per_ip);
+  return options;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host.starts_with("127.") || host == "::1";
+}
+
+// The threads, from the first to the last; whatever lives on them goes before they do.
+class Daemon {
+ public:
+  Daemon(const config::NodeConfig& config, Log& log, storage::Planted planted)
+      : config_(config),
+        log_(log),
+        random_(os_random_seed()),
+        metrics_(shard_count(config)),
+        server_metrics_(metrics_) {
+    for (size_t i = 0; i < metrics_.shards(); ++i)
+      threads_.push_back(std::make_unique<ShardThread>(clock_, fmt::format("shard-{}", i)));
+    NodeSeams seams(files_, random_);
+    for (auto& thread : threads_) seams.shards.push_back(&thread->scheduler());
+    seams.make_lane = [](const std::string& name) { return std::make_unique<ThreadLane>(name); };
+    seams.open_store = [this](const std::string& path) -> Result<std::unique_ptr<storage::KeyValueStore>> {
+      TRY_ASSIGN(auto opened, storage::open_rocksdb(path));
+      if (!opened.set_aside.empty())
+        log_.warn("the key-value store was begun anew", {{"reason", opened.set_aside}});
+      return std::move(opened.store);
+    };
+    seams.log = [this](const std::string& line) { log_.warn(line); };
+    seams.planted = planted;
+    node_ = std::make_unique<Node>(config_, std::move(seams));
+  }
+
+  ~Daemon() {
+    for (auto& thread : threads_) thread->stop();
+    servers_.clear();
+    listeners_.clear();
+    scope_.destroy_all();
+    node_.reset();
+  }
+
+  Result<void> start() {
+    const uint64_t files = raise_open_file_limit(kWantedOpenFiles);
+    if (files < 4096)
+      log_.warn("few open files are allowed: raise the limit (ulimit -n) for more connections and partitions",
+                {{"limit", files}});
+    for (auto& thread : threads_) thread->start();
+    TRY(bind());
+    runtime::Scheduler& loop = threads_[0]->scheduler();
+    TRY(wait_for<Result<void>>(loop, scope_, [this] { return node_->start(); }));
+    serve();
+    return {};
+  }
+
+  // Accepts no more, answers what waits, checkpoints, leaves the mark.
+  Result<void> stop() {
+    const runtime::MonoTime deadline = clock_.mono() + kDrainTime;
+    for (size_t i = 0; i < servers_.size(); ++i) {
+      wait_for<bool>(threads_[i]->scheduler(), node_->shards()[i]->tasks(),
+                     [this, i, deadline] { return drain(*servers_[i], deadline); });
+    }
+    runtime::Scheduler& loop = threads_[0]->scheduler();
+    return wait_for<Result<void>>(loop, scope_, [this] { return node_->stop(); });
+  }
+
+  [[nodiscard]] const std::string& addresses() const { return addresses_; }
+  [[nodiscard]] const Node& node() const { return *node_; }
+
+ private:
+  static size_t shard_count(const config::NodeConfig& config) {
+    const size_t wanted = config.broker.shards > 0 ? static_cast<size_t>(config.broker.shards)
+                                                   : std::max(1U, std::thread::hardware_concurrency());
+    return std::min(wanted, kMaxShards);
+  }
+
+  static Task<bool> drain(ShardServer& server, runtime::MonoTime deadline) {
+    auto draining = server.drain(deadline);
+    co_await draining;
+    co_return true;
+  }
+
+  // Before anything else: a port in use must not cost a recovery.
+  Result<void> bind() {
+    std::vector<AsioScheduler*> schedulers;
+    for (auto& thread : threads_) schedulers.push_back(&thread->scheduler());
+    for (const auto& listener : config_.listeners) {
+      if (!is_loopback(listener.address.host)) {
+        log_.warn(
+            "listening beyond loopback without authentication and encryption: anyone who reaches this "
+            "address can read "
+            "and delete everything",
+            {{"listener", listener.address.to_string()}});
+      }
+      TRY_ASSIGN(auto bound, listen_tcp({listener.address.host, listener.address.port}, schedulers));
+      const runtime::Endpoint local = bound[0]->local();
+      if (!addresses_.empty()) addresses_ += ',';
+      addresses_ += fmt::format("{}:{}", local.host, local.port);
+      listeners_.emplace_back(listener.name, std::move(bound));
+    }
+    return {};
+  }
+
+  void serve() {
+    const auto memory = static_cast<uint64_t>(config_.broker.memory_limit);
+    memory_ = std::make_unique<RequestMemory>(memory / 2, threads_.size());
+    const ShardServer::Shared shared{*memory_, limits_, log_, server_metrics_};
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      servers_.push_back(std::make_unique<ShardServer>(i, threads_[i]->scheduler(), node_->handler(i), shared,
+                                                       server_options(config_.broker)));
+    }
+    for (auto& [name, listeners] : listeners_) {
+      for (size_t i = 0; i < listeners.size(); ++i) {
+        auto held = std::make_shared<std::unique_ptr<runtime::Listener>>(std::move(listeners[i]));
+        threads_[i]->scheduler().post([server = servers_[i].get(), held, listener = name] {
+          server->serve(std::move(*held), listener);
+        });
+      }
+    }
+  }
+
+  const config::NodeConfig& config_;
+  Log& log_;
+  SystemClock clock_;
+  storage::PosixFileSystem files_;
+  runtime::SeededRandom random_;
+  Metrics metrics_;
+  ServerMetrics server_metrics_;
+  ConnectionLimits limits_;
+  std::unique_ptr<RequestMemory> memory_;
+  std::vector<std::unique_ptr<ShardThread>> threads_;
+  std::unique_ptr<Node> node_;
+  runtime::TaskScope scope_;  // shard 0's, for start and stop
+  std::vector<std::pair<std::string, std::vector<std::unique_ptr<runtime::Listener>>>> listeners_;
+  std::vector<std::unique_ptr<ShardServer>> servers_;
+  std::string addresses_;
+};
+
+}  // namespace
+
+int64_t default_memory_limit() {
+  uint64_t bytes =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    uint64_t limit = 0;
+    if (file >> limit && limit > 0) bytes = std::min(bytes, limit);
+  }
+  return static_cast<int64_t>(std::min<uint64_t>(bytes / 4, uint64_t{1} << 30));
+}
+
+int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted planted) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  config::NodeConfig config = given;
+  if (config.broker.memory_limit <= 0) config.broker.memory_limit = default_memory_limit();
+  const SystemClock clock;
+  const runtime::MonoTime began = clock.mono();
+  Daemon daemon(config, log, planted);
+  if (auto started = daemon.start(); !started) {
+    log.error("could not start", {{"reason", started.error().message()}});
+    return 1;
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.mono() - began);
+  log.info("ready", {{"kafka", daemon.addresses()},
+                     {"http", config.http.to_string()},
+                     {"node", config.node_id},
+                     {"data", config.data_dirs.front()},
+                     {"ms", took.count()}});
+  int caught = 0;
+  sigwait(&signals, &caught);
+  log.info("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  if (auto stopped = daemon.stop(); !stopped) {
+    log.error("stopped, but not cleanly: the next start replays the journal",
+              {{"reason", stopped.error().message()}});
+    return 0;
+  }
+  log.info("stopped");
+  return 0;
+}
+
+}  // namespace tidemark::broker

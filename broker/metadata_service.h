@@ -1,0 +1,97 @@
+// The cluster's metadata on this node: the shell around replication's Controller. It owns the metadata log,
+// on shard 0, orders every change through it, holds each response until what it depends on is committed, and
+// then gives all shards the new view, with the partitions opened, made or erased that it speaks of. A cluster
+// of one is its own controller; forwarding comes with the cluster.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "broker/shard.h"
+#include "config/node_config.h"
+#include "replication/controller/controller.h"
+#include "storage/data_folder.h"
+
+namespace tidemark::broker {
+
+class MetadataService {
+ public:
+  MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config, Uuid cluster_id);
+  MetadataService(const MetadataService&) = delete;
+  MetadataService& operator=(const MetadataService&) = delete;
+
+  // Replays the log into the controller's image. Error (corruption): the log cannot be trusted, and the node
+  // must not start.
+  runtime::Task<Result<void>> replay(std::shared_ptr<storage::Log> log);
+  // Begins `term`: LeaderChange, the feature levels of a new cluster, and this life of the broker, durably.
+  runtime::Task<Result<void>> lead(LeaderEpoch term, replication::BrokerRegistration registration);
+  // Opens the partitions that the image gives to this node: from `recovered`, or new. What is left there
+  // belongs to topics that are gone, and is erased. Then every shard has its first view.
+  using Recovered = std::map<TopicIdPartition, storage::RecoveredLog>;
+  runtime::Task<Result<void>> open_partitions(Recovered recovered);
+
+  // Decides on the newest image, appends what it decided, and returns its response when the records are
+  // committed and every shard has applied them. Any shard may call it; `home` is the caller's loop.
+  // KAFKA_STORAGE_ERROR: the metadata log is offline; what was decided may be persisted.
+  template <class Value>
+  using Decide = std::function<replication::Decision<Value>(const replication::Controller&)>;
+  template <class Value>
+  runtime::Task<Result<Value>> decide(runtime::Scheduler& home, Decide<Value> decision) {
+    auto make = [this, decision = std::move(decision)] { return decide_here<Value>(decision); };
+    auto calling = shards_[0]->call(home, std::move(make));
+    auto value = co_await calling;
+    co_return value;
+  }
+
+  // Shard 0 only.
+  [[nodiscard]] const replication::Controller& controller() const { return controller_; }
+  [[nodiscard]] const std::shared_ptr<storage::Log>& log() const { return log_; }
+  [[nodiscard]] LeaderEpoch term() const { return term_; }
+  // Constant once lead() is done.
+  [[nodiscard]] BrokerEpoch broker_epoch() const { return broker_epoch_; }
+  [[nodiscard]] BrokerId node() const { return config_.node_id; }
+  [[nodiscard]] const config::NodeConfig& node_config() const { return config_; }
+
+ private:
+  template <class Value>
+  runtime::Task<Result<Value>> decide_here(Decide<Value> decision) {
+    auto turn = take_turn();
+    co_await turn;
+    auto decided = decision(controller_);
+    auto committing = commit(std::move(decided.records));
+    auto committed = co_await committing;
+    release_turn();
+    if (!committed) co_return fail(committed.error());
+    co_return Result<Value>(std::move(decided.response));
+  }
+
+  // One change at a time: its records are committed and published before the next is decided.
+  runtime::Task<void> take_turn();
+  void release_turn();
+  runtime::Task<Result<void>> commit(replication::RecordList records);
+  // Appends, waits until committed, applies. Publishes nothing.
+  runtime::Task<Result<replication::ImageDelta>> commit_records(replication::RecordList records);
+  runtime::Task<Result<Offset>> append(runtime::BufferSlice batch);
+  runtime::Task<void> publish(replication::ImageDelta delta);
+  runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
+  runtime::Task<void> run_changes(std::vector<std::shared_ptr<void>> changes);  // ShardChange, by shard
+  [[nodiscard]] std::shared_ptr<ClusterView> next_view() const;
+  uint16_t least_loaded();
+  [[nodiscard]] config::TopicConfig topic_config(std::string_view topic) const;
+
+  Shards& shards_;
+  const runtime::Clock& clock_;
+  const config::NodeConfig& config_;
+  replication::Controller controller_;
+  std::shared_ptr<storage::Log> log_;
+  std::shared_ptr<const ClusterView> view_;
+  std::vector<size_t> partitions_on_;  // by shard
+  LeaderEpoch term_ = kNoLeaderEpoch;
+  BrokerEpoch broker_epoch_{-1};
+  bool deciding_ = false;
+  std::deque<runtime::OneShot<bool>::Resolver> turns_;
+};
+
+}  // namespace tidemark::broker

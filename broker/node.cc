@@ -1,0 +1,337 @@
+#include "broker/node.h"
+
+#include <fmt/format.h>
+
+#include "broker/metadata_log.h"
+#include "protocol/invariant.h"
+#include "replication/controller/features.h"
+
+namespace tidemark::broker {
+
+using runtime::Task;
+using Phase = NodeStatus::Phase;
+
+namespace {
+
+constexpr uint64_t kMetadataJournalBytes = 16 << 20;
+constexpr uint64_t kDefaultMemoryLimit = 256 << 20;
+
+}  // namespace
+
+Node::Node(config::NodeConfig config, NodeSeams seams)
+    : config_(std::move(config)), seams_(std::move(seams)) {
+  INVARIANT(!seams_.shards.empty(), "a node without shards");
+  write_lane_ = seams_.make_lane("segments");
+  read_lane_ = seams_.make_lane("reads");
+  background_lane_ = seams_.make_lane("background");
+  compression_lane_ = seams_.make_lane("compression");
+  for (size_t i = 0; i < seams_.shards.size(); ++i)
+    shards_.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), *seams_.shards[i]));
+}
+
+Node::~Node() {
+  // The loops have stopped. What runs in a lane still uses the folder: it ends first.
+  journal_lanes_.clear();
+  write_lane_.reset();
+  read_lane_.reset();
+  background_lane_.reset();
+  compression_lane_.reset();
+}
+
+storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_t journal_bytes) const {
+  const uint64_t memory = config_.broker.memory_limit > 0 ? static_cast<uint64_t>(config_.broker.memory_limit)
+                                                          : kDefaultMemoryLimit;
+  storage::LogStoreOptions options;
+  options.folder = folder_->path();
+  options.tail_cache_bytes = memory / 4 / shards_.size();
+  options.max_unwritten_bytes = memory / 4 / shards_.size();
+  options.bypass_bytes = seams_.bypass_bytes;
+  options.checkpoint_bytes = std::min(seams_.checkpoint_bytes, journal_bytes / 4);
+  options.producer_expiry_ms = config_.broker.producer_id_expiration_ms;
+  options.planted = seams_.planted;
+  options.journal.id = journal;
+  options.journal.generation = folder_->identity().generation;
+  options.journal.floor = folder_->floor();
+  options.journal.folder = folder_->journal_folder();
+  options.journal.max_bytes = journal_bytes;
+  options.journal.first_stretch_bytes = std::min(seams_.first_stretch_bytes, journal_bytes / 4);
+  options.journal.stretch_bytes = std::min(seams_.stretch_bytes, journal_bytes / 4);
+  options.journal.planted = seams_.planted;
+  return options;
+}
+
+std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, storage::JournalId journal,
+                                                    runtime::Lane& lane, uint64_t journal_bytes) {
+  auto store = std::make_unique<storage::LogStore>(
+      store_options(journal, journal_bytes), loop,
+      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_}, seams_.files,
+      folder_->cache(), folder_->derived());
+  store->on_offline = [this](const Error& error) {
+    say(fmt::format("the data folder went offline: {}", error.message()));
+  };
+  store->on_log_offline = [this](const storage::Log& log, const Error& error) {
+    if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+      say(fmt::format("partition {} went offline: {}", log.folder_name(), error.message()));
+  };
+  return store;
+}
+
+Task<Result<void>> Node::open_folder() {
+  status_.phase = Phase::replaying_journal;
+  storage::DataFolderOptions options;
+  options.path = config_.data_dirs.front();
+  options.node = config_.node_id;
+  options.planted = seams_.planted;
+  auto work = [this, options] {
+    return storage::DataFolder::open(options, seams_.files, seams_.open_store, seams_.random);
+  };
+  auto opening = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+  auto folder = co_await opening;
+  if (!folder) co_return fail(folder.error());
+  folder_ = std::move(*folder);
+  const auto& replay = folder_->replay();
+  if (folder_->identity().generation.value > 1 && !folder_->was_clean()) {
+    say(fmt::format(
+        "the last stop was not clean: replayed {} journal records, {} bytes rewritten, {} torn tails",
+        replay.records, replay.rewritten_bytes, folder_->journals().torn_tails()));
+  }
+  for (const std::string& line : folder_->journals().corruption()) say("the journal is damaged: " + line);
+  for (const std::string& name : replay.unidentified)
+    say(fmt::format("{} holds no readable partition.state and is left alone: move it away, or restore it",
+                    name));
+  if (replay.orphans > 0)
+    say(fmt::format("{} journal records speak of logs whose folder is gone", replay.orphans));
+  co_return Result<void>();
+}
+
+namespace {
+
+Task<Result<void>> start_store(Shard& shard, std::unique_ptr<storage::LogStore> store,
+                               std::vector<std::string> old_files) {
+  shard.set_store(std::move(store));
+  auto starting = shard.store().start(std::move(old_files));
+  auto started = co_await starting;
+  co_return started;
+}
+
+}  // namespace
+
+Task<Result<void>> Node::start_stores() {
+  const uint64_t journal_bytes =
+      std::max<uint64_t>(static_cast<uint64_t>(config_.broker.journal_size) / shards_.size(), 4 << 20);
+  journal_lanes_.push_back(seams_.make_lane("journal-meta"));
+  metadata_store_ =
+      make_store(*seams_.shards[0], storage::kMetadataJournal, *journal_lanes_.back(), kMetadataJournalBytes);
+  // The files of earlier generations are this one's to remove.
+  auto starting = metadata_store_->start(folder_->old_journal_files());
+  auto started = co_await starting;
+  if (!started) co_return started;
+  for (auto& shard : shards_) {
+    journal_lanes_.push_back(seams_.make_lane(fmt::format("journal-{}", shard->index())));
+    auto store =
+        make_store(shard->loop(), storage::JournalId(shard->index()), *journal_lanes_.back(), journal_bytes);
+    auto held = std::make_shared<std::unique_ptr<storage::LogStore>>(std::move(store));
+    auto make = [target = shard.get(), held] { return start_store(*target, std::move(*held), {}); };
+    auto calling = shard->call(*seams_.shards[0], std::move(make));
+    started = co_await calling;
+    if (!started) co_return started;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<MetadataService::Recovered>> Node::recover_logs() {
+  status_.phase = Phase::recovering_logs;
+  status_.logs_total = folder_->replay().logs.size();
+  struct Outcome {
+    MetadataService::Recovered recovered;
+    storage::RecoveryStats stats;
+  };
+  auto work = [this]() -> Result<Outcome> {
+    Outcome outcome;
+    for (const auto& [id, replayed] : folder_->replay().logs) {
+      TRY_ASSIGN(auto log, folder_->recover(replayed, {}, seams_.shards[0]->clock().wall(), outcome.stats));
+      outcome.recovered.insert_or_assign(TopicIdPartition{replayed.state.topic_id, replayed.state.partition},
+                                         std::move(log));
+      ++status_.logs_recovered;
+    }
+    return outcome;
+  };
+  auto recovering = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+  auto outcome = co_await recovering;
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->stats.cut_bytes > 0)
+    say(fmt::format("cut {} bytes of appends that were never answered", outcome->stats.cut_bytes));
+  for (const auto& [id, log] : outcome->recovered) {
+    if (log.damage)
+      say(fmt::format("partition {} is damaged and stays offline: {}", log.folder_name,
+                      log.damage->message()));
+  }
+  co_return std::move(outcome->recovered);
+}
+
+Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
+  metadata_ =
+      std::make_unique<MetadataService>(shards_, seams_.random, config_, folder_->identity().cluster_id);
+  storage::LogSettings settings;
+  settings.delete_policy = false;
+  std::shared_ptr<storage::Log> log;
+  const auto found = recovered.find(TopicIdPartition{kMetadataTopicId, PartitionId(0)});
+  if (found != recovered.end()) {
+    if (found->second.damage) co_return fail(*found->second.damage);
+    log = metadata_store_->adopt(std::move(found->second), settings);
+    recovered.erase(found);
+  } else {
+    if (folder_->identity().term.value > 0 && !recovered.empty()) {
+      co_return fail(
+          Error::corruption(fmt::format("{} holds partitions, but its metadata log is gone: restore {}-0",
+                                        folder_->path(), kMetadataTopic)));
+    }
+    auto creating = metadata_store_->create(fmt::format("{}-0", kMetadataTopic), kMetadataTopicId,
+                                            PartitionId(0), settings);
+    auto created = co_await creating;
+    if (!created) co_return fail(created.error());
+    log = *created;
+  }
+  auto replaying = metadata_->replay(log);
+  auto replayed = co_await replaying;
+  if (!replayed) co_return replayed;
+
+  // A new term at every start, synced before anything is written in it.
+  const LeaderEpoch last = std::max(folder_->identity().term, log->latest_epoch());
+  const LeaderEpoch term(seams_.planted == storage::Planted::epoch_reused ? std::max(last.value, 1)
+                                                                          : last.value + 1);
+  auto work = [this, term] { return folder_->write_term(term, config_.node_id); };
+  auto writing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+  auto written = co_await writing;
+  if (!written) co_return written;
+
+  replication::BrokerRegistration registration;
+  registration.cluster_id = folder_->identity().cluster_id.to_string();
+  registration.broker = config_.node_id;
+  registration.incarnation_id = seams_.random.uuid();
+  for (const auto& listener : config_.listeners) {
+    const auto& told = listener.advertised ? *listener.advertised : listener.address;
+    registration.endpoints.push_back({listener.name, told.host, told.port, 0});
+  }
+  registration.rack = config_.rack;
+  registration.log_dirs = {folder_->identity().folder_id};
+  for (const auto& feature : replication::kSupportedFeatures) {
+    if (feature.public_to_clients)
+      registration.features[std::string(feature.name)] = {feature.min, feature.max};
+  }
+  const auto* before = metadata_->controller().image()->broker(config_.node_id);
+  if (folder_->was_clean() && before != nullptr) registration.clean_stop_of = before->epoch;
+  registration.unfenced = true;
+  auto leading = metadata_->lead(term, std::move(registration));
+  auto led = co_await leading;
+  co_return led;
+}
+
+Task<Result<void>> Node::start() {
+  auto opening = open_folder();
+  auto result = co_await opening;
+  if (result) {
+    auto starting = start_stores();
+    result = co_await starting;
+  }
+  if (result) {
+    auto recovering = recover_logs();
+    auto recovered = co_await recovering;
+    if (!recovered) {
+      result = fail(recovered.error());
+    } else {
+      auto starting = start_metadata(*recovered);
+      result = co_await starting;
+      if (result) {
+        status_.phase = Phase::opening_partitions;
+        auto partitions = metadata_->open_partitions(std::move(*recovered));
+        result = co_await partitions;
+      }
+    }
+  }
+  if (!result) {
+    status_.phase = Phase::failed;
+    co_return result;
+  }
+  folder_info_ = std::make_unique<FolderInfo>(folder_->path(), seams_.files, *background_lane_);
+  const auto slots =
+      static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
+  for (auto& shard : shards_) {
+    randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));
+    sessions_.push_back(std::make_unique<FetchSessions>(
+        shard->index(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
+    producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
+    handlers_.push_back(std::make_unique<ApiHandler>(
+        ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), *folder_info_,
+                    *compression_lane_, *randoms_.back()}));
+    shard->loop().post([this, target = shard.get()] { target->tasks().spawn(retention_loop(*target)); });
+  }
+  shards_[0]->tasks().spawn(finish_replay());
+  status_.phase = Phase::ready;
+  co_return Result<void>();
+}
+
+// Rule 7: what was replayed is synced in the background; only then may journals free anything.
+Task<void> Node::finish_replay() {
+  auto work = [this] { return folder_->finish_replay(); };
+  auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+  auto finished = co_await finishing;
+  if (!finished) {
+    say(fmt::format("what the journal replayed could not be synced: {}; journals grow until the next start",
+                    finished.error().message()));
+    co_return;
+  }
+  metadata_store_->allow_checkpoints();
+  for (auto& shard : shards_)
+    shard->loop().post([target = shard.get()] { target->store().allow_checkpoints(); });
+}
+
+Task<void> Node::retention_loop(Shard& shard) {
+  while (true) {
+    auto pause = runtime::sleep_for(
+        shard.loop(), std::chrono::milliseconds(shard.view()->broker.log_retention_check_interval_ms));
+    co_await pause;
+    std::vector<std::shared_ptr<replication::Partition>> all;
+    for (const auto& [id, partition] : shard.partitions()) all.push_back(partition);
+    for (const auto& partition : all) {
+      storage::Log& log = partition->log();
+      log.producers().expire(shard.loop().clock().wall(),
+                             std::chrono::milliseconds(shard.view()->broker.producer_id_expiration_ms));
+      log.roll_if_old();
+      auto cleaning = log.apply_retention(partition->high_watermark());
+      auto freed = co_await cleaning;
+      if (freed && *freed > 0) say(fmt::format("{}: retention freed {} bytes", log.folder_name(), *freed));
+    }
+  }
+}
+
+namespace {
+
+Task<Result<void>> stop_store(Shard& shard) {
+  auto stopping = shard.store().stop();
+  auto stopped = co_await stopping;
+  co_return stopped;
+}
+
+}  // namespace
+
+Task<Result<void>> Node::stop() {
+  status_.phase = Phase::stopping;
+  Result<void> result;
+  for (auto& shard : shards_) {
+    auto make = [target = shard.get()] { return stop_store(*target); };
+    auto calling = shard->call(*seams_.shards[0], std::move(make));
+    auto stopped = co_await calling;
+    if (!stopped) result = stopped;
+  }
+  auto stopping = metadata_store_->stop();
+  auto stopped = co_await stopping;
+  if (!stopped) result = stopped;
+  if (!result) co_return result;  // no mark: the next start replays
+  auto work = [this] { return folder_->mark_clean_stop(); };
+  auto marking = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+  auto marked = co_await marking;
+  co_return marked;
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,105 @@
+// One broker node above the seams: its data folder, shards, metadata and API handlers. The same object runs
+// in the daemon and in the simulator. Everything but the status is for shard 0's loop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/api/handlers.h"
+#include "broker/metadata_service.h"
+#include "config/node_config.h"
+#include "storage/data_folder.h"
+
+namespace tidemark::broker {
+
+struct NodeSeams {
+  NodeSeams(storage::FileSystem& f, runtime::Random& r) : files(f), random(r) {}
+  std::vector<runtime::Scheduler*> shards;  // at least one
+  storage::FileSystem& files;
+  runtime::Random& random;  // shard 0's
+  std::function<std::unique_ptr<runtime::Lane>(const std::string& name)> make_lane;
+  storage::DataFolder::OpenStore open_store;
+  // One event, as a line without time and level.
+  std::function<void(const std::string& line)> log;
+  storage::Planted planted = storage::Planted::none;
+  // Smaller in the simulator, where rare branches are wanted often.
+  uint64_t first_stretch_bytes = 1 << 20;
+  uint64_t stretch_bytes = 16 << 20;
+  uint64_t bypass_bytes = 256 << 10;
+  uint64_t checkpoint_bytes = 16 << 20;
+};
+
+// What /readyz says. Any thread.
+struct NodeStatus {
+  enum class Phase : int {
+    starting,
+    replaying_journal,
+    recovering_logs,
+    opening_partitions,
+    ready,
+    stopping,
+    failed
+  };
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<uint64_t> logs_total{0};
+  std::atomic<uint64_t> logs_recovered{0};
+};
+
+class Node {
+ public:
+  Node(config::NodeConfig config, NodeSeams seams);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Opens the data folder, replays, leads a new term, opens the partitions. Error: one line that says what to
+  // do; nothing was changed that a second try does not find as it was.
+  runtime::Task<Result<void>> start();
+  // Called after start(), before connections are accepted: what clients are told of this broker. (With port 0
+  // the listener knows its address only once it is bound; the registration in the metadata log carries what
+  // is configured.)
+  [[nodiscard]] RequestHandler& handler(size_t shard) { return *handlers_[shard]; }
+  // No request is being handled any more. Checkpoints, and leaves the mark of a clean stop.
+  runtime::Task<Result<void>> stop();
+
+  [[nodiscard]] const NodeStatus& status() const { return status_; }
+  [[nodiscard]] const config::NodeConfig& config() const { return config_; }
+  [[nodiscard]] Shards& shards() { return shards_; }
+  [[nodiscard]] MetadataService& metadata() { return *metadata_; }
+  [[nodiscard]] storage::DataFolder& folder() { return *folder_; }
+
+ private:
+  runtime::Task<Result<void>> open_folder();
+  runtime::Task<Result<void>> start_stores();
+  runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
+  runtime::Task<Result<MetadataService::Recovered>> recover_logs();
+  runtime::Task<void> finish_replay();
+  runtime::Task<void> retention_loop(Shard& shard);
+  [[nodiscard]] storage::LogStoreOptions store_options(storage::JournalId journal,
+                                                       uint64_t journal_bytes) const;
+  std::unique_ptr<storage::LogStore> make_store(runtime::Scheduler& loop, storage::JournalId journal,
+                                                runtime::Lane& lane, uint64_t journal_bytes);
+  void say(const std::string& line) const { seams_.log(line); }
+
+  const config::NodeConfig config_;
+  NodeSeams seams_;
+  NodeStatus status_;
+  // Lanes outlive what submits to them.
+  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, compression_lane_;
+  std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;
+  std::unique_ptr<storage::DataFolder> folder_;
+  Shards shards_;
+  std::unique_ptr<storage::LogStore> metadata_store_;
+  std::unique_ptr<MetadataService> metadata_;
+  std::vector<std::unique_ptr<runtime::SeededRandom>> randoms_;
+  std::vector<std::unique_ptr<FetchSessions>> sessions_;
+  std::vector<std::unique_ptr<ProducerIds>> producer_ids_;
+  std::unique_ptr<FolderInfo> folder_info_;
+  std::vector<std::unique_ptr<ApiHandler>> handlers_;
+  bool stopping_ = false;
+};
+
+}  // namespace tidemark::broker

@@ -1,0 +1,106 @@
+#include "replication/partition/partition.h"
+
+#include <algorithm>
+
+namespace tidemark::replication {
+
+using runtime::Task;
+
+Partition::Partition(TopicIdPartition id, std::string topic, std::shared_ptr<storage::Log> log,
+                     runtime::Scheduler& loop)
+    : id_(id), topic_(std::move(topic)), log_(std::move(log)), loop_(loop) {
+  log_->on_progress = [this] { changed(); };
+}
+
+Partition::~Partition() { log_->on_progress = nullptr; }
+
+Task<Result<void>> Partition::lead(LeaderEpoch epoch, config::TopicConfig config) {
+  leader_epoch_ = std::max(leader_epoch_, epoch);
+  config_ = config;
+  auto changing = log_->change_settings(log_settings(config));
+  auto changed = co_await changing;
+  co_return changed;
+}
+
+void Partition::release_turn() {
+  appending_ = !turns_.empty();  // handed on to the next
+  if (!appending_) return;
+  turns_.front().set(true);
+  turns_.pop_front();
+}
+
+Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::BatchHeader header) {
+  // Alone or in turn: make_room() may wait for the disk, and nobody overtakes it.
+  if (appending_) {
+    runtime::OneShot<bool> turn(loop_);
+    turns_.push_back(turn.resolver());
+    auto mine = turn.wait();
+    co_await mine;
+  }
+  appending_ = true;
+  struct Release {
+    Partition& self;
+    ~Release() { self.release_turn(); }
+  } release{*this};
+
+  if (log_->offline()) co_return fail(*log_->offline());
+  if (!log_->has_room(batch.size())) {
+    auto making = log_->make_room(batch.size(), header.max_timestamp);
+    auto room = co_await making;
+    if (!room) co_return fail(room.error());
+  }
+  auto known = log_->producers().check(header);
+  if (!known) co_return fail(known.error());
+  if (*known) {
+    // KIP-98: the answer to a retry is that of the original, once that is as durable as this request asks.
+    co_return Appended{(*known)->base_offset, (*known)->last_offset + 1, -1, log_->start(), true};
+  }
+  int64_t append_time = -1;
+  if (config_.message_timestamp_type == protocol::TimestampType::log_append_time) {
+    append_time = unix_ms(loop_.clock().wall());
+    protocol::set_log_append_time(batch.bytes, append_time);
+    auto stamped = protocol::parse_batch_header(batch.bytes);
+    if (!stamped) co_return fail(stamped.error());
+    header = *stamped;
+  }
+  const Offset base = log_->append(std::move(batch), header, leader_epoch_);
+  co_return Appended{base, log_->end(), append_time, log_->start(), false};
+}
+
+ErrorCode Partition::check_epoch(LeaderEpoch current) const {
+  if (current == kNoLeaderEpoch || current == leader_epoch_) return ErrorCode::NONE;
+  return current < leader_epoch_ ? ErrorCode::FENCED_LEADER_EPOCH : ErrorCode::UNKNOWN_LEADER_EPOCH;
+}
+
+void Partition::on_change(const std::shared_ptr<runtime::Job>& wake) {
+  if (waiting_.size() >= prune_at_) {
+    std::erase_if(waiting_, [](const auto& w) { return w.expired(); });
+    prune_at_ = std::max<size_t>(16, 2 * waiting_.size());
+  }
+  waiting_.push_back(wake);
+}
+
+void Partition::changed() {
+  for (const auto& waiter : std::exchange(waiting_, {})) {
+    if (auto wake = waiter.lock(); wake && *wake) std::exchange(*wake, nullptr)();
+  }
+}
+
+storage::LogSettings log_settings(const config::TopicConfig& c) {
+  storage::LogSettings s;
+  s.segment_bytes = static_cast<uint64_t>(c.segment_bytes);
+  s.segment_ms = c.segment_ms;
+  s.segment_jitter_ms = c.segment_jitter_ms;
+  s.segment_index_bytes = static_cast<uint64_t>(c.segment_index_bytes);
+  s.index_interval_bytes = static_cast<uint64_t>(c.index_interval_bytes);
+  s.delete_policy = c.cleanup_delete;
+  s.retention_ms = c.retention_ms;
+  s.retention_bytes = c.retention_bytes;
+  s.file_delete_delay_ms = c.file_delete_delay_ms;
+  s.write_caching = c.write_caching;
+  s.flush_messages = c.flush_messages;
+  s.flush_ms = c.flush_ms;
+  return s;
+}
+
+}  // namespace tidemark::replication
