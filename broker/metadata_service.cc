@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
-#include "broker/metadata_log.h"
 #include "config/resolver.h"
+#include "protocol/batch/batch_iterator.h"
 #include "protocol/invariant.h"
+#include "replication/controller/metadata_log.h"
 
 namespace tidemark::broker {
 
@@ -50,23 +51,32 @@ Task<Result<void>> MetadataService::replay(std::shared_ptr<storage::Log> log) {
       if (!piece) co_return fail(piece.error());
       bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
     }
-    const Offset before = controller_.next_offset();
-    auto applied = apply_metadata_batches(controller_, bytes);
+    protocol::BatchIterator batches(bytes);
+    while (true) {
+      auto batch = batches.next();
+      if (!batch) co_return fail(Error::corruption("the metadata log: " + batch.error().message()));
+      if (!*batch) break;
+    }
+    if (batches.whole_bytes() == 0) {
+      co_return fail(Error::corruption(
+          fmt::format("the metadata log ends inside a batch at offset {}", controller_.next_offset())));
+    }
+    auto applied = controller_.apply_log(std::span<const std::byte>(bytes).first(batches.whole_bytes()));
     if (!applied) co_return fail(applied.error());
-    if (controller_.next_offset() == before)
-      co_return fail(
-          Error::corruption(fmt::format("the metadata log ends inside a batch at offset {}", before)));
   }
   co_return Result<void>();
 }
 
 Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRegistration registration) {
   term_ = term;
-  auto announcing = append(leader_change_batch(config_.node_id, unix_ms(clock_.wall())));
+  const std::vector<replication::Voter> voters{{config_.node_id, Uuid{}}};
+  auto change = replication::encode_leader_change(controller_.next_offset(), term_, config_.node_id, voters, clock_.wall());
+  if (!change) co_return fail(change.error());
+  auto announcing = append(*change);
   auto announced = co_await announcing;
   if (!announced) co_return fail(announced.error());
-  auto change = controller_.apply_leader_change(*announced, term_, leader_change_message(config_.node_id));
-  if (!change) co_return fail(change.error());
+  auto applied = controller_.apply_log(*change);
+  if (!applied) co_return fail(applied.error());
   auto beginning = commit_records(controller_.begin_term());
   auto begun = co_await beginning;
   if (!begun) co_return fail(begun.error());
@@ -82,7 +92,10 @@ Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRe
   co_return Result<void>();
 }
 
-Task<Result<Offset>> MetadataService::append(runtime::BufferSlice batch) {
+Task<Result<Offset>> MetadataService::append(std::vector<std::byte> bytes) {
+  auto buffer = runtime::Buffer::allocate(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), buffer->bytes().begin());
+  auto batch = runtime::BufferSlice::whole(std::move(buffer));
   if (!log_->has_room(batch.size())) {
     auto making = log_->make_room(batch.size(), -1);
     auto room = co_await making;
@@ -103,7 +116,9 @@ Task<Result<Offset>> MetadataService::append(runtime::BufferSlice batch) {
 
 Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList records) {
   if (records.empty()) co_return ImageDelta{controller_.image(), controller_.image(), {}, {}, {}};
-  auto appending = append(metadata_batch(records, unix_ms(clock_.wall())));
+  auto batch = replication::encode_records(controller_.next_offset(), term_, records, clock_.wall());
+  if (!batch) co_return fail(batch.error());
+  auto appending = append(std::move(*batch));
   auto base = co_await appending;
   if (!base) co_return fail(base.error());
   auto delta = controller_.apply(*base, term_, records);

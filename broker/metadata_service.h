@@ -73,7 +73,7 @@ class MetadataService {
   runtime::Task<Result<void>> commit(replication::RecordList records);
   // Appends, waits until committed, applies. Publishes nothing.
   runtime::Task<Result<replication::ImageDelta>> commit_records(replication::RecordList records);
-  runtime::Task<Result<Offset>> append(runtime::BufferSlice batch);
+  runtime::Task<Result<Offset>> append(std::vector<std::byte> batch);
   runtime::Task<void> publish(replication::ImageDelta delta);
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
   runtime::Task<void> run_changes(std::vector<std::shared_ptr<void>> changes);  // ShardChange, by shard

@@ -184,9 +184,9 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
     if (folder_->identity().term.value > 0 && !recovered.empty()) {
       co_return fail(
           Error::corruption(fmt::format("{} holds partitions, but its metadata log is gone: restore {}-0",
-                                        folder_->path(), kMetadataTopic)));
+                                        folder_->path(), kClusterMetadataTopic)));
     }
-    auto creating = metadata_store_->create(fmt::format("{}-0", kMetadataTopic), kMetadataTopicId,
+    auto creating = metadata_store_->create(fmt::format("{}-0", kClusterMetadataTopic), kMetadataTopicId,
                                             PartitionId(0), settings);
     auto created = co_await creating;
     if (!created) co_return fail(created.error());

@@ -41,7 +41,7 @@ Task<Result<Response>> handle_describe_quorum(ApiServices& services, RequestCont
     for (const auto& p : wanted.partitions) {
       auto& partition = topic.partitions.emplace_back();
       partition.partition_index = p.partition_index;
-      if (wanted.topic_name != kMetadataTopic || p.partition_index != 0) {
+      if (wanted.topic_name != kClusterMetadataTopic || p.partition_index != 0) {
         partition.error_code = static_cast<int16_t>(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         continue;
       }

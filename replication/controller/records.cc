@@ -83,11 +83,6 @@ void RecordList::add(const MetadataRecord& record, int16_t version) {
   ends_.push_back(bytes_.size());
 }
 
-void RecordList::add_framed(std::span<const std::byte> value) {
-  bytes_.insert(bytes_.end(), value.begin(), value.end());
-  ends_.push_back(bytes_.size());
-}
-
 void RecordList::append(const RecordList& other) {
   const size_t base = bytes_.size();
   bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());

@@ -47,8 +47,6 @@ class RecordList {
   // REQUIRES: the version can carry the record.
   void add(const MetadataRecord& record, int16_t version);
   void append(const RecordList& other);
-  // A framed record as it stands in the log.
-  void add_framed(std::span<const std::byte> value);
   [[nodiscard]] size_t size() const { return ends_.size(); }
   [[nodiscard]] bool empty() const { return ends_.empty(); }
   [[nodiscard]] std::span<const std::byte> operator[](size_t i) const;
