@@ -36,10 +36,12 @@ class External:
 class Broker:
     """One daemon of our own. `close()` ends it and removes its folder."""
 
-    def __init__(self, options=(), properties=None):
+    def __init__(self, options=(), properties=None, wrapper=()):
+        """`wrapper`: a command that execs the daemon, e.g. strace -D."""
         self.folder = tempfile.mkdtemp(prefix="tidemark-test.")
         self.data_dir = os.path.join(self.folder, "data")
         self.log_path = os.path.join(self.folder, "log")
+        self.wrapper = list(wrapper)
         self.options = list(options)
         for key, value in (properties or {}).items():
             self.options += ["--set", f"{key}={value}"]
@@ -62,7 +64,7 @@ class Broker:
         began = time.monotonic()
         with open(log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BIN, "tidemarkd"), "--data-dir", self.data_dir, "--listen", self.listen,
+                [*self.wrapper, os.path.join(BIN, "tidemarkd"), "--data-dir", self.data_dir, "--listen", self.listen,
                  "--http", self.http, "--log-format", "json", *self.options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder)
         while True:

@@ -10,64 +10,12 @@ import uuid
 import broker as brokers
 import client_suite
 from confluent_admin import Admin
+from raw_frames import batch, framed, old_message_set, produce_answer, produce_body, request, string
 from served_apis import connect, exchange, receive, served_apis
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
 NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 0, 1, 2, 3
 INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, INVALID_RECORD = 21, 35, 87
-INT16_STRING = struct.Struct(">h")
-
-
-def crc32c_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-CRC_TABLE = crc32c_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
-
-
-def string(text):
-    return INT16_STRING.pack(len(text)) + text.encode()
-
-
-def varint(number):
-    zigzag = (number << 1) ^ (number >> 31)
-    out = b""
-    while zigzag >= 0x80:
-        out += bytes([zigzag & 0x7F | 0x80])
-        zigzag >>= 7
-    return out + bytes([zigzag])
-
-
-def batch(values, magic=2, crc=None, count=None, last_delta=None, attributes=0, length_change=0):
-    records = b""
-    for delta, value in enumerate(values):
-        body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
-        records += varint(len(body)) + body
-    now = int(time.time() * 1000)
-    checked = struct.pack(">hiqqqhii", attributes, len(values) - 1 if last_delta is None else last_delta, now, now, -1, -1, -1,
-                          len(values) if count is None else count) + records
-    after_length = struct.pack(">ibI", -1, magic, crc32c(checked) if crc is None else crc) + checked
-    return struct.pack(">qi", 0, len(after_length) + length_change) + after_length
-
-
-def old_message_set(value):
-    """One message of format 1."""
-    import zlib
-    body = struct.pack(">bbq", 1, 0, int(time.time() * 1000)) + struct.pack(">i", -1) + struct.pack(">i", len(value)) + value
-    message = struct.pack(">I", zlib.crc32(body)) + body
-    return struct.pack(">qi", 0, len(message)) + message
 
 
 class RawProtocol(unittest.TestCase):
@@ -86,12 +34,9 @@ class RawProtocol(unittest.TestCase):
     def tearDown(self):
         self.assertIn(METADATA, served_apis(self.broker.bootstrap), "the broker lives on")
 
-    def request(self, key, version, body, correlation=77, client="raw"):
-        return struct.pack(">hhi", key, version, correlation) + string(client) + body
-
     def ask(self, key, version, body):
         """The response without its correlation id."""
-        response = exchange(self.connection, self.request(key, version, body))
+        response = exchange(self.connection, request(key, version, body))
         self.assertIsNotNone(response, "the connection was closed")
         self.assertEqual(struct.unpack_from(">i", response)[0], 77)
         return response[4:]
@@ -104,9 +49,6 @@ class RawProtocol(unittest.TestCase):
         except (ConnectionResetError, BrokenPipeError):
             pass
 
-    def framed(self, frame):
-        return struct.pack(">i", len(frame)) + frame
-
     def new_topic(self, configs=None):
         topic = f"raw-{uuid.uuid4().hex[:8]}"
         Admin(self.broker.bootstrap).create_topic(topic, 1, configs)
@@ -116,16 +58,10 @@ class RawProtocol(unittest.TestCase):
             time.sleep(0.05)
         return topic
 
-    def produce_body(self, topic, records, acks=-1, partition=0):
-        return (INT16_STRING.pack(-1) + struct.pack(">hii", acks, 10_000, 1) + string(topic) +
-                struct.pack(">iii", 1, partition, len(records)) + records)
-
     def produce(self, topic, records, acks=-1, partition=0):
-        """(error, base offset) of a Produce version 7."""
-        response = self.ask(PRODUCE, 7, self.produce_body(topic, records, acks, partition))
-        at = 4 + 2 + len(topic) + 4
-        _, error, offset = struct.unpack_from(">ihq", response, at)
-        return error, offset
+        """(error, base offset)"""
+        frame = request(PRODUCE, 7, produce_body(topic, records, acks, partition))
+        return produce_answer(exchange(self.connection, frame), topic)
 
     def list_offset(self, topic, partition, timestamp=-1):
         response = self.ask(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic) +
@@ -153,15 +89,15 @@ class RawProtocol(unittest.TestCase):
         self.assertGreaterEqual(ranges[API_VERSIONS][1], 3)
 
     def test_an_api_that_is_not_there(self):
-        self.assert_closed(self.framed(self.request(999, 0, b"")))
+        self.assert_closed(framed(request(999, 0, b"")))
 
     def test_a_version_that_is_not_there(self):
-        self.assert_closed(self.framed(self.request(METADATA, 99, struct.pack(">i", 0))))
+        self.assert_closed(framed(request(METADATA, 99, struct.pack(">i", 0))))
 
     def test_frames_that_cannot_be(self):
         for frame in (struct.pack(">i", -1), struct.pack(">i", 0x7FFFFFFF), struct.pack(">i", 200 << 20) + b"x" * 100,
-                      b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", self.framed(b""), self.framed(b"\0"),
-                      self.framed(b"\xff" * 64)):
+                      b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", framed(b""), framed(b"\0"),
+                      framed(b"\xff" * 64)):
             with self.subTest(frame=frame[:20]):
                 self.connection = connect(self.broker.bootstrap)
                 self.addCleanup(self.connection.close)
@@ -173,15 +109,15 @@ class RawProtocol(unittest.TestCase):
             with self.subTest(body=body):
                 self.connection = connect(self.broker.bootstrap)
                 self.addCleanup(self.connection.close)
-                self.assert_closed(self.framed(self.request(METADATA, 1, body)))
+                self.assert_closed(framed(request(METADATA, 1, body)))
 
     def test_a_request_that_arrives_byte_by_byte(self):
-        for byte in self.framed(self.request(API_VERSIONS, 0, b"")):
+        for byte in framed(request(API_VERSIONS, 0, b"")):
             self.connection.sendall(bytes([byte]))
         self.assertEqual(struct.unpack_from(">ih", receive(self.connection)), (77, NONE))
 
     def test_many_requests_at_once_are_answered_in_order(self):
-        frames = b"".join(self.framed(self.request(API_VERSIONS if number % 2 else METADATA, 0,
+        frames = b"".join(framed(request(API_VERSIONS if number % 2 else METADATA, 0,
                                                    b"" if number % 2 else struct.pack(">i", 0), correlation=number))
                           for number in range(200))
         self.connection.sendall(frames)
@@ -240,7 +176,7 @@ class RawProtocol(unittest.TestCase):
         self.assertEqual(low, 0, "librdkafka needs it to compress at all")
         topic = self.new_topic()
         body = struct.pack(">hii", -1, 1000, 1) + string(topic) + struct.pack(">iii", 1, 0, len(batch([b"x"]))) + batch([b"x"])
-        self.assert_closed(self.framed(self.request(PRODUCE, 2, body)))
+        self.assert_closed(framed(request(PRODUCE, 2, body)))
 
     def test_acks_that_cannot_be(self):
         topic = self.new_topic()
@@ -248,7 +184,7 @@ class RawProtocol(unittest.TestCase):
 
     def test_acks_0_is_not_answered(self):
         topic = self.new_topic()
-        self.connection.sendall(self.framed(self.request(PRODUCE, 7, self.produce_body(topic, batch([b"x"]), acks=0))))
+        self.connection.sendall(framed(request(PRODUCE, 7, produce_body(topic, batch([b"x"]), acks=0))))
         self.assertEqual(self.list_offset(topic, 0)[0], NONE)  # the next answer belongs to the next request
         deadline = time.monotonic() + 10
         while self.list_offset(topic, 0)[1] < 1 and time.monotonic() < deadline:
@@ -257,7 +193,7 @@ class RawProtocol(unittest.TestCase):
 
     def test_a_refused_record_with_acks_0_closes_the_connection(self):
         topic = self.new_topic()
-        self.assert_closed(self.framed(self.request(PRODUCE, 7, self.produce_body(topic, batch([b"x"], crc=1), acks=0))))
+        self.assert_closed(framed(request(PRODUCE, 7, produce_body(topic, batch([b"x"], crc=1), acks=0))))
 
     def test_partitions_that_are_not_there(self):
         topic = self.new_topic()
@@ -288,7 +224,7 @@ class RawProtocol(unittest.TestCase):
         self.addCleanup(waiting.close)
         body = (struct.pack(">iiiibi", -1, 10_000, 1, 1 << 20, 0, 1) + string(topic) + struct.pack(">iiqi", 1, 0, 0, 1 << 20))
         began = time.monotonic()
-        waiting.sendall(self.framed(self.request(FETCH, 4, body)))
+        waiting.sendall(framed(request(FETCH, 4, body)))
         waiting.settimeout(0.5)
         with self.assertRaises(TimeoutError):
             waiting.recv(1)
