@@ -69,10 +69,6 @@ ServerOptions server_options(const config::BrokerConfig& c) {
   return options;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
-}
-
 // The threads, from the first to the last; whatever lives on them goes before they do.
 class Daemon {
  public:
@@ -151,13 +147,6 @@ class Daemon {
     std::vector<AsioScheduler*> schedulers;
     for (auto& thread : threads_) schedulers.push_back(&thread->scheduler());
     for (const auto& listener : config_.listeners) {
-      if (!is_loopback(listener.address.host)) {
-        log_.warn(
-            "listening beyond loopback without authentication and encryption: anyone who reaches this "
-            "address can read "
-            "and delete everything",
-            {{"listener", listener.address.to_string()}});
-      }
       TRY_ASSIGN(auto bound, listen_tcp({listener.address.host, listener.address.port}, schedulers));
       const runtime::Endpoint local = bound[0]->local();
       if (!addresses_.empty()) addresses_ += ',';

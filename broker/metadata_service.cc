@@ -70,7 +70,8 @@ Task<Result<void>> MetadataService::replay(std::shared_ptr<storage::Log> log) {
 Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRegistration registration) {
   term_ = term;
   const std::vector<replication::Voter> voters{{config_.node_id, Uuid{}}};
-  auto change = replication::encode_leader_change(controller_.next_offset(), term_, config_.node_id, voters, clock_.wall());
+  auto change = replication::encode_leader_change(controller_.next_offset(), term_, config_.node_id, voters,
+                                                  clock_.wall());
   if (!change) co_return fail(change.error());
   auto announcing = append(*change);
   auto announced = co_await announcing;

@@ -117,8 +117,7 @@ Task<Result<void>> start_store(Shard& shard, std::unique_ptr<storage::LogStore> 
 }  // namespace
 
 Task<Result<void>> Node::start_stores() {
-  const uint64_t journal_bytes =
-      std::max<uint64_t>(static_cast<uint64_t>(config_.broker.journal_size) / shards_.size(), 4 << 20);
+  const auto journal_bytes = static_cast<uint64_t>(config_.broker.journal_size);  // of each shard
   journal_lanes_.push_back(seams_.make_lane("journal-meta"));
   metadata_store_ =
       make_store(*seams_.shards[0], storage::kMetadataJournal, *journal_lanes_.back(), kMetadataJournalBytes);

@@ -45,6 +45,8 @@ ALLOWED = [
     (r"config/config_file\.cc", "system", "reads the configuration once, before there is a seam"),
     (r"config/reference/main\.cc", "system", "a build tool: compares the reference page"),
     (r"protocol/runtime/buffer\.h", "atomic", "a byte budget that several shards share"),
+    (r"broker/daemon\.cc", "thread", "starts the shards' threads, and waits for them and for signals"),
+    (r"broker/daemon\.cc", "system", "the machine's memory, and signals"),
     (r"broker/observe/metrics\.(h|cc)", "thread", "registering and scraping, never counting: off every request's path"),
     (r"broker/server/connection_limits\.(h|cc)", "thread", "counts the node's connections, once when one opens and once when it ends"),
     (r"storage/file_cache\.(h|cc)", "thread", "open files are shared by a data folder's lanes: the one lock in storage/"),
