@@ -1,0 +1,39 @@
+#include "broker/observe/health.h"
+
+namespace tidemark::broker {
+namespace {
+
+// Free functions: a capturing coroutine lambda would outlive its captures.
+runtime::Task<HttpResponse> metrics_page(const Metrics& metrics) {
+  HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = metrics.serialize();
+  co_return response;
+}
+
+runtime::Task<HttpResponse> health_page() {
+  HttpResponse response;
+  response.body = "ok\n";
+  co_return response;
+}
+
+runtime::Task<HttpResponse> ready_page(const Readiness& readiness) {
+  HttpResponse response;
+  if (readiness.waiting_for().empty()) {
+    response.body = "ready\n";
+  } else {
+    response.status = 503;
+    response.body = readiness.waiting_for() + "\n";
+  }
+  co_return response;
+}
+
+}  // namespace
+
+void add_health_routes(HttpServer& server, const Metrics& metrics, const Readiness& readiness) {
+  server.route("/metrics", [&metrics](const HttpRequest&) { return metrics_page(metrics); });
+  server.route("/healthz", [](const HttpRequest&) { return health_page(); });
+  server.route("/readyz", [&readiness](const HttpRequest&) { return ready_page(readiness); });
+}
+
+}  // namespace tidemark::broker
