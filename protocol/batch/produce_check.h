@@ -23,6 +23,8 @@ namespace tidemark::protocol {
 inline constexpr size_t kMaxRecordErrors = 1000;
 // A batch that may open to more than this is for a lane to check, not for a shard.
 inline constexpr uint64_t kMaxInlineDecompressedBytes = uint64_t{256} << 10;
+// A plain one of more than this too: it takes half a millisecond.
+inline constexpr uint64_t kMaxInlinePlainBytes = uint64_t{4} << 20;
 
 struct ProduceLimits {
   int16_t produce_version = 9;  // below 7 zstd is refused (KIP-110)
@@ -85,8 +87,10 @@ Result<ProduceCheck> check_produce_batches(std::span<const std::byte> records, c
 struct CheckCost {
   uint64_t opened_bytes = 0;  // how much payload there can be
   uint64_t memory_bytes = 0;  // what the codec needs meanwhile
-  [[nodiscard]] bool wants_lane() const { return compressed && opened_bytes > kMaxInlineDecompressedBytes; }
   bool compressed = false;
+  [[nodiscard]] bool wants_lane() const {
+    return opened_bytes > (compressed ? kMaxInlineDecompressedBytes : kMaxInlinePlainBytes);
+  }
 };
 [[nodiscard]] CheckCost estimated_cost(std::span<const std::byte> records);
 

@@ -454,6 +454,7 @@ TEST_CASE("small batches are for the shard, large compressed ones for a lane") {
     CHECK(estimated_cost(produced(100, coded(codec), 10'000)).wants_lane());
   }
   CHECK_FALSE(estimated_cost(produced(100, {}, 10'000)).wants_lane());
+  CHECK(estimated_cost(produced(50, {}, 100'000)).wants_lane());
 }
 
 TEST_CASE("hostile payloads of any kind are refused or read, never more than bounded") {
