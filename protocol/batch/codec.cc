@@ -108,7 +108,7 @@ uint64_t decompressed_bound(CompressionType codec, std::span<const std::byte> pa
     case CompressionType::lz4: return lz4_bound(payload);
     case CompressionType::zstd: {
       const unsigned long long bound = ZSTD_decompressBound(payload.data(), payload.size());
-      return bound == ZSTD_CONTENTSIZE_ERROR ? 0 : bound;
+      return bound == ZSTD_CONTENTSIZE_ERROR ? kMostBytes : bound;
     }
   }
   return kMostBytes;

@@ -41,8 +41,8 @@ struct LevelRange {
 [[nodiscard]] bool is_valid_level(CompressionType codec, int level);
 
 // How many bytes `payload` can open to at most, without opening it: exact for snappy, from the count of
-// blocks for lz4 and zstd, from deflate's best ratio for gzip. Reads a few bytes a block. An unreadable
-// payload gives some number: opening it will fail.
+// blocks for lz4 and zstd, from deflate's best ratio for gzip. Reads a few bytes a block. Holds for damaged
+// payloads too: no more is opened before the damage shows.
 [[nodiscard]] uint64_t decompressed_bound(CompressionType codec, std::span<const std::byte> payload);
 // The memory that a codec needs beyond our window to open `payload`.
 [[nodiscard]] uint64_t decompression_memory(CompressionType codec, std::span<const std::byte> payload);

@@ -209,6 +209,7 @@ uint64_t snappy_declared_bytes(std::span<const std::byte> payload) {
   while (!payload.empty()) {
     const auto block = take_xerial_block(payload);
     if (!block) break;
+    if (block->empty()) continue;  // as begin_block()
     const std::byte* p = block->data();
     if (!read_preamble(p, p + block->size(), size)) break;
     sum += size;

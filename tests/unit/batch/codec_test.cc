@@ -218,6 +218,9 @@ TEST_CASE("xerial streams may be concatenated, have empty blocks, and blocks of 
   CHECK(opens_to(CompressionType::snappy, joined({header, block(a), block(b)}), joined({a, b})));
   CHECK(opens_to(CompressionType::snappy, joined({header, block(a), header, block(b)}), joined({a, b})));
   CHECK(opens_to(CompressionType::snappy, joined({header, block({}), bytes_of({0, 0, 0, 0}), block(b)}), b));
+  // An estimate that stopped at the empty block would let a bomb hide behind it.
+  const Bytes behind_empty = joined({header, bytes_of({0, 0, 0, 0}), block(a)});
+  CHECK(decompressed_bound(CompressionType::snappy, behind_empty) == a.size());
   CHECK(opens_to(CompressionType::snappy, header, {}));
   CHECK(is_corrupt(CompressionType::snappy, joined({header, bytes_of({0xFF, 0xFF, 0xFF, 0xFF, 0})})));
   CHECK(is_corrupt(CompressionType::snappy, joined({header, bytes_of({0, 0, 0, 9, 0})})));
@@ -306,6 +309,15 @@ TEST_CASE("lz4 checksums are checked") {
   Bytes block = lz4_frame(plain, {.block_checksum = true});
   block[block.size() - 5] ^= std::byte{1};
   CHECK(is_corrupt(CompressionType::lz4, block));
+}
+
+TEST_CASE("damage at the end of a payload does not hide what it opens to before") {
+  for (const auto codec : kRealCodecs) {
+    const Bytes payload = bomb(codec, 4 << 20);
+    const Bytes damaged(payload.begin(), payload.end() - 3);
+    CHECK(decompressed_bound(codec, damaged) >= (4 << 20) - kXerialBlockBytes);
+    CHECK(decompressed_bound(codec, joined({payload, bytes_of({1, 2, 3})})) >= (4 << 20));
+  }
 }
 
 TEST_CASE("a zstd frame may need a window of 128 MiB and no more") {
