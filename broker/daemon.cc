@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "broker/node.h"
+#include "broker/observe/health.h"
+#include "broker/observe/http_server.h"
 #include "broker/observe/metrics.h"
 #include "broker/runtime/os_random.h"
 #include "broker/runtime/shard_thread.h"
@@ -98,6 +100,7 @@ class Daemon {
     for (auto& thread : threads_) thread->stop();
     servers_.clear();
     listeners_.clear();
+    http_.reset();
     scope_.destroy_all();
     node_.reset();
   }
@@ -109,15 +112,18 @@ class Daemon {
                 {{"limit", files}});
     for (auto& thread : threads_) thread->start();
     TRY(bind());
+    TRY(serve_http());
     runtime::Scheduler& loop = threads_[0]->scheduler();
     TRY(wait_for<Result<void>>(loop, scope_, [this] { return node_->start(); }));
     serve();
+    loop.post([this] { readiness_.set_ready(); });
     return {};
   }
 
   // Accepts no more, answers what waits, checkpoints, leaves the mark.
   Result<void> stop() {
     const runtime::MonoTime deadline = clock_.mono() + kDrainTime;
+    threads_[0]->scheduler().post([this] { readiness_.set_waiting_for("stopping"); });
     for (size_t i = 0; i < servers_.size(); ++i) {
       wait_for<bool>(threads_[i]->scheduler(), node_->shards()[i]->tasks(),
                      [this, i, deadline] { return drain(*servers_[i], deadline); });
@@ -127,6 +133,7 @@ class Daemon {
   }
 
   [[nodiscard]] const std::string& addresses() const { return addresses_; }
+  [[nodiscard]] const std::string& http_address() const { return http_address_; }
   [[nodiscard]] const Node& node() const { return *node_; }
 
  private:
@@ -154,6 +161,42 @@ class Daemon {
       listeners_.emplace_back(listener.name, std::move(bound));
     }
     return {};
+  }
+
+  // Before the recovery, so that it can be watched.
+  Result<void> serve_http() {
+    AsioScheduler* const first = &threads_[0]->scheduler();
+    TRY_ASSIGN(auto bound, listen_tcp({config_.http.host, config_.http.port}, std::span(&first, 1)));
+    http_address_ = fmt::format("{}:{}", bound[0]->local().host, bound[0]->local().port);
+    metrics_.gauge("tidemark_connections", "Open Kafka connections",
+                   [this] { return static_cast<double>(limits_.total()); });
+    http_ = std::make_unique<HttpServer>(*first);
+    add_health_routes(*http_, metrics_, readiness_);
+    auto held = std::make_shared<std::unique_ptr<runtime::Listener>>(std::move(bound[0]));
+    first->post([this, held] {
+      http_->serve(std::move(*held));
+      scope_.spawn(watch_start());
+    });
+    return {};
+  }
+
+  // Says how far the start has come.
+  Task<void> watch_start() {
+    using Phase = NodeStatus::Phase;
+    const NodeStatus& status = node_->status();
+    while (true) {
+      const Phase phase = status.phase;
+      if (phase == Phase::ready || phase == Phase::failed || phase == Phase::stopping) co_return;
+      std::string what = "starting";
+      if (phase == Phase::replaying_journal) what = "replaying the journal";
+      if (phase == Phase::recovering_logs)
+        what =
+            fmt::format("recovering logs: {} of {}", status.logs_recovered.load(), status.logs_total.load());
+      if (phase == Phase::opening_partitions) what = "opening partitions";
+      readiness_.set_waiting_for(std::move(what));
+      auto pause = runtime::sleep_for(threads_[0]->scheduler(), std::chrono::milliseconds(20));
+      co_await pause;
+    }
   }
 
   void serve() {
@@ -189,6 +232,9 @@ class Daemon {
   std::vector<std::pair<std::string, std::vector<std::unique_ptr<runtime::Listener>>>> listeners_;
   std::vector<std::unique_ptr<ShardServer>> servers_;
   std::string addresses_;
+  std::string http_address_;
+  Readiness readiness_;  // shard 0's
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace
@@ -223,7 +269,7 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.mono() - began);
   log.info("ready", {{"kafka", daemon.addresses()},
-                     {"http", config.http.to_string()},
+                     {"http", daemon.http_address()},
                      {"node", config.node_id},
                      {"data", config.data_dirs.front()},
                      {"ms", took.count()}});
