@@ -1,0 +1,255 @@
+// `tidemark consume`: records of partitions to the standard output.
+#include <charconv>
+#include <cstdio>
+
+#include "client/cli/record_format.h"
+#include "client/cli/session.h"
+#include "client/cli/timestamp.h"
+#include "client/core/co_try.h"
+#include "client/core/consumer.h"
+
+namespace tidemark::cli {
+namespace {
+
+using runtime::Task;
+
+constexpr size_t kWriteBytes = 64 << 10;
+
+// Where reading begins: an offset, a special timestamp or a time, or so many records before the end.
+struct Start {
+  std::optional<int64_t> offset;
+  std::optional<int64_t> time;  // as ListOffsets takes it
+  int64_t from_end = 0;
+};
+
+Result<Start> parse_start(const std::string& text) {
+  Start start;
+  if (text == "start") {
+    start.time = client::kEarliest;
+  } else if (text == "end") {
+    start.time = client::kLatest;
+  } else if (text.starts_with('@')) {
+    TRY_ASSIGN(start.time, parse_timestamp(std::string_view(text).substr(1)));
+  } else {
+    const auto number = parse_number(text, "offset", INT64_MIN + 1, INT64_MAX);
+    if (!number)
+      return fail(Error::config(fmt::format("offset '{}' is none of start, end, N, -N, @TIME", text)));
+    if (*number >= 0) {
+      start.offset = *number;
+    } else {
+      start.time = client::kLatest;
+      start.from_end = -*number;
+    }
+  }
+  return start;
+}
+
+// Prints records one by one in the wanted form.
+class Printer {
+ public:
+  Printer(OutputFormat output, std::optional<RecordFormat> format)
+      : output_(output), format_(std::move(format)) {}
+
+  void print(const TopicPartition& from, const protocol::RecordView& record) {
+    if (format_) {
+      format_->print(from, record, text_);
+    } else if (output_ == OutputFormat::json) {
+      text_ += to_value(from, record).json() + "\n";
+    } else {
+      text_ += "---\n" + to_value(from, record).yaml() + "\n";
+    }
+    if (text_.size() >= kWriteBytes) write();
+  }
+  // False: nobody reads the output any more.
+  bool flush() {
+    write();
+    return good_ && flush_stdout();
+  }
+  [[nodiscard]] bool good() const { return good_; }
+
+ private:
+  static void add(Value::Object& fields, const char* name, const protocol::NullableBytes& bytes) {
+    if (!bytes) {
+      fields.emplace_back(name, Value());
+      return;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    if (is_utf8(text)) {
+      fields.emplace_back(name, text);
+    } else {
+      fields.emplace_back(std::string(name) + "_base64", base64(text));
+    }
+  }
+  static Value to_value(const TopicPartition& from, const protocol::RecordView& record) {
+    Value::Object fields;
+    fields.emplace_back("topic", from.topic);
+    fields.emplace_back("partition", int64_t{from.partition.value});
+    fields.emplace_back("offset", record.offset.value);
+    fields.emplace_back("timestamp", record.timestamp);
+    add(fields, "key", record.key);
+    add(fields, "value", record.value);
+    Value::List headers;
+    for (const protocol::RecordHeader& header : record.headers) {
+      Value::Object one;
+      one.emplace_back("key", header.key);
+      add(one, "value", header.value);
+      headers.emplace_back(std::move(one));
+    }
+    fields.emplace_back("headers", std::move(headers));
+    return fields;
+  }
+  void write() {
+    good_ = good_ && write_stdout(text_);
+    text_.clear();
+  }
+
+  const OutputFormat output_;
+  const std::optional<RecordFormat> format_;
+  std::string text_;
+  bool good_ = true;
+};
+
+Task<Result<std::vector<TopicPartition>>> find_partitions(Session& session, const Consume& command) {
+  std::vector<TopicPartition> all;
+  for (const std::string& name : command.topics) {
+    auto finding = find_topic(session, name);
+    const auto topic = co_await finding;
+    if (!topic) co_return fail(Error(topic.error()));
+    for (const auto& [id, partition] : (*topic)->partitions) {
+      if (command.partitions.empty()) all.push_back({name, id});
+    }
+    for (const int32_t id : command.partitions) {
+      if (!(*topic)->partitions.contains(PartitionId(id)))
+        co_return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                       fmt::format("{} has no partition {}", name, id));
+      all.push_back({name, PartitionId(id)});
+    }
+  }
+  co_return all;
+}
+
+using Offsets = std::map<TopicPartition, Offset>;
+
+Task<Result<Offsets>> offsets_at(Session& session, const std::vector<TopicPartition>& partitions,
+                                 int64_t time, client::Isolation isolation) {
+  std::map<TopicPartition, int64_t> times;
+  for (const TopicPartition& tp : partitions) times[tp] = time;
+  auto asking = session.admin.list_offsets(times, isolation);
+  const auto answers = co_await asking;
+  if (!answers) co_return fail(Error(answers.error()));
+  Offsets offsets;
+  for (const TopicPartition& tp : partitions) {
+    const auto found = answers->find(tp);
+    if (found == answers->end())
+      co_return fail(ErrorCode::UNKNOWN_SERVER_ERROR, fmt::format("{}: no offset was answered", tp));
+    if (!found->second) co_return fail(Error(found->second.error()));
+    offsets[tp] = found->second->offset;
+  }
+  co_return offsets;
+}
+
+Task<Result<Offsets>> first_offsets(Session& session, const std::vector<TopicPartition>& partitions,
+                                    const Start& start, client::Isolation isolation) {
+  Offsets first;
+  if (start.offset) {
+    for (const TopicPartition& tp : partitions) first[tp] = Offset(*start.offset);
+    co_return first;
+  }
+  auto asking = offsets_at(session, partitions, *start.time, isolation);
+  Result<Offsets> answered = co_await asking;
+  if (!answered) co_return answered;
+  first = std::move(*answered);
+  const bool some_beyond =
+      std::any_of(first.begin(), first.end(), [](const auto& each) { return each.second == kNoOffset; });
+  if (some_beyond || start.from_end > 0) {
+    // No record is as young as the time asked for: what comes next is.
+    auto ends_asking = offsets_at(session, partitions, client::kLatest, isolation);
+    const Result<Offsets> ends = co_await ends_asking;
+    if (!ends) co_return fail(Error(ends.error()));
+    auto starts_asking = offsets_at(session, partitions, client::kEarliest, isolation);
+    const Result<Offsets> starts = co_await starts_asking;
+    if (!starts) co_return fail(Error(starts.error()));
+    for (auto& [tp, offset] : first) {
+      if (offset == kNoOffset) offset = ends->at(tp);
+      if (start.from_end > 0) {
+        const int64_t held = ends->at(tp) - starts->at(tp);
+        offset = ends->at(tp) + -std::min(held, start.from_end);
+      }
+    }
+  }
+  co_return first;
+}
+
+Task<Result<int>> run(Session& session, const Consume& command) {
+  client::ConsumerOptions options = session.global.consumer;
+  if (command.isolation == "read_committed") options.isolation = client::Isolation::read_committed;
+  if (command.isolation == "read_uncommitted") options.isolation = client::Isolation::read_uncommitted;
+  CO_TRY_ASSIGN(const Start start, parse_start(command.offset));
+  std::optional<RecordFormat> format;
+  const OutputFormat output = session.out.format();
+  if (command.format || output == OutputFormat::automatic || output == OutputFormat::table) {
+    CO_TRY_ASSIGN(format, RecordFormat::parse(command.format.value_or("%v\\n")));
+  }
+  Printer printer(output, std::move(format));
+
+  auto finding = find_partitions(session, command);
+  const auto partitions = co_await finding;
+  if (!partitions) co_return fail(Error(partitions.error()));
+  Offsets ends;
+  if (command.until_end) {
+    auto asking = offsets_at(session, *partitions, client::kLatest, options.isolation);
+    Result<Offsets> answered = co_await asking;
+    if (!answered) co_return fail(Error(answered.error()));
+    ends = std::move(*answered);
+  }
+  auto asking = first_offsets(session, *partitions, start, options.isolation);
+  const Result<Offsets> first = co_await asking;
+  if (!first) co_return fail(Error(first.error()));
+
+  client::Consumer consumer(session.cluster, options);
+  std::set<TopicPartition> open;
+  for (const auto& [tp, offset] : *first) {
+    if (command.until_end && offset >= ends.at(tp)) continue;
+    consumer.assign(tp, offset);
+    open.insert(tp);
+  }
+  int64_t left = command.count < 0 ? INT64_MAX : command.count;
+  while (left > 0 && !open.empty()) {
+    auto polling = consumer.poll(runtime::MonoTime::min());
+    auto polled = co_await polling;
+    if (polled && !*polled) {
+      // Everything that has come is shown before we wait for more.
+      if (!printer.flush()) co_return kRefused;
+      auto waiting = consumer.poll(runtime::kNever);
+      polled = co_await waiting;
+    }
+    if (!polled) {
+      printer.flush();
+      co_return fail(Error(polled.error()));
+    }
+    client::PartitionRecords& records = **polled;
+    const auto end = ends.find(records.partition());
+    while (left > 0 && printer.good()) {
+      const auto record = records.next();
+      if (!record) {
+        printer.flush();
+        co_return fail(Error(record.error()));
+      }
+      if (!*record || (end != ends.end() && (*record)->offset >= end->second)) break;
+      printer.print(records.partition(), **record);
+      --left;
+    }
+    if (end != ends.end() && records.position() >= end->second) {
+      consumer.unassign(records.partition());
+      open.erase(records.partition());
+    }
+    if (!printer.good()) co_return kRefused;
+  }
+  co_return printer.flush() ? kDone : kRefused;
+}
+
+}  // namespace
+
+int consume(const GlobalOptions& global, const Consume& command) { return run_session(global, command, run); }
+
+}  // namespace tidemark::cli

@@ -1,0 +1,191 @@
+#include "client/cli/value.h"
+
+namespace tidemark::cli {
+namespace {
+
+// The length of the UTF-8 sequence at the start of `text`; 0 if there is none (RFC 3629).
+size_t utf8_length(std::string_view text) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = at(0);
+  if (first < 0x80) return 1;
+  size_t length = 0;
+  if (first >= 0xC2 && first <= 0xDF) length = 2;
+  if (first >= 0xE0 && first <= 0xEF) length = 3;
+  if (first >= 0xF0 && first <= 0xF4) length = 4;
+  if (length == 0 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  if (first == 0xE0 && at(1) < 0xA0) return 0;
+  if (first == 0xED && at(1) > 0x9F) return 0;  // surrogates
+  if (first == 0xF0 && at(1) < 0x90) return 0;
+  if (first == 0xF4 && at(1) > 0x8F) return 0;
+  return length;
+}
+
+void new_line(std::string& out, int indent) {
+  out += '\n';
+  out.append(static_cast<size_t>(indent) * 2, ' ');
+}
+
+// Whether YAML would read the text as something else than this text.
+bool needs_quotes(std::string_view text) {
+  if (text.empty() || text.front() == ' ' || text.back() == ' ') return true;
+  for (const char c : text) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == ':' || c == '#' || c == '"' || c == '\'' || c == '\\' ||
+        c == ',' || c == '[' || c == ']' || c == '{' || c == '}' || static_cast<uint8_t>(c) >= 0x7F) {
+      return true;
+    }
+  }
+  if (std::string_view("-?!&*|>%@`~+.=<").find(text.front()) != std::string_view::npos) return true;
+  if (text.front() >= '0' && text.front() <= '9') return true;
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  for (const char* word : {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}) {
+    if (lower == word) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const char c = text.front();
+    const size_t length = utf8_length(text);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+      text.remove_prefix(1);
+      continue;
+    }
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<uint8_t>(c) < 0x20) {
+          out += fmt::format("\\u{:04x}", static_cast<uint8_t>(c));
+        } else {
+          out += text.substr(0, length);
+        }
+    }
+    text.remove_prefix(length);
+  }
+  return out + '"';
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k)
+      group = (group << 8) | (i + k < bytes.size() ? static_cast<uint8_t>(bytes[i + k]) : 0U);
+    for (size_t k = 0; k < 4; ++k)
+      out += i + k <= bytes.size() ? kAlphabet[(group >> (18 - 6 * k)) & 63] : '=';
+  }
+  return out;
+}
+
+bool Value::is_empty_container() const {
+  return (list() != nullptr && list()->empty()) || (fields() != nullptr && fields()->empty());
+}
+
+void Value::write_json(std::string& out, int indent, bool pretty) const {
+  if (std::holds_alternative<std::monostate>(content_)) {
+    out += "null";
+  } else if (const bool* truth = std::get_if<bool>(&content_)) {
+    out += *truth ? "true" : "false";
+  } else if (const int64_t* number = std::get_if<int64_t>(&content_)) {
+    out += std::to_string(*number);
+  } else if (const std::string* text = std::get_if<std::string>(&content_)) {
+    out += json_string(*text);
+  } else if (list() != nullptr) {
+    out += '[';
+    for (size_t i = 0; i < list()->size(); ++i) {
+      if (i > 0) out += ',';
+      if (pretty) new_line(out, indent + 1);
+      (*list())[i].write_json(out, indent + 1, pretty);
+    }
+    if (pretty && !list()->empty()) new_line(out, indent);
+    out += ']';
+  } else {
+    out += '{';
+    for (size_t i = 0; i < fields()->size(); ++i) {
+      if (i > 0) out += ',';
+      if (pretty) new_line(out, indent + 1);
+      out += json_string((*fields())[i].first) + (pretty ? ": " : ":");
+      (*fields())[i].second.write_json(out, indent + 1, pretty);
+    }
+    if (pretty && !fields()->empty()) new_line(out, indent);
+    out += '}';
+  }
+}
+
+// Behind the key or dash that owns it; containers begin on the next line, except for an object behind a dash.
+void Value::write_yaml(std::string& out, int indent, bool in_list) const {
+  if (list() != nullptr && !list()->empty()) {
+    for (const Value& element : *list()) {
+      if (!out.empty()) new_line(out, indent);
+      out += "- ";
+      element.write_yaml(out, indent + 1, true);
+    }
+  } else if (fields() != nullptr && !fields()->empty()) {
+    bool first = in_list || out.empty();
+    for (const auto& [name, value] : *fields()) {
+      if (!std::exchange(first, false)) new_line(out, indent);
+      out += (needs_quotes(name) ? json_string(name) : name) + ":";
+      const bool block =
+          (value.list() != nullptr || value.fields() != nullptr) && !value.is_empty_container();
+      if (!block) out += ' ';
+      value.write_yaml(out, indent + 1, false);
+    }
+  } else if (const std::string* text = std::get_if<std::string>(&content_)) {
+    out += needs_quotes(*text) ? json_string(*text) : *text;
+  } else {
+    write_json(out, 0, false);
+  }
+}
+
+std::string Value::json() const {
+  std::string out;
+  write_json(out, 0, false);
+  return out;
+}
+
+std::string Value::pretty_json() const {
+  std::string out;
+  write_json(out, 0, true);
+  return out;
+}
+
+std::string Value::yaml() const {
+  std::string out;
+  write_yaml(out, 0, false);
+  return out;
+}
+
+std::string Value::cell() const {
+  if (std::holds_alternative<std::monostate>(content_)) return "-";
+  if (const std::string* text = std::get_if<std::string>(&content_)) return *text;
+  if (list() != nullptr) {
+    std::string out;
+    for (const Value& element : *list()) out += (out.empty() ? "" : ",") + element.cell();
+    return out.empty() ? "-" : out;
+  }
+  return json();
+}
+
+}  // namespace tidemark::cli

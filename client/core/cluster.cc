@@ -1,0 +1,186 @@
+#include "client/core/cluster.h"
+
+#include "client/core/co_try.h"
+#include "protocol/messages/metadata_request.h"
+
+namespace tidemark::client {
+
+using runtime::Task;
+
+Cluster::Cluster(runtime::Scheduler& scheduler, runtime::Connector& connector, runtime::Random& random,
+                 ClusterOptions options)
+    : scheduler_(scheduler),
+      connector_(connector),
+      random_(random),
+      options_(std::move(options)),
+      refreshed_(scheduler) {
+  REQUIRES(!options_.bootstrap.empty());
+}
+
+runtime::MonoTime Cluster::api_deadline() const {
+  return scheduler_.mono() + std::chrono::milliseconds(options_.api_timeout_ms);
+}
+
+Task<void> Cluster::back_off(int attempt) {
+  const int64_t base = int64_t{options_.retry_backoff_ms} << std::min(attempt, 10);
+  const int64_t capped = std::min<int64_t>(base, options_.retry_backoff_max_ms);
+  return runtime::sleep_for(scheduler_, std::chrono::milliseconds(random_.between(capped * 4 / 5, capped)));
+}
+
+Cluster::Slot& Cluster::slot(const runtime::Endpoint& to) {
+  auto& found = slots_[to];
+  if (!found) found = std::make_unique<Slot>(scheduler_);
+  return *found;
+}
+
+Task<Result<Cluster::Link>> Cluster::open(runtime::Endpoint to) {
+  Slot& place = slot(to);
+  if (place.link && !place.link->failed()) co_return place.link;
+  if (place.opening) {
+    auto waiting = place.opened.wait();
+    co_await waiting;
+    if (place.link && !place.link->failed()) co_return place.link;
+    const Error error = place.error.value_or(Error::closed(fmt::format("{}:{} is gone", to.host, to.port)));
+    co_return fail(error);
+  }
+  place.opening = true;
+  Task<Result<Link>> opening = Connection::open(scheduler_, connector_, to, options_.connection);
+  Result<Link> opened = co_await opening;
+  place.opening = false;
+  place.error.reset();
+  if (opened) {
+    place.link = *opened;
+  } else {
+    place.error = opened.error();
+  }
+  place.opened.notify_all();
+  co_return opened;
+}
+
+Cluster::Link Cluster::open_link() const {
+  for (const auto& [endpoint, place] : slots_) {
+    if (place->link && !place->link->failed()) return place->link;
+  }
+  return nullptr;
+}
+
+Task<Result<Cluster::Link>> Cluster::any() {
+  Link open_one = open_link();
+  if (open_one) co_return open_one;
+  std::vector<runtime::Endpoint> candidates;
+  for (const auto& [id, node] : metadata_.brokers()) candidates.push_back(node.endpoint);
+  for (const runtime::Endpoint& endpoint : options_.bootstrap) candidates.push_back(endpoint);
+  std::string reasons;
+  for (const runtime::Endpoint& candidate : candidates) {
+    Task<Result<Link>> opening = open(candidate);
+    Result<Link> opened = co_await opening;
+    if (opened) co_return opened;
+    // What a broker itself says is the answer; only unreachable ones are passed over.
+    if (opened.error().kind() == ErrorKind::protocol) co_return opened;
+    if (reasons.find(opened.error().message()) != std::string::npos) continue;
+    reasons += (reasons.empty() ? "" : "; ") + opened.error().message();
+  }
+  co_return fail(ErrorCode::NETWORK_EXCEPTION, reasons);
+}
+
+Task<Result<Cluster::Link>> Cluster::broker(BrokerId id) {
+  const BrokerNode* node = metadata_.find_broker(id);
+  if (node == nullptr)
+    co_return fail(ErrorCode::BROKER_NOT_AVAILABLE, fmt::format("no broker {} is known", id.value));
+  Task<Result<Link>> opening = open(node->endpoint);
+  Result<Link> opened = co_await opening;
+  co_return opened;
+}
+
+Task<Result<Cluster::Link>> Cluster::controller() {
+  if (metadata_.find_broker(metadata_.controller()) != nullptr) {
+    Task<Result<Link>> opening = broker(metadata_.controller());
+    Result<Link> opened = co_await opening;
+    if (opened) co_return opened;
+  }
+  Task<Result<Link>> opening = any();
+  Result<Link> opened = co_await opening;
+  co_return opened;
+}
+
+Task<Result<void>> Cluster::ask_metadata(Interest interest) {
+  Task<Result<Link>> opening = any();
+  const Result<Link> link = co_await opening;
+  if (!link) co_return fail(Error(link.error()));
+  CO_TRY_ASSIGN(const int16_t version, (*link)->version_of<protocol::MetadataRequest>());
+  protocol::MetadataRequest request;
+  request.allow_auto_topic_creation = interest.create || version < 4;  // older ones always create
+  if (interest.all) {
+    request.topics.reset();
+    if (version == 0) request.topics.emplace();  // there, empty means all
+  } else {
+    for (const std::string& name : interest.topics) request.topics->emplace_back().name = name;
+  }
+  Task<Result<Reply<protocol::MetadataResponse>>> asking =
+      (*link)->call<protocol::MetadataRequest, protocol::MetadataResponse>(request, version);
+  const auto reply = co_await asking;
+  if (!reply) co_return fail(Error(reply.error()));
+  if (reply->body.error_code != 0)
+    co_return fail(ErrorCode(reply->body.error_code), "the broker does not tell its metadata");
+  metadata_.apply(reply->body, interest.all);
+  co_return Result<void>();
+}
+
+Task<Result<void>> Cluster::refresh(Interest interest) {
+  Result<void> last;
+  const runtime::MonoTime give_up = api_deadline();
+  for (int attempt = 0;; ++attempt) {
+    Task<Result<void>> asking = ask_metadata(interest);
+    last = co_await asking;
+    if (last || !is_retriable(last.error().code()) || attempt >= 2 || scheduler_.mono() >= give_up) break;
+    Task<void> pause = back_off(attempt);
+    co_await pause;
+  }
+  co_return last;
+}
+
+void Cluster::remember(const std::string& name, bool create) {
+  remembered_.topics.insert(name);
+  remembered_.create |= create;
+}
+
+Task<Result<void>> Cluster::refresh_remembered(uint64_t seen) {
+  if (metadata_.version() != seen) co_return Result<void>();
+  if (refreshing_) {
+    auto waiting = refreshed_.wait();
+    co_await waiting;
+    if (refresh_error_) co_return fail(Error(*refresh_error_));
+    co_return Result<void>();
+  }
+  refreshing_ = true;
+  Task<Result<void>> asking = ask_metadata(remembered_);
+  Result<void> answer = co_await asking;
+  refreshing_ = false;
+  refresh_error_.reset();
+  if (!answer) refresh_error_ = answer.error();
+  refreshed_.notify_all();
+  co_return answer;
+}
+
+Task<Result<const TopicMetadata*>> Cluster::topic(std::string name, bool create, runtime::MonoTime give_up) {
+  remember(name, create);
+  for (int attempt = 0;; ++attempt) {
+    const uint64_t seen = metadata_.version();
+    const TopicMetadata* found = metadata_.find_topic(name);
+    if (found != nullptr && found->error == ErrorCode::NONE && !found->partitions.empty()) co_return found;
+    Task<Result<void>> asking = refresh_remembered(seen);
+    const Result<void> asked = co_await asking;
+    Error error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, name);
+    if (!asked) {
+      error = asked.error();
+    } else if ((found = metadata_.find_topic(name)) != nullptr) {
+      if (found->error == ErrorCode::NONE && !found->partitions.empty()) co_return found;
+      error = Error(found->error == ErrorCode::NONE ? ErrorCode::LEADER_NOT_AVAILABLE : found->error, name);
+    }
+    if (!is_retriable(error.code()) || scheduler_.mono() >= give_up) co_return fail(error);
+    Task<void> pause = back_off(attempt);
+    co_await pause;
+  }
+}
+
+}  // namespace tidemark::client

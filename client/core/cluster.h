@@ -1,0 +1,74 @@
+// The client's view of a cluster and its connections: one to each broker that is used, opened on demand and
+// again after a failure. Producer, Consumer and Admin share one Cluster on one loop; it outlives them. It
+// asks for metadata when somebody needs it; nobody is asked twice at once.
+#pragma once
+
+#include "client/core/connection.h"
+#include "client/core/metadata.h"
+#include "protocol/runtime/random.h"
+
+namespace tidemark::client {
+
+class Cluster {
+ public:
+  // REQUIRES: at least one bootstrap address.
+  Cluster(runtime::Scheduler& scheduler, runtime::Connector& connector, runtime::Random& random,
+          ClusterOptions options);
+
+  using Link = std::shared_ptr<Connection>;
+  // A connection to any broker: an open one if there is, else the first that can be reached.
+  runtime::Task<Result<Link>> any();
+  // BROKER_NOT_AVAILABLE: not a broker that the metadata knows.
+  runtime::Task<Result<Link>> broker(BrokerId id);
+  // The controller if it is known, else any broker (which forwards).
+  runtime::Task<Result<Link>> controller();
+
+  // Asks for the topics (`all`: every topic of the cluster) and applies the answer.
+  struct Interest {
+    std::set<std::string, std::less<>> topics;
+    bool all = false;
+    bool create = false;  // allow_auto_topic_creation
+  };
+  runtime::Task<Result<void>> refresh(Interest interest);
+  // Asks again for everything that remember() named, unless an answer has come since metadata().version() was
+  // `seen`.
+  runtime::Task<Result<void>> refresh_remembered(uint64_t seen);
+  void remember(const std::string& topic, bool create);
+  // The topic, asked for until its partitions are known: UNKNOWN_TOPIC_OR_PARTITION and the like after
+  // `give_up`.
+  runtime::Task<Result<const TopicMetadata*>> topic(std::string name, bool create, runtime::MonoTime give_up);
+
+  [[nodiscard]] Metadata& metadata() { return metadata_; }
+  [[nodiscard]] const ClusterOptions& options() const { return options_; }
+  [[nodiscard]] runtime::Scheduler& scheduler() { return scheduler_; }
+  [[nodiscard]] runtime::Random& random() { return random_; }
+  [[nodiscard]] runtime::MonoTime api_deadline() const;
+  // With jitter, doubling from retry.backoff.ms to its maximum.
+  runtime::Task<void> back_off(int attempt);
+
+ private:
+  struct Slot {
+    explicit Slot(runtime::Scheduler& scheduler) : opened(scheduler) {}
+    Link link;
+    bool opening = false;
+    std::optional<Error> error;  // of the last attempt
+    runtime::Signal opened;
+  };
+  runtime::Task<Result<Link>> open(runtime::Endpoint to);
+  Slot& slot(const runtime::Endpoint& to);
+  [[nodiscard]] Link open_link() const;
+  runtime::Task<Result<void>> ask_metadata(Interest interest);
+
+  runtime::Scheduler& scheduler_;
+  runtime::Connector& connector_;
+  runtime::Random& random_;
+  const ClusterOptions options_;
+  Metadata metadata_;
+  Interest remembered_;
+  bool refreshing_ = false;
+  runtime::Signal refreshed_;
+  std::optional<Error> refresh_error_;
+  std::map<runtime::Endpoint, std::unique_ptr<Slot>> slots_;
+};
+
+}  // namespace tidemark::client

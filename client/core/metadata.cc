@@ -1,0 +1,110 @@
+#include "client/core/metadata.h"
+
+namespace tidemark::client {
+namespace {
+
+std::vector<BrokerId> broker_ids(const std::vector<int32_t>& numbers) {
+  std::vector<BrokerId> ids;
+  ids.reserve(numbers.size());
+  for (const int32_t number : numbers) ids.emplace_back(number);
+  return ids;
+}
+
+}  // namespace
+
+void Metadata::apply(const protocol::MetadataResponse& answer, bool all_topics) {
+  ++version_;
+  brokers_.clear();
+  for (const auto& broker : answer.brokers) {
+    if (broker.port < 1 || broker.port > 65'535) continue;
+    BrokerNode& node = brokers_[BrokerId(broker.node_id)];
+    node.id = BrokerId(broker.node_id);
+    node.endpoint = {std::string(broker.host), static_cast<uint16_t>(broker.port)};
+    if (broker.rack) node.rack = std::string(*broker.rack);
+  }
+  controller_ = BrokerId(answer.controller_id);
+  if (answer.cluster_id) cluster_id_ = std::string(*answer.cluster_id);
+  if (all_topics) {
+    std::set<std::string_view> listed;
+    for (const auto& topic : answer.topics) listed.insert(topic.name.value_or(""));
+    std::erase_if(topics_, [&](const auto& entry) { return !listed.contains(entry.first); });
+  }
+  for (const auto& topic : answer.topics) apply_topic(topic);
+}
+
+void Metadata::apply_topic(const protocol::MetadataResponse::MetadataResponseTopic& answer) {
+  if (!answer.name || answer.name->empty()) return;
+  TopicMetadata topic;
+  topic.name = std::string(*answer.name);
+  topic.id = answer.topic_id;
+  topic.error = ErrorCode(answer.error_code);
+  topic.is_internal = answer.is_internal;
+  const auto before = topics_.find(topic.name);
+  const bool same = before != topics_.end() && before->second.id == topic.id;
+  for (const auto& each : answer.partitions) {
+    const PartitionId id(each.partition_index);
+    PartitionMetadata& partition = topic.partitions[id];
+    partition.error = ErrorCode(each.error_code);
+    partition.leader = BrokerId(each.leader_id);
+    partition.leader_epoch = LeaderEpoch(each.leader_epoch);
+    partition.replicas = broker_ids(each.replica_nodes);
+    partition.in_sync = broker_ids(each.isr_nodes);
+    partition.offline = broker_ids(each.offline_replicas);
+    if (!same || partition.leader_epoch == kNoLeaderEpoch) continue;
+    const auto known = before->second.partitions.find(id);
+    if (known == before->second.partitions.end()) continue;
+    if (known->second.leader_epoch > partition.leader_epoch) partition = known->second;
+  }
+  topics_[topic.name] = std::move(topic);
+}
+
+void Metadata::invalidate(const TopicPartition& partition, LeaderEpoch known) {
+  const auto topic = topics_.find(partition.topic);
+  if (topic == topics_.end()) return;
+  const auto found = topic->second.partitions.find(partition.partition);
+  if (found == topic->second.partitions.end() || found->second.leader_epoch > known) return;
+  found->second.leader = kNoBroker;
+  found->second.error = ErrorCode::LEADER_NOT_AVAILABLE;
+}
+
+void Metadata::learn_leader(const TopicPartition& partition, BrokerId leader, LeaderEpoch epoch) {
+  const auto topic = topics_.find(partition.topic);
+  if (topic == topics_.end() || !brokers_.contains(leader)) return;
+  const auto found = topic->second.partitions.find(partition.partition);
+  if (found == topic->second.partitions.end() || epoch <= found->second.leader_epoch) return;
+  found->second.leader = leader;
+  found->second.leader_epoch = epoch;
+  found->second.error = ErrorCode::NONE;
+}
+
+const TopicMetadata* Metadata::find_topic(std::string_view name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : &found->second;
+}
+
+const TopicMetadata* Metadata::find_topic(const Uuid& id) const {
+  if (id.is_zero()) return nullptr;
+  for (const auto& [name, topic] : topics_) {
+    if (topic.id == id) return &topic;
+  }
+  return nullptr;
+}
+
+const PartitionMetadata* Metadata::find(const TopicPartition& partition) const {
+  const TopicMetadata* topic = find_topic(partition.topic);
+  if (topic == nullptr) return nullptr;
+  const auto found = topic->partitions.find(partition.partition);
+  return found == topic->partitions.end() ? nullptr : &found->second;
+}
+
+BrokerId Metadata::leader(const TopicPartition& partition) const {
+  const PartitionMetadata* found = find(partition);
+  return found == nullptr ? kNoBroker : found->leader;
+}
+
+const BrokerNode* Metadata::find_broker(BrokerId id) const {
+  const auto found = brokers_.find(id);
+  return found == brokers_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tidemark::client
