@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import broker as brokers  # noqa: E402
@@ -30,7 +31,7 @@ SENDS = {"write", "writev", "sendto", "sendmsg"}
 FILE_WRITES = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
 SYNCS = {"fsync", "fdatasync"}
 MARKER = re.compile(r"marker-(\d{6})-")
-BEGUN = re.compile(r"^(\d+) +(\w+)\((\d+)<([^>]*(?:->[^>]*)?)>+(.*)$")
+BEGUN = re.compile(r"^(\d+) +(\w+)\((\d+)<((?:->|[^<>])*)>(.*)$")
 RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
 
 
@@ -54,6 +55,20 @@ def run_daemon(trace_path, options):
     finally:
         daemon.close()
     return port
+
+
+def await_end_of(trace_path):
+    """strace may write on for a moment after the daemon has ended."""
+    deadline = time.monotonic() + 20
+    while True:
+        with open(trace_path, "rb") as file:
+            file.seek(max(0, os.path.getsize(trace_path) - 200))
+            last = file.read().splitlines()[-1:]
+        if last and last[0].endswith(b"+++ exited with 0 +++"):
+            return
+        if time.monotonic() > deadline:
+            sys.exit(f"sync_before_ack: the trace does not end: {last}")
+        time.sleep(0.05)
 
 
 class Trace:
@@ -121,6 +136,7 @@ def judge(options):
     """(answers seen, markers that were answered before their sync)"""
     with tempfile.NamedTemporaryFile(prefix="tidemark-strace.") as file:
         port = run_daemon(file.name, options)
+        await_end_of(file.name)
         trace = Trace(port)
         with open(file.name, encoding="latin-1") as lines:
             for text in lines:

@@ -90,10 +90,10 @@ class GenuineTools(unittest.TestCase):
     def test_kafka_configs_of_a_topic(self):
         topic = self.new_topic()
         of_topic = ("--entity-type", "topics", "--entity-name", topic)
-        self.on_broker("kafka-configs", *of_topic, "--alter", "--add-config", "retention.ms=123456,cleanup.policy=[compact,delete]")
+        self.on_broker("kafka-configs", *of_topic, "--alter", "--add-config", "retention.ms=123456,message.timestamp.type=LogAppendTime")
         described = self.on_broker("kafka-configs", *of_topic, "--describe")
         self.assertIn("retention.ms=123456", described)
-        self.assertIn("cleanup.policy=compact,delete", described)
+        self.assertIn("message.timestamp.type=LogAppendTime", described)
         self.on_broker("kafka-configs", *of_topic, "--alter", "--delete-config", "retention.ms")
         self.assertNotIn("retention.ms=123456", self.on_broker("kafka-configs", *of_topic, "--describe"))
         everything = self.on_broker("kafka-configs", *of_topic, "--describe", "--all")

@@ -157,10 +157,10 @@ class Python3ConfluentKafka(client_suite.ClientSuite):
         self.assertNotIn(name, self.admin.topics())
 
     def test_configs_of_a_topic(self):
-        topic = self.new_topic(configs={"retention.ms": "123456789", "cleanup.policy": "compact"})
+        topic = self.new_topic(configs={"retention.ms": "123456789", "message.timestamp.type": "LogAppendTime"})
         entries = self.admin.describe_configs("topic", topic)
         self.assertEqual(entries["retention.ms"].value, "123456789")
-        self.assertEqual(entries["cleanup.policy"].value, "compact")
+        self.assertEqual(entries["message.timestamp.type"].value, "LogAppendTime")
         self.assertFalse(entries["retention.ms"].is_default)
         self.assertEqual(entries["max.message.bytes"].value, "1048588")
         self.assertTrue(entries["max.message.bytes"].is_default)
@@ -203,7 +203,12 @@ class Python3ConfluentKafka(client_suite.ClientSuite):
         self.assertEqual(self.watermarks(topic, 0), (0, 1))
 
     def test_a_null_key_on_a_compacted_topic(self):
-        topic = self.new_topic(configs={"cleanup.policy": "compact"})
+        try:
+            topic = self.new_topic(configs={"cleanup.policy": "compact"})
+        except KafkaException as error:
+            self.assertEqual(error.args[0].code(), KafkaError.INVALID_CONFIG)
+            self.assertIn("compaction comes with a later release", error.args[0].str())
+            self.skipTest("the broker has no compaction yet, and says so")
         self.assert_fails(KafkaError.INVALID_RECORD, self.produce, topic, [record(b"no key")])
         self.assert_fails(KafkaError.INVALID_RECORD, self.produce, topic, [record(b"no key")], codec="zstd")
         self.produce(topic, [record(b"v", key=b"k")], codec="zstd")
