@@ -63,7 +63,12 @@ Result<void> DataFolder::begin_generation(runtime::Random& random) {
   TRY(identity_.write(identity));
   // The entries of our own files, once and for all.
   TRY(files_.sync_dir(fmt::format("{}/{}", options_.path, kOwnFolder)));
-  return files_.sync_dir(options_.path);
+  TRY(files_.sync_dir(options_.path));
+  // And the folder's own entry: we may have made it, now or in a start that was killed. A parent that we may
+  // not open was not made by us.
+  const size_t slash = options_.path.find_last_of('/', options_.path.find_last_not_of('/'));
+  if (slash != std::string::npos) (void)files_.sync_dir(options_.path.substr(0, slash + 1));
+  return {};
 }
 
 Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,

@@ -85,14 +85,16 @@ SimDisk::SimDisk(uint64_t seed, FaultCounters& c, TraceHash* trace)
               c.declare("disk: bit flipped"),
               c.declare("disk: folder removed")} {}
 
-void SimDisk::operation(DiskOp op, std::string_view path, uint64_t bytes,
+void SimDisk::operation(DiskOp op, std::string_view path, uint64_t position, uint64_t bytes,
                         const std::function<void()>& before_crash) {
   ++operations_;
   ++by_op_[static_cast<size_t>(op)];
   if (trace_ != nullptr) {
     trace_->add(static_cast<uint64_t>(op) << 56 ^ bytes);
+    trace_->add(position);
     trace_->add(path);
   }
+  if (on_operation) on_operation(op, path, position, bytes);
   const auto [least, most] = cost_range(op);
   // Squared, so that most draws lie near the cheap end.
   const double draw = static_cast<double>(random_.below(1 << 20)) / (1 << 20);

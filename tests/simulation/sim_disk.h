@@ -88,6 +88,9 @@ class SimDisk {
   // Called in crash_power(): for what else lives on this machine (the key-value store).
   std::vector<std::function<void(runtime::Random&)>> on_power_crash;
 
+  // Told of every operation, for a run that is looked at.
+  std::function<void(DiskOp op, std::string_view path, uint64_t position, uint64_t bytes)> on_operation;
+
   // What the operations since the last call cost. The lane that runs them calls it.
   runtime::Duration take_cost() { return std::exchange(cost_, runtime::Duration(0)); }
 
@@ -105,7 +108,7 @@ class SimDisk {
 
   // For SimFileSystem, SimFile and SimKeyValueStore: counts, draws the cost, and strikes if it is time.
   // `before_crash` does a part of the operation if the crash comes in its middle.
-  void operation(DiskOp op, std::string_view path, uint64_t bytes,
+  void operation(DiskOp op, std::string_view path, uint64_t position, uint64_t bytes,
                  const std::function<void()>& before_crash = {});
   // Draws whether a fault of this rate strikes now.
   bool strikes(double rate, uint64_t& counter);

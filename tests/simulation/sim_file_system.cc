@@ -52,7 +52,7 @@ class SimFile final : public storage::File {
   using File::write;
   Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override {
     if (disk_.dying()) return dead(path_);
-    disk_.operation(DiskOp::read, path_, buffer.size());
+    disk_.operation(DiskOp::read, path_, position, buffer.size());
     if (disk_.strikes(disk_.faults.read_fails, disk_.counts_.read_failed)) return refuse(EIO, path_, "read");
     return inode_->content.read(position, buffer);
   }
@@ -74,7 +74,7 @@ class SimFile final : public storage::File {
       }
     };
     const auto write_some = [&] { write_first(disk_.random_.below(bytes)); };
-    disk_.operation(DiskOp::write, path_, bytes, write_some);
+    disk_.operation(DiskOp::write, path_, position, bytes, write_some);
     if (disk_.strikes(disk_.faults.write_fails, disk_.counts_.write_failed)) {
       write_some();
       return refuse(EIO, path_, "write");
@@ -91,7 +91,7 @@ class SimFile final : public storage::File {
 
   Result<void> sync_data() override {
     if (disk_.dying()) return dead(path_);
-    disk_.operation(DiskOp::sync, path_, 0, [this] { inode_->content.sync(); });
+    disk_.operation(DiskOp::sync, path_, 0, 0, [this] { inode_->content.sync(); });
     if (disk_.strikes(disk_.faults.sync_fails, disk_.counts_.sync_failed)) {
       inode_->content.fail_sync(disk_.random_);
       return refuse(EIO, path_, "sync");
@@ -107,14 +107,14 @@ class SimFile final : public storage::File {
       inode_->content.truncate(size);
       disk_.release(*inode_, size);
     };
-    disk_.operation(DiskOp::truncate, path_, 0, cut);
+    disk_.operation(DiskOp::truncate, path_, size, 0, cut);
     cut();
     return {};
   }
 
   Result<uint64_t> size() override {
     if (disk_.dying()) return dead(path_);
-    disk_.operation(DiskOp::size, path_, 0);
+    disk_.operation(DiskOp::size, path_, 0, 0);
     return inode_->content.size();
   }
 
@@ -122,7 +122,7 @@ class SimFile final : public storage::File {
     if (disk_.dying()) return dead(path_);
     if (!writable_) return refuse(EBADF, path_, "reserve");
     if (length == 0) return {};
-    disk_.operation(DiskOp::reserve, path_, 0);
+    disk_.operation(DiskOp::reserve, path_, from, length);
     if (!disk_.allocate(*inode_, from + length)) return refuse(ENOSPC, path_, "reserve");
     return {};
   }
@@ -136,7 +136,7 @@ class SimFile final : public storage::File {
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::open(const std::string& path, OpenMode mode) {
   if (disk_.dying()) return dead(path);
-  disk_.operation(DiskOp::open, path, 0);
+  disk_.operation(DiskOp::open, path, 0, 0);
   auto inode = disk_.find(path);
   if (!inode && mode == OpenMode::create) {
     const auto [dir, name] = disk_.find_parent(path);
@@ -170,7 +170,7 @@ Result<void> SimFileSystem::rename(const std::string& from, const std::string& t
     disk_.record({from_dir, from_name, to_dir, to_name, inode});
     return 0;
   };
-  disk_.operation(DiskOp::rename, both, 0, [&] { (void)act(); });
+  disk_.operation(DiskOp::rename, both, 0, 0, [&] { (void)act(); });
   if (const int code = act(); code != 0) return refuse(code, both, "rename");
   return {};
 }
@@ -186,14 +186,14 @@ Result<void> SimFileSystem::remove(const std::string& path) {
     disk_.record({dir, name, nullptr, "", inode});
     return 0;
   };
-  disk_.operation(DiskOp::remove, path, 0, [&] { (void)act(); });
+  disk_.operation(DiskOp::remove, path, 0, 0, [&] { (void)act(); });
   if (const int code = act(); code != 0) return refuse(code, path, "remove");
   return {};
 }
 
 Result<void> SimFileSystem::create_dir(const std::string& path) {
   if (disk_.dying()) return dead(path);
-  disk_.operation(DiskOp::create_dir, path, 0);
+  disk_.operation(DiskOp::create_dir, path, 0, 0);
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string prefix = path.substr(0, end);
     if (const auto inode = disk_.find(prefix)) {
@@ -213,7 +213,7 @@ Result<void> SimFileSystem::sync_dir(const std::string& path) {
   if (disk_.dying()) return dead(path);
   const auto dir = disk_.find(path);
   if (!dir || !dir->is_dir) return refuse(dir ? ENOTDIR : ENOENT, path, "open the folder");
-  disk_.operation(DiskOp::sync_dir, path, 0, [&] { disk_.sync_entries(dir); });
+  disk_.operation(DiskOp::sync_dir, path, 0, 0, [&] { disk_.sync_entries(dir); });
   if (disk_.strikes(disk_.faults.sync_fails, disk_.counts_.sync_failed))
     return refuse(EIO, path, "sync the folder");
   disk_.sync_entries(dir);
@@ -222,7 +222,7 @@ Result<void> SimFileSystem::sync_dir(const std::string& path) {
 
 Result<std::vector<DirEntry>> SimFileSystem::list(const std::string& path) {
   if (disk_.dying()) return dead(path);
-  disk_.operation(DiskOp::list, path, 0);
+  disk_.operation(DiskOp::list, path, 0, 0);
   const auto dir = disk_.find(path);
   if (!dir || !dir->is_dir) return refuse(dir ? ENOTDIR : ENOENT, path, "list");
   std::vector<DirEntry> entries;
@@ -233,13 +233,13 @@ Result<std::vector<DirEntry>> SimFileSystem::list(const std::string& path) {
 
 Result<bool> SimFileSystem::exists(const std::string& path) {
   if (disk_.dying()) return dead(path);
-  disk_.operation(DiskOp::exists, path, 0);
+  disk_.operation(DiskOp::exists, path, 0, 0);
   return disk_.find(path) != nullptr;
 }
 
 Result<storage::DiskSpace> SimFileSystem::space(const std::string& path) {
   if (disk_.dying()) return dead(path);
-  disk_.operation(DiskOp::space, path, 0);
+  disk_.operation(DiskOp::space, path, 0, 0);
   if (!disk_.find(path)) return refuse(ENOENT, path, "read the free space");
   const uint64_t used = std::min(disk_.used_bytes(), disk_.quota_bytes);
   return storage::DiskSpace{disk_.quota_bytes, disk_.quota_bytes - used};
@@ -247,7 +247,7 @@ Result<storage::DiskSpace> SimFileSystem::space(const std::string& path) {
 
 Result<std::unique_ptr<storage::FileLock>> SimFileSystem::lock(const std::string& path) {
   TRY_ASSIGN(const auto made, open(path, OpenMode::create));
-  disk_.operation(DiskOp::lock, path, 0);
+  disk_.operation(DiskOp::lock, path, 0, 0);
   const auto inode = disk_.find(path);
   if (inode->locked) return fail(Error::io(fmt::format("{} is held by another process", path)));
   return std::make_unique<SimLock>(inode);

@@ -45,7 +45,7 @@ void SimStoreContent::remove_all() {
 
 Result<std::optional<std::string>> SimKeyValueStore::get(std::string_view key) {
   if (content_.disk_.dying()) return dead();
-  content_.disk_.operation(DiskOp::kv_read, kName, 0);
+  content_.disk_.operation(DiskOp::kv_read, kName, 0, 0);
   const auto it = content_.seen_.find(key);
   if (it == content_.seen_.end()) return std::optional<std::string>();
   return std::optional<std::string>(it->second);
@@ -54,7 +54,7 @@ Result<std::optional<std::string>> SimKeyValueStore::get(std::string_view key) {
 Result<void> SimKeyValueStore::scan(
     std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit) {
   if (content_.disk_.dying()) return dead();
-  content_.disk_.operation(DiskOp::kv_read, kName, 0);
+  content_.disk_.operation(DiskOp::kv_read, kName, 0, 0);
   for (auto it = content_.seen_.lower_bound(prefix);
        it != content_.seen_.end() && it->first.starts_with(prefix); ++it)
     if (!visit(it->first, it->second)) break;
@@ -67,7 +67,7 @@ Result<void> SimKeyValueStore::write(const std::vector<storage::KeyValueWrite>& 
     SimStoreContent::apply(content_.seen_, batch);
     content_.unsynced_.push_back(batch);
   };
-  content_.disk_.operation(DiskOp::kv_write, kName, 0, act);
+  content_.disk_.operation(DiskOp::kv_write, kName, 0, 0, act);
   act();
   return {};
 }
@@ -78,7 +78,7 @@ Result<void> SimKeyValueStore::sync() {
     for (const auto& batch : std::exchange(content_.unsynced_, {}))
       SimStoreContent::apply(content_.synced_, batch);
   };
-  content_.disk_.operation(DiskOp::kv_sync, kName, 0, act);
+  content_.disk_.operation(DiskOp::kv_sync, kName, 0, 0, act);
   act();
   return {};
 }

@@ -225,6 +225,7 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
     model->appended({base, base + (batch.records - 1), epoch, batch.timestamp_ms, batch.producer,
                      batch.base_sequence, std::vector<std::byte>(slice.bytes.begin(), slice.bytes.end())});
   }
+  run_.note("appended", *model, model->end());
   run_.count("storage: appended");
   if (!wait) co_return;
   const Offset end = model->end();
@@ -235,6 +236,7 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
     co_return;
   }
   if (model->cuts() == cuts || model->end() >= end) model->promise(end);
+  run_.note("acknowledged", *model, end);
   run_.count("storage: append acknowledged");
 }
 
@@ -354,6 +356,7 @@ Task<void> StorageClients::trim(LogPtr log, ModelPtr model, bool by_retention) {
   if (log->start() < to && model->cuts() == cuts)
     run_.violate(fmt::format("{}: starts at {} after a trim to {}", model->name(), log->start(), to));
   model->end_trim(log->start());
+  run_.note("trimmed", *model, to);
   run_.count("storage: trimmed");
 }
 
@@ -366,6 +369,7 @@ Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
   model->changing = true;
   model->begin_truncate(run_.random.chance(0.8) ? near : to);
   const Offset expected = *model->truncating();
+  run_.note("truncating", *model, expected);
   auto truncating = log->truncate(expected);
   auto truncated = co_await truncating;
   model->changing = false;
@@ -378,6 +382,7 @@ Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
     run_.violate(fmt::format("{}: ends at {} after a truncation to {}", model->name(), log->end(), expected));
   model->truncated();
   judge_derived(*log, *model);
+  run_.note("truncated", *model, expected);
   run_.count("storage: truncated");
 }
 
@@ -400,11 +405,13 @@ Task<void> StorageClients::erase(Shard& shard, LogPtr log, ModelPtr model) {
   model->changing = true;
   model->existence = LogModel::Existence::maybe_erased;
   shard.logs.erase(model->name());
+  run_.note("deleting", *model, model->end());
   auto erasing = shard.store->erase(log);
   auto erased = co_await erasing;
   if (!erased) co_return;  // the journal failed: either may be found
   run_.models.erase(model->name());
   run_.settings.erase(model->name());
+  run_.note("deleted", *model, model->end());
   run_.count("storage: deleted");
 }
 
@@ -421,6 +428,7 @@ Task<void> StorageClients::create(Shard& shard, std::string name) {
     run_.violate(fmt::format("{} is new, and holds {} to {}", name, log->start(), log->end()));
   model->existence = LogModel::Existence::exists;
   shard.logs[name] = log;
+  run_.note("created", *model, model->end());
   run_.count("storage: created");
 }
 

@@ -3,6 +3,9 @@
 // the process; the model stays.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,12 +43,18 @@ struct StorageRun {
   void judge(Verdict verdict) {
     if (verdict) violate(std::move(*verdict));
   }
+  void note(std::string_view what, const LogModel& model, Offset offset) {
+    if (show)
+      show(fmt::format("{} {} {} (start {} end {} promised {})", what, model.name(), offset, model.start(),
+                       model.end(), model.promised_end()));
+  }
   void count(std::string_view what) {
     ++operations;
     counters.count(what);
     time.trace().add(what);
   }
 
+  std::function<void(const std::string&)> show;  // for a run that is looked at
   VirtualTime& time;
   runtime::SeededRandom random;
   FaultCounters& counters;

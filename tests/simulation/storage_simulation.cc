@@ -45,6 +45,12 @@ class StorageSimulation {
         random_(options.seed * 4 + 3),
         world_(time_),
         began_(time_.mono()) {
+    if (options.show_disk) {
+      disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
+        show(fmt::format("  {} {} {}+{}", disk_op_name(op), path, position, bytes));
+      };
+    }
+    if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
     declare_counters();
     draw_features();
     draw_options();
@@ -148,8 +154,10 @@ class StorageSimulation {
   }
 
   void say(const std::string& what) {
-    if (options_.verbose)
-      fmt::print("[{:9.3f} s] {}\n", std::chrono::duration<double>(time_.mono() - began_).count(), what);
+    if (options_.verbose) show(what);
+  }
+  void show(const std::string& what) const {
+    fmt::print("[{:9.3f} s] {}\n", std::chrono::duration<double>(time_.mono() - began_).count(), what);
   }
 
   // --- one life of the process

@@ -15,6 +15,7 @@ struct SeedOptions {
   runtime::Duration duration = std::chrono::seconds(60);  // of virtual time, at least
   storage::Planted planted = storage::Planted::none;
   bool verbose = false;
+  bool show_disk = false;  // every disk operation
 };
 
 struct SeedResult {
