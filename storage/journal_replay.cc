@@ -29,7 +29,7 @@ class Replayer {
       } else if (journals_.dead().contains(state->log) && planted_ != Planted::dead_log_replayed) {
         TRY(bury(entry.name, state->log));
       } else {
-        result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, false, {}, {}, false};
+        result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
       }
     }
     return {};
@@ -52,13 +52,19 @@ class Replayer {
     switch (record.type) {
       case JournalRecordType::append: return append(log, record);
       case JournalRecordType::bypass: {
-        log.tail_may_be_torn = false;
-        if (record.last_offset < log.state.log_start) return {};
-        log.end = record.last_offset + 1;
-        ends_[id] = {record.segment_base, record.position + record.data_bytes};
+        // It stands behind the appends that did not wait for it: it never takes the end back.
+        log.bypassing.erase(record.base_offset);
+        log.end = std::max(log.end, record.last_offset + 1);
+        auto& end = ends_[id];
+        end = std::max(end, {record.segment_base, record.position + record.data_bytes});
         return {};
       }
-      case JournalRecordType::begin_bypass: log.tail_may_be_torn = true; return {};
+      case JournalRecordType::begin_bypass:
+        appends_from(log, record);
+        log.bypassing.insert(record.base_offset);
+        log.end = record.base_offset;
+        ends_[id] = {record.segment_base, record.position};
+        return {};
       case JournalRecordType::roll: {
         TRY_ASSIGN(const auto file, open(log, record.segment_base));
         ends_[id] = {record.segment_base, 0};
@@ -84,11 +90,13 @@ class Replayer {
       TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
       const auto it = ends_.find(id);
       if (it == ends_.end()) continue;
+      // Appends behind a bypass that was never finished count for nothing.
+      if (!log.bypassing.empty()) log.end = std::min(log.end, *log.bypassing.begin());
       const auto [base, end] = it->second;
       TRY_ASSIGN(const auto file, open(log, base));
       TRY_ASSIGN(const uint64_t size, file->size());
       if (size > end) {
-        if (!log.tail_may_be_torn) TRY(file->truncate(end));
+        if (log.bypassing.empty()) TRY(file->truncate(end));
       } else if (size < end) {
         log.damage = Error::corruption(
             fmt::format("{}: segment {} ends at byte {} instead of {}", log.folder_name, base, size, end));
@@ -148,7 +156,13 @@ class Replayer {
     return {};
   }
 
+  // An append to where the log has been before: a restart cut it there.
+  static void appends_from(ReplayedLog& log, const JournalRecord& record) {
+    log.bypassing.erase(log.bypassing.lower_bound(record.base_offset), log.bypassing.end());
+  }
+
   Result<void> append(ReplayedLog& log, const JournalRecord& record) {
+    appends_from(log, record);
     if (record.last_offset < log.state.log_start) {
       log.end = std::max(log.end, record.last_offset + 1);
       return {};

@@ -42,6 +42,7 @@ Log::Log(LogStore& store, RecoveredLog recovered, LogSettings settings)
   INVARIANT(!segments_.empty(), "{} has no segment", folder_name_);
   INVARIANT(state_.log_start <= end_, "{}: start {} end {}", folder_name_, state_.log_start, end_);
   reserved_ = active().bytes;
+  unsynced_indexes_ = std::move(recovered.rebuilt_indexes);
   created_ = store.loop_.clock().wall();
 }
 
@@ -262,6 +263,7 @@ void Log::written(Offset base) {
   TailEntry* entry = tail_entry(base);
   if (entry == nullptr || entry->base != base || entry->written) return;  // truncated meanwhile
   entry->written = true;
+  unsynced_segments_.insert(entry->segment_base);
   store_.unwritten_bytes_ -= entry->batch.size();
   for (TailEntry* next = tail_entry(written_); next != nullptr && next->written; next = tail_entry(written_))
     written_ = next->last + 1;
@@ -276,14 +278,12 @@ void Log::roll(Offset base) {
   INVARIANT(base == end_ && base > active().base, "{}: roll at {} of {}", folder_name_, base, active().base);
   Segment& sealed = active();
   indexes_.seal();
-  save_indexes();
+  save_indexes(true);
   indexes_ = SegmentIndexes(base, static_cast<uint32_t>(settings_.index_interval_bytes));
   const Offset sealed_base = sealed.base;
   const uint64_t sealed_bytes = sealed.bytes;
   reserved_ = 0;
-  unsynced_segments_.push_back(sealed_base);
   segments_.push_back(Segment{base, 0, -1, -1, store_.loop_.clock().wall()});
-  folder_changed_ = true;
   created_ = active().last_append;
   if (store_.options_.planted == Planted::producer_state_lost) producers_.clear(base);
 
@@ -303,31 +303,43 @@ void Log::roll(Offset base) {
   };
   auto shared_work = std::make_shared<LogStore::Work>(std::move(work));
   auto then = [this, shared_work](bool ok) {
-    if (ok) store_.add_effect(*this, std::move(*shared_work), [](bool) {});
+    if (!ok) return;
+    // Only now: a checkpoint that does not cover this record must not take the change for synced.
+    folder_changed_ = true;
+    store_.add_effect(*this, std::move(*shared_work), [](bool) {});
   };
   add_record(record, {}, std::move(then));
 }
 
-// The index files follow in the write lane, behind the batches that their entries name; nothing depends on
-// them.
-void Log::save_indexes() {
+// The index files follow in the write lane, behind the batches that their entries name. Nothing depends on
+// them: a file that cannot be written (a full disk) or that misses what should be in it is left empty, which
+// only makes searches longer.
+void Log::save_indexes(bool sealing) {
   auto work = [cache = &store_.cache_, folder = folder(), base = active().base,
                offsets = indexes_.offsets().unwritten_bytes(),
                offsets_at = indexes_.offsets().written() * OffsetPosition::kBytes,
                times = indexes_.times().unwritten_bytes(),
                times_at = indexes_.times().written() * TimestampOffset::kBytes]() -> Result<void> {
-    const auto save = [&](std::string_view suffix, uint64_t at,
-                          const std::vector<std::byte>& bytes) -> Result<void> {
-      TRY_ASSIGN(auto file, cache->get(segment_path(folder, base, suffix), true));
-      TRY(file->truncate(at));
-      return file->write(at, std::span<const std::byte>(bytes));
+    const auto save = [&](std::string_view suffix, uint64_t at, const std::vector<std::byte>& bytes) {
+      auto file = cache->get(segment_path(folder, base, suffix), true);
+      if (!file) return;
+      const auto size = (*file)->size();
+      const bool saved = size && *size >= at && (*size == at || (*file)->truncate(at)) &&
+                         (*file)->write(at, std::span<const std::byte>(bytes));
+      if (!saved) (void)(*file)->truncate(0);
     };
-    TRY(save(kOffsetIndexSuffix, offsets_at, offsets));
-    return save(kTimeIndexSuffix, times_at, times);
+    save(kOffsetIndexSuffix, offsets_at, offsets);
+    save(kTimeIndexSuffix, times_at, times);
+    return {};
   };
   indexes_.offsets().mark_written(indexes_.offsets().size());
   indexes_.times().mark_written(indexes_.times().size());
-  store_.add_effect(*this, std::move(work), [](bool) {});
+  if (sealing) ++sealing_;
+  auto done = [this, base = active().base, sealing](bool) {
+    unsynced_indexes_.insert(base);
+    if (sealing) --sealing_;
+  };
+  store_.add_effect(*this, std::move(work), std::move(done));
 }
 
 bool Log::must_roll(uint64_t bytes, int64_t max_timestamp) const {
@@ -360,7 +372,8 @@ void Log::drop_segments(std::vector<Segment> dropped) {
   mark_dirty();
   std::vector<std::string> renamed;
   for (const Segment& s : dropped) {
-    std::erase(unsynced_segments_, s.base);
+    unsynced_segments_.erase(s.base);
+    unsynced_indexes_.erase(s.base);
     renamed.push_back(segment_path(folder(), s.base, ""));
   }
   auto work = [cache = &store_.cache_, files = &store_.files_, renamed]() -> Result<void> {

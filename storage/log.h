@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct RecoveredLog {
   std::vector<Segment> segments;
   Offset end;
   SegmentIndexes indexes{Offset(0), 4096};  // of the last segment
+  std::set<Offset> rebuilt_indexes;         // sealed segments whose index files were written, and not synced
   LeaderEpochCache epochs;
   ProducerState producers;
   std::optional<Error> damage;  // it is there, and must not be served
@@ -156,7 +158,7 @@ class Log final : private JournalClient {
   [[nodiscard]] Offset retention_start(Offset limit) const;
   [[nodiscard]] bool must_roll(uint64_t bytes, int64_t max_timestamp) const;
   void roll(Offset base);
-  void save_indexes();
+  void save_indexes(bool sealing);
   void go_offline(Error error);
   void progressed();
   void mark_dirty();
@@ -188,11 +190,14 @@ class Log final : private JournalClient {
   uint64_t reserved_ = 0;  // bytes of the active segment's file that have their disk space
   uint64_t reserve_step_ = 0;
   bool reserving_ = false;
-  bool state_changed_ = true;              // partition.state differs from what the folder holds
-  bool folder_changed_ = true;             // files were made or removed since the folder was synced
-  bool dirty_ = false;                     // on the store's list for the next checkpoint
-  bool fenced_ = false;                    // structural change under way: no append, no second change
-  std::vector<Offset> unsynced_segments_;  // sealed since the last checkpoint
+  bool state_changed_ = true;           // partition.state differs from what the folder holds
+  bool folder_changed_ = true;          // files were made or removed since the folder was synced
+  bool materialized_ = true;            // its folder is there: a new log's follows behind the journal
+  bool dirty_ = false;                  // on the store's list for the next checkpoint
+  bool fenced_ = false;                 // structural change under way: no append, no second change
+  std::set<Offset> unsynced_segments_;  // written to since the last checkpoint
+  std::set<Offset> unsynced_indexes_;   // index files written since
+  int sealing_ = 0;                     // index files of sealed segments that are on their way
   std::optional<Error> offline_;
   runtime::Signal changed_;  // room, writes, fences: "look again"
   std::shared_ptr<Log*> alive_;

@@ -31,16 +31,26 @@ Result<std::optional<protocol::BatchHeader>> HeaderWalker::next() {
   return std::optional<protocol::BatchHeader>(*header);
 }
 
+// Where the segment's index file says that the search for `from` begins; 0 if it cannot say.
+uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
+  const auto index = cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix), true);
+  if (!index) return 0;
+  const auto bytes = (*index)->size();
+  if (!bytes) return 0;
+  const auto entry = OffsetIndex::lookup_in_file(**index, r.base, *bytes / OffsetPosition::kBytes, r.from);
+  return entry ? static_cast<uint64_t>(entry->position) : 0;
+}
+
 Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
   const std::string path = segment_path(r.folder, r.base, kLogSuffix);
   TRY_ASSIGN(const auto file, cache.get(path));
   uint64_t start = r.start_position;
-  if (r.use_index_file) {
-    TRY_ASSIGN(const auto index, cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix), true));
-    TRY_ASSIGN(const uint64_t index_bytes, index->size());
-    TRY_ASSIGN(const auto entry,
-               OffsetIndex::lookup_in_file(*index, r.base, index_bytes / OffsetPosition::kBytes, r.from));
-    start = static_cast<uint64_t>(entry.position);
+  if (r.use_index_file) start = indexed_position(cache, r);
+  if (start > 0) {
+    // An index is derived: one that leads astray costs a longer walk, never a record.
+    HeaderWalker first(*file, start, r.end_position);
+    const auto header = first.next();
+    if (!header || !*header || (*header)->base_offset > r.from) start = 0;
   }
   HeaderWalker walker(*file, start, r.end_position);
   LogRange range{r.base, r.end_position, 0};
@@ -80,13 +90,16 @@ Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
 
 Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,
                                                 int64_t timestamp) {
-  TRY_ASSIGN(const auto index, cache.get(segment_path(folder, base, kTimeIndexSuffix), true));
-  TRY_ASSIGN(const uint64_t bytes, index->size());
+  // A file that cannot be read or does not rise is as good as none.
+  const auto index = cache.get(segment_path(folder, base, kTimeIndexSuffix), true);
+  if (!index) return std::optional<Offset>();
+  const auto bytes = (*index)->size();
+  if (!bytes) return std::optional<Offset>();
   // The greatest entry below the timestamp: everything up to its offset is older.
-  TRY_ASSIGN(const auto entry,
-             TimeIndex::lookup_in_file(*index, base, bytes / TimestampOffset::kBytes, timestamp - 1));
-  if (entry.timestamp_ms < 0) return std::optional<Offset>();
-  return std::optional<Offset>(entry.offset);
+  const auto entry =
+      TimeIndex::lookup_in_file(**index, base, *bytes / TimestampOffset::kBytes, timestamp - 1);
+  if (!entry || entry->timestamp_ms < 0) return std::optional<Offset>();
+  return std::optional<Offset>(entry->offset);
 }
 
 Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t timestamp, Offset from,

@@ -30,8 +30,9 @@ class LogRecovery {
     log_.state = replayed_.state;
     log_.folder_name = replayed_.folder_name;
     log_.damage = replayed_.damage;
+    TRY(find_snapshot());
     TRY(find_segments());
-    TRY(load_snapshot());
+    TRY(confirm_snapshot());
     TRY(load_indexes());
     TRY(scan());
     return std::move(log_);
@@ -51,6 +52,13 @@ class LogRecovery {
         TRY(files_.remove(segment_path(folder_, log_.segments.front().base, suffix)));
       log_.segments.erase(log_.segments.begin());
     }
+    // A segment is made before the journal knows of it: where the records before it were lost, so is it.
+    const Offset known = std::max(replayed_.end, candidate_ ? candidate_->offset : kNoOffset);
+    while (log_.segments.size() > 1 && log_.segments.back().bytes == 0 && log_.segments.back().base > known) {
+      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+        TRY(files_.remove(segment_path(folder_, log_.segments.back().base, suffix)));
+      log_.segments.pop_back();
+    }
     if (log_.segments.empty()) {
       const Offset base = log_.state.log_start;
       TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
@@ -61,12 +69,17 @@ class LogRecovery {
     return {};
   }
 
-  Result<void> load_snapshot() {
+  Result<void> find_snapshot() {
     if (derived_ == nullptr) return {};
     TRY_ASSIGN(const auto value, derived_->get(snapshot_key(log_.state.log)));
-    if (!value) return {};
-    auto snapshot = decode_log_snapshot(*value);
-    if (!snapshot || snapshot->log != log_.state.log) return {};
+    if (value) candidate_ = decode_log_snapshot(*value);
+    if (candidate_ && candidate_->log != log_.state.log) candidate_.reset();
+    return {};
+  }
+
+  Result<void> confirm_snapshot() {
+    auto snapshot = std::exchange(candidate_, {});
+    if (!snapshot) return {};
     const auto segment = std::find_if(log_.segments.begin(), log_.segments.end(),
                                       [&](const Segment& s) { return s.base == snapshot->segment_base; });
     if (segment == log_.segments.end() || segment->bytes < snapshot->position) return {};
@@ -187,18 +200,21 @@ class LogRecovery {
     }
     stats_.scanned_bytes += s.bytes;
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
-    return save(s.base, indexes);
+    save(s.base, indexes);
+    return {};
   }
 
-  Result<void> save(Offset base, SegmentIndexes& indexes) {
+  // An index file that cannot be written is left empty: only searches are longer then.
+  void save(Offset base, SegmentIndexes& indexes) {
     indexes.seal();
-    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) -> Result<void> {
-      TRY_ASSIGN(auto file, files_.open(segment_path(folder_, base, suffix), OpenMode::create));
-      TRY(file->truncate(0));
-      return file->write(0, std::span<const std::byte>(bytes));
+    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) {
+      auto file = files_.open(segment_path(folder_, base, suffix), OpenMode::create);
+      if (!file || !(*file)->truncate(0)) return;
+      if (!(*file)->write(0, std::span<const std::byte>(bytes))) (void)(*file)->truncate(0);
     };
-    TRY(write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes()));
-    return write(kTimeIndexSuffix, indexes.times().unwritten_bytes());
+    write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes());
+    write(kTimeIndexSuffix, indexes.times().unwritten_bytes());
+    log_.rebuilt_indexes.insert(base);
   }
 
   Result<void> scan_segment(Segment& s, bool is_active) {
@@ -243,7 +259,7 @@ class LogRecovery {
     log_.scanned_bytes += good - from;
     if (good == from && resumes) log_.end = snapshot_->offset;
     if (good < s.bytes) {
-      const bool allowed = replayed_.tail_may_be_torn || !log_.state.journaled;
+      const bool allowed = !replayed_.bypassing.empty() || !log_.state.journaled;
       if (!allowed && !log_.damage) {
         log_.damage = Error::corruption(fmt::format("{}: segment {} is damaged from byte {}: {}",
                                                     log_.folder_name, s.base, good, stop_reason_));
@@ -257,7 +273,7 @@ class LogRecovery {
       cut_ = true;
     }
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
-    if (!is_active && !cut_) TRY(save(s.base, own));
+    if (!is_active && !cut_) save(s.base, own);
     if (!is_active && cut_) log_.indexes = std::move(own);
     return {};
   }
@@ -286,6 +302,7 @@ class LogRecovery {
   const runtime::WallTime now_;
   RecoveryStats& stats_;
   RecoveredLog log_;
+  std::optional<LogSnapshot> candidate_;  // as found; snapshot_ once the log has confirmed it
   std::optional<LogSnapshot> snapshot_;
   std::string stop_reason_;
   std::vector<std::byte> batch_;

@@ -7,6 +7,7 @@
 
 #include "protocol/batch/crc32c.h"
 #include "protocol/invariant.h"
+#include "storage/journal_replay.h"
 #include "storage/producer_snapshot.h"
 
 namespace tidemark::storage {
@@ -73,8 +74,28 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
       PartitionState{next_log_id(), topic_id, partition, !settings.write_caching, Offset(0), Offset(0)};
   fresh.folder_name = folder_name;
   fresh.segments.push_back(Segment{Offset(0), 0, -1, -1, loop_.clock().wall()});
+  // Disk space first, as for an append: the folder is made under a name that the next start would remove, and
+  // gets its own behind the journal.
+  const std::string nest =
+      fmt::format("{}/{}.{:x}{}", options_.folder, folder_name, fresh.state.log.value, kGraveSuffix);
+  auto make = [files = &files_, nest, state = fresh.state]() -> Result<void> {
+    TRY(files->create_dir(nest));
+    auto made = write_partition_state(*files, nest, state, false);
+    if (made) {
+      auto file = files->open(segment_path(nest, Offset(0), kLogSuffix), OpenMode::create);
+      if (!file) made = fail(file.error());
+    }
+    if (made) return {};
+    (void)files->remove(segment_path(nest, Offset(0), kLogSuffix));
+    (void)files->remove(fmt::format("{}/{}", nest, kPartitionStateName));
+    (void)files->remove(nest);
+    return made;
+  };
+  auto making = runtime::on_lane(lanes_.background, loop_, std::move(make));
+  auto made = co_await making;
+  if (!made) co_return fail(made.error());
   auto log = adopt(std::move(fresh), settings);
-  data_folder_changed_ = true;
+  log->materialized_ = false;
   JournalRecord record;
   record.type = JournalRecordType::create;
   record.log = log->id();
@@ -84,17 +105,13 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   record.folder = log->folder_name();
   runtime::OneShot<bool> created(loop_);
   auto resolver = created.resolver();
-  auto then = [this, raw = log.get(), resolver](bool ok) mutable {
+  auto then = [this, raw = log.get(), resolver, nest](bool ok) mutable {
     resolver.set(ok);
     if (!ok) return;
-    auto work = [files = &files_, cache = &cache_, folder = raw->folder(),
-                 state = raw->state()]() -> Result<void> {
-      TRY(files->create_dir(folder));
-      TRY(write_partition_state(*files, folder, state, false));
-      auto opened = cache->get(segment_path(folder, Offset(0), kLogSuffix), true);
-      return opened ? Result<void>() : Result<void>(fail(opened.error()));
-    };
-    add_effect(*raw, std::move(work), [](bool) {});
+    data_folder_changed_ = true;
+    auto work = [files = &files_, nest, folder = raw->folder()] { return files->rename(nest, folder); };
+    auto done = [raw](bool renamed) { raw->materialized_ = renamed; };
+    add_effect(*raw, std::move(work), std::move(done));
   };
   log->add_record(record, {}, std::move(then));
   auto awaiter = created.wait();
@@ -294,13 +311,16 @@ Task<Result<void>> LogStore::checkpoint() {
   const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
   for (const auto& log : dirty) log->dirty_ = false;
   const bool data_folder_changed = std::exchange(data_folder_changed_, false);
+  for (const auto& log : dirty)
+    if (!log->offline() && log->materialized_) log->save_indexes(false);
   auto effects = effects_done(effects_added_);
   co_await effects;
 
   struct Item {
     std::shared_ptr<Log> log;
     std::string folder;
-    std::vector<Offset> segments;
+    std::set<Offset> segments;
+    std::set<Offset> indexes;
     std::optional<PartitionState> state;
     bool sync_folder = false;
     Offset end;
@@ -310,11 +330,16 @@ Task<Result<void>> LogStore::checkpoint() {
   auto items = std::make_shared<std::vector<Item>>();
   for (const auto& log : dirty) {
     if (log->offline()) continue;
+    if (!log->materialized_) {  // its creation is not covered yet
+      log->mark_dirty();
+      continue;
+    }
     Item item;
     item.log = log;
     item.folder = log->folder();
     item.segments = std::exchange(log->unsynced_segments_, {});
-    item.segments.push_back(log->active().base);
+    item.segments.insert(log->active().base);
+    item.indexes = std::exchange(log->unsynced_indexes_, {});
     item.sync_folder = std::exchange(log->folder_changed_, false);
     item.end = log->end_;
     if (log->settings_.write_caching && log->state_.synced != log->written_) {
@@ -322,8 +347,8 @@ Task<Result<void>> LogStore::checkpoint() {
       log->state_changed_ = true;
     }
     if (std::exchange(log->state_changed_, false)) item.state = log->state_;
-    log->save_indexes();
-    if (!log->fenced_) {
+    // A snapshot vouches for the index files before it.
+    if (!log->fenced_ && log->sealing_ == 0) {
       const DerivedFrom from{log->id(), log->end_, log->latest_epoch()};
       item.snapshot = encode_log_snapshot(LogSnapshot{
           log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes,
@@ -341,6 +366,12 @@ Task<Result<void>> LogStore::checkpoint() {
           for (const Offset base : item.segments) {
             TRY_ASSIGN(auto file, cache->get(segment_path(item.folder, base, kLogSuffix), true));
             TRY(file->sync_data());
+          }
+          for (const Offset base : item.indexes) {
+            for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
+              TRY_ASSIGN(auto file, cache->get(segment_path(item.folder, base, suffix), true));
+              TRY(file->sync_data());
+            }
           }
           if (item.state) TRY(write_partition_state(*files, item.folder, *item.state, true));
           if (item.sync_folder) TRY(files->sync_dir(item.folder));

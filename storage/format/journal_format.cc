@@ -34,8 +34,8 @@ size_t body_bytes(const JournalRecord& r) {
     case JournalRecordType::create: return 8 + 16 + 4 + 1 + 2 + r.folder.size();
     case JournalRecordType::append: return 8 + 8 + 8 + 8 + 8 + 4 + 4 + r.data_bytes;
     case JournalRecordType::bypass: return 8 + 8 + 8 + 8 + 8 + 4 + 4;
-    case JournalRecordType::roll:
-    case JournalRecordType::begin_bypass: return 8 + 8;
+    case JournalRecordType::roll: return 8 + 8;
+    case JournalRecordType::begin_bypass:
     case JournalRecordType::truncate: return 8 + 8 + 8 + 8;
     case JournalRecordType::log_start: return 8 + 8;
     case JournalRecordType::erase: return 8;
@@ -172,8 +172,8 @@ void encode_record_head(const JournalRecord& r, std::vector<std::byte>& out) {
       put(at, r.epoch.value);
       put(at, r.data_bytes);
       break;
-    case JournalRecordType::roll:
-    case JournalRecordType::begin_bypass: put(at, r.segment_base.value); break;
+    case JournalRecordType::roll: put(at, r.segment_base.value); break;
+    case JournalRecordType::begin_bypass:
     case JournalRecordType::truncate:
       put(at, r.segment_base.value);
       put(at, r.position);
@@ -225,8 +225,8 @@ Result<JournalRecord> decode_record(std::span<const std::byte>& bytes) {
       if (r.segment_base > r.base_offset || r.base_offset > r.last_offset)
         return malformed("offsets out of order");
       break;
-    case JournalRecordType::roll:
-    case JournalRecordType::begin_bypass: r.segment_base = Offset(take<int64_t>(at)); break;
+    case JournalRecordType::roll: r.segment_base = Offset(take<int64_t>(at)); break;
+    case JournalRecordType::begin_bypass:
     case JournalRecordType::truncate:
       r.segment_base = Offset(take<int64_t>(at));
       r.position = take<uint64_t>(at);

@@ -95,15 +95,15 @@ enum class JournalRecordType : uint8_t {
   truncate = 5,      // the log ends at `base_offset`, at `position` of segment `segment_base`
   log_start = 6,     // the log starts at `base_offset`
   erase = 7,         // the replica is gone; its id is dead
-  begin_bypass = 8,  // a bypass into this segment may be under way: the file's tail may be torn
+  begin_bypass = 8,  // a bypass to this place may be under way: from there on the file may be torn
 };
 
 struct JournalRecord {
   JournalRecordType type{};
   LogId log;
   Offset segment_base;              // append, bypass, begin_bypass, roll, truncate
-  uint64_t position = 0;            // append, bypass, truncate: byte position in that segment
-  Offset base_offset;               // append, bypass: of the first record; truncate, log_start: the offset
+  uint64_t position = 0;            // append, bypass, begin_bypass, truncate: byte position in that segment
+  Offset base_offset;               // appends: of the first record; truncate, log_start: the offset
   Offset last_offset;               // append, bypass
   LeaderEpoch epoch;                // append, bypass
   uint32_t data_bytes = 0;          // append, bypass

@@ -174,6 +174,7 @@ class StorageSimulation {
     };
     auto& node = process.host<StorageNode>(process, node_, derived_, random_.next(), settings_of);
     auto& clients = process.host<StorageClients>(run_, node);
+    expect_clean_ = std::exchange(clean_, false);
     stop_errors();
     run_.disk_may_fail = flipped_;
     if (draw(0.5)) {
@@ -395,10 +396,9 @@ class StorageSimulation {
     auto& data = node.data();
     if (data.was_clean()) {
       counters_.count("storage: clean start");
-    } else if (clean_) {
+    } else if (expect_clean_) {
       run_.violate("a clean stop was not recognised");
     }
-    clean_ = false;
     counters_.count("storage: records replayed", data.replay().records);
     counters_.count("storage: torn tail cut", data.journals().torn_tails());
     counters_.count("storage: corruption seen", data.journals().corruption().size());
@@ -431,6 +431,7 @@ class StorageSimulation {
   uint64_t lives_ = 0;
   uint64_t crashes_ = 0;
   bool clean_ = false;
+  bool expect_clean_ = false;
   bool flipped_ = false;
   bool stopped_last_ = false;
   bool over_ = false;
