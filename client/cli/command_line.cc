@@ -81,9 +81,7 @@ void add_topic(CLI::App& app, Line& line, Verb& chosen) {
       ->check(CLI::Range(1, 1'000'000));
   alter->add_option("-c,--setting", line.alter.configs, "a setting, key=value; may be repeated")
       ->allow_extra_args(false);
-  alter
-      ->add_option("-d,--unset", line.alter.removed,
-                   "a setting to return to its default; may be repeated")
+  alter->add_option("-d,--unset", line.alter.removed, "a setting to return to its default; may be repeated")
       ->allow_extra_args(false);
 
   CLI::App* remove =
@@ -211,8 +209,7 @@ int run_command_line(int argc, char** argv) {
   app.add_option("-o,--output", line.output,
                  "table, json or yaml; without it a table on a terminal, else plain lines")
       ->check(CLI::IsMember({"table", "json", "yaml"}));
-  app.add_option("--config", line.config_file,
-                 "a client's settings in Kafka's properties format");
+  app.add_option("--config", line.config_file, "a client's settings in Kafka's properties format");
   add_topic(app, line, chosen);
   add_records(app, line, chosen);
   add_cluster(app, chosen);
