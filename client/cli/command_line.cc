@@ -27,6 +27,8 @@ struct Line {
   std::string group;
   ConfigGet get;
   ConfigAlter change;
+  LogDump dump;
+  LogVerify verify;
 };
 
 using Verb = std::function<int(const GlobalOptions&)>;
@@ -125,6 +127,9 @@ void add_records(CLI::App& app, Line& line, Verb& chosen) {
       "-f,--format", line.produce.format,
       "how a line is read: %v value, %k key, %h headers (k=v,k=v), %p partition, %T timestamp");
 
+  produce->add_flag("-Z,--empty-is-null", line.produce.empty_is_null,
+                    "an empty key or value is sent as null");
+
   CLI::App* consume = add_verb(app, "consume", "print records; goes on until it has enough",
                                "tidemark consume orders --offset start --until-end -f '%p %o %k=%v\\n'",
                                chosen, [&](const GlobalOptions& g) { return cli::consume(g, line.consume); });
@@ -176,6 +181,20 @@ void add_config(CLI::App& app, Line& line, Verb& chosen) {
   unset->add_option("KEY", line.change.unset, "settings")->required();
 }
 
+void add_log(CLI::App& app, Line& line, Verb& chosen) {
+  CLI::App& log = *add_family(app, "log", "look into a data folder, offline");
+  CLI::App* dump =
+      add_verb(log, "dump", "what segments, indexes and journal files hold",
+               "tidemark log dump tidemark-data/orders-0/00000000000000000000.log --records -o json", chosen,
+               [&](const GlobalOptions& g) { return log_dump(g, line.dump); });
+  dump->add_option("FILE", line.dump.files, ".log, .index, .timeindex, .journal")->required();
+  dump->add_flag("--records", line.dump.records, "the records of each batch too");
+  CLI::App* verify = add_verb(log, "verify", "check every segment: checksums, offsets, epochs, indexes",
+                              "tidemark log verify tidemark-data", chosen,
+                              [&](const GlobalOptions& g) { return log_verify(g, line.verify); });
+  verify->add_option("DIR", line.verify.folder, "a data folder, or one partition's")->required();
+}
+
 Result<GlobalOptions> global_options(const Line& line) {
   GlobalOptions global;
   if (line.output == "table") global.format = OutputFormat::table;
@@ -214,6 +233,7 @@ int run_command_line(int argc, char** argv) {
   add_records(app, line, chosen);
   add_cluster(app, chosen);
   add_config(app, line, chosen);
+  add_log(app, line, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -53,6 +53,7 @@ struct Produce {
   std::string codec;  // empty: as configured
   std::string acks;
   std::string format = "%v\\n";
+  bool empty_is_null = false;
 };
 struct Consume {
   std::vector<std::string> topics;
@@ -76,6 +77,14 @@ struct ConfigAlter {
   std::vector<std::string> unset;  // key
 };
 
+struct LogDump {
+  std::vector<std::string> files;
+  bool records = false;
+};
+struct LogVerify {
+  std::string folder;
+};
+
 // All of them return the process's exit status.
 int topic_create(const GlobalOptions& global, const TopicCreate& command);
 int topic_list(const GlobalOptions& global, const TopicList& command);
@@ -88,6 +97,8 @@ int consume(const GlobalOptions& global, const Consume& command);
 int cluster_info(const GlobalOptions& global);
 int config_get(const GlobalOptions& global, const ConfigGet& command);
 int config_alter(const GlobalOptions& global, const ConfigAlter& command);
+int log_dump(const GlobalOptions& global, const LogDump& command);
+int log_verify(const GlobalOptions& global, const LogVerify& command);
 
 // The whole command.
 int run_command_line(int argc, char** argv);

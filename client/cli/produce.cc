@@ -23,6 +23,7 @@ struct Template {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<PartitionId> partition;
   RecordFormat format;
+  bool empty_is_null = false;
 };
 
 Result<Template> make_template(const Produce& command) {
@@ -36,6 +37,7 @@ Result<Template> make_template(const Produce& command) {
   if (command.partition >= 0) made.partition = PartitionId(command.partition);
   TRY_ASSIGN(made.format, RecordFormat::parse(command.format));
   TRY(made.format.check_readable());
+  made.empty_is_null = command.empty_is_null;
   return made;
 }
 
@@ -67,6 +69,8 @@ Result<client::OutgoingRecord> make_record(const Template& from, std::string_vie
   if (from.key) record.key = bytes_of(*from.key);
   if (fields.key) record.key = bytes_of(*fields.key);
   if (fields.value) record.value = bytes_of(*fields.value);
+  if (from.empty_is_null && record.key && record.key->empty()) record.key.reset();
+  if (from.empty_is_null && record.value && record.value->empty()) record.value.reset();
   for (const auto& [name, value] : from.headers) record.headers.push_back({name, bytes_of(value)});
   for (const auto& [name, value] : fields.headers) record.headers.push_back({name, bytes_of(value)});
   record.timestamp_ms = fields.timestamp_ms;

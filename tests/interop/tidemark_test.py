@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""Our own `tidemark` command, held to what every client must be able to do, and to what interfaces.md promises of it:
+data on stdout, everything else on stderr, exit status 0, 1 or 2."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+import broker as brokers
+import client_suite
+from client_suite import Record, record
+
+TIDEMARK = os.path.join(brokers.BIN, "tidemark")
+
+
+class Refused(Exception):
+    pass
+
+
+class Tidemark(client_suite.ClientSuite):
+    can_send_null_header = False  # a line has no room for one
+    transient_errors = (Refused,)
+
+    def run_command(self, *arguments, stdin=b"", seconds=60):
+        environment = dict(os.environ, TIDEMARK_BOOTSTRAP=self.broker.bootstrap)
+        return subprocess.run([TIDEMARK, *arguments], input=stdin, capture_output=True, timeout=seconds, check=False,
+                              env=environment)
+
+    def tidemark(self, *arguments, stdin=b""):
+        done = self.run_command(*arguments, stdin=stdin)
+        if done.returncode != 0:
+            raise Refused(f"{done.returncode}: {done.stderr.decode(errors='replace')}")
+        self.assertEqual(done.stderr, b"")
+        return done.stdout
+
+    def as_json(self, *arguments):
+        return json.loads(self.tidemark(*arguments, "-o", "json"))
+
+    def refused(self, status, *arguments, stdin=b""):
+        done = self.run_command(*arguments, stdin=stdin)
+        self.assertEqual(done.returncode, status, done)
+        self.assertEqual(done.stdout, b"")
+        return done.stderr.decode()
+
+    # --- the verbs of the suite --------------------------------------------------------------------------------
+    def create_topic(self, topic, partitions=1, configs=None):
+        settings = [word for name, value in (configs or {}).items() for word in ("-c", f"{name}={value}")]
+        created = self.as_json("topic", "create", topic, "-p", str(partitions), "-r", "1", *settings)
+        self.assertEqual([(entry["name"], entry["partitions"]) for entry in created], [(topic, partitions)])
+
+    def produce(self, topic, records, acks="all", codec="none", idempotent=False):
+        """One run for each set of headers, in order; the command says no offsets."""
+        before = {partition: self.watermarks(topic, partition)[1]
+                  for partition in {entry.partition or 0 for entry in records}}
+        with tempfile.NamedTemporaryFile("w", suffix=".properties") as config:
+            config.write(f"enable.idempotence={str(idempotent).lower()}\nmax.request.size=1100000\n")
+            config.flush()
+            runs = []
+            for entry in records:
+                if not runs or runs[-1][0] != entry.headers:
+                    runs.append((entry.headers, []))
+                runs[-1][1].append(entry)
+            for headers, entries in runs:
+                flags = [flag for name, value in headers for flag in ("-H", f"{name}={value.decode()}")]
+                lines = b"".join(b"%d\x01%d\x01%s\x01%s\n" % (entry.partition or 0, entry.timestamp or time.time() * 1000,
+                                                              entry.key or b"", entry.value or b"") for entry in entries)
+                self.tidemark("--config", config.name, "produce", topic, "--acks", acks, "-z", codec, "-Z", "-f",
+                              "%p\\x01%T\\x01%k\\x01%v\\n", *flags, stdin=lines)
+        offsets = []
+        for entry in records:
+            offsets.append(before[entry.partition or 0])
+            before[entry.partition or 0] += 1
+        return [None] * len(records) if acks == "0" else offsets
+
+    def consume(self, topic, partition, start, count):
+        output = self.tidemark("consume", topic, "-p", str(partition), "--offset", str(start), "-n", str(count),
+                               "--until-end", "-o", "json")
+        found = []
+        for line in output.decode().splitlines():
+            entry = json.loads(line)
+            headers = [(header["key"], header["value"].encode()) for header in entry["headers"]]
+            key, value = (entry[name] if entry[name] is None else entry[name].encode() for name in ("key", "value"))
+            found.append(Record(key, value, headers, entry["timestamp"], entry["offset"], entry["partition"]))
+        return found
+
+    def watermarks(self, topic, partition):
+        deadline = time.monotonic() + 20
+        while True:
+            described = self.as_json("topic", "describe", topic)[0]["partitions"][partition]
+            if described["end_offset"] is not None:  # it has a leader
+                return described["start_offset"], described["end_offset"]
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def offset_for_time(self, topic, partition, timestamp_ms):
+        line = self.tidemark("consume", topic, "-p", str(partition), "--offset", f"@{timestamp_ms}", "-n", "1",
+                             "--until-end", "-f", "%o")
+        return int(line) if line else None
+
+    # --- as only the command does it ----------------------------------------------------------------------------
+    def test_every_verb_has_help_with_an_example(self):
+        self.check_help([])
+
+    def check_help(self, words):
+        text = self.tidemark(*words, "--help").decode()
+        self.assertRegex(text, r"Usage: tidemark")
+        verbs = re.findall(r"^  ([a-z-]+)  +\S", text.partition("Subcommands:")[2], re.MULTILINE)
+        if not verbs:
+            self.assertIn("Example:\n  ", text, words)
+        for verb in verbs:
+            self.check_help([*words, verb])
+
+    def test_topics_from_creation_to_deletion(self):
+        topic = self.new_topic(partitions=2, configs={"retention.ms": "86400000"})
+        self.assertIn(topic, [entry["name"] for entry in self.as_json("topic", "list")])
+        self.watermarks(topic, 1)
+        described = self.as_json("topic", "describe", topic)[0]
+        self.assertEqual(described["configs"], {"retention.ms": "86400000"})
+        self.assertEqual([entry["partition"] for entry in described["partitions"]], [0, 1])
+        self.tidemark("topic", "alter", topic, "-p", "3", "-c", "max.message.bytes=2000", "-d", "retention.ms")
+        self.watermarks(topic, 0)
+        deadline = time.monotonic() + 20
+        while len(self.as_json("topic", "describe", topic)[0]["partitions"]) < 3:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.assertEqual(self.as_json("topic", "describe", topic)[0]["configs"], {"max.message.bytes": "2000"})
+        self.tidemark("topic", "delete", topic)
+        self.assertIn("UNKNOWN_TOPIC_OR_PARTITION", self.refused(1, "topic", "describe", topic))
+
+    def test_tables_and_plain_lines(self):
+        topic = self.new_topic(partitions=4)
+        lines = self.tidemark("topic", "list").decode().splitlines()  # not a terminal: no heading, tabs
+        self.assertIn([topic, "4", "1", "false"], [line.split("\t")[:1] + line.split("\t")[2:] for line in lines])
+        heading = self.tidemark("topic", "list", "-o", "table").decode().splitlines()[0]
+        self.assertEqual(heading.split("  ")[0], "NAME")
+        self.assertIn(f"- name: {topic}\n", self.tidemark("topic", "list", "-o", "yaml").decode())
+
+    def test_settings(self):
+        topic = self.new_topic()
+        self.tidemark("config", "set", "topic", topic, "retention.ms=60000", "segment.bytes=1048576")
+        found = {entry["name"]: entry for entry in self.as_json("config", "get", "topic", topic)}
+        self.assertEqual(found["retention.ms"]["value"], "60000")
+        self.assertEqual(found["segment.bytes"]["source"], "topic")
+        self.tidemark("config", "unset", "topic", topic, "retention.ms")
+        again = self.as_json("config", "get", "topic", topic, "retention.ms")
+        self.assertNotEqual(again[0]["source"], "topic")
+        self.assertGreater(len(self.as_json("config", "get", "topic", topic, "--all")), 20)
+        self.assertIn("INVALID_CONFIG", self.refused(1, "config", "set", "topic", topic, "retention.ms=often"))
+        self.refused(2, "config", "set", "topic", topic, "retention.ms")
+        self.refused(2, "config", "get", "planet", topic)
+
+    def test_trimming(self):
+        topic = self.new_topic()
+        self.produce(topic, [record(b"%d" % i) for i in range(100)])
+        self.await_end(topic, 0, 100)
+        trimmed = self.as_json("topic", "trim", topic, "--before", "40")
+        self.assertEqual(trimmed, [{"topic": topic, "partition": 0, "start_offset": 40}])
+        self.assertEqual(self.watermarks(topic, 0), (40, 100))
+        self.assertIn("OFFSET_OUT_OF_RANGE", self.refused(1, "topic", "trim", topic, "--before", "101"))
+        self.assertIn("OFFSET_OUT_OF_RANGE", self.refused(1, "consume", topic, "-p", "0", "--offset", "39", "-n", "1"))
+
+    def test_the_cluster(self):
+        info = self.as_json("cluster", "info")
+        self.assertTrue(info["cluster_id"])
+        self.assertIn(info["controller"], [entry["id"] for entry in info["brokers"]])
+
+    def test_the_last_records(self):
+        topic = self.new_topic()
+        self.produce(topic, [record(b"%d" % i) for i in range(20)])
+        self.assertEqual(self.tidemark("consume", topic, "--offset", "-3", "-e"), b"17\n18\n19\n")
+        self.assertEqual(self.tidemark("consume", topic, "--offset", "end", "-e"), b"")
+        self.assertEqual(self.tidemark("consume", topic, "-n", "2", "-f", "%t-%p %o %v;").decode(),
+                         f"{topic}-0 0 0;{topic}-0 1 1;")
+
+    def test_following_a_topic(self):
+        topic = self.new_topic()
+        self.watermarks(topic, 0)
+        reader = subprocess.Popen([TIDEMARK, "-b", self.broker.bootstrap, "consume", topic, "-n", "2"],
+                                  stdout=subprocess.PIPE)
+        self.tidemark("produce", topic, stdin=b"first\n")
+        self.assertEqual(reader.stdout.readline(), b"first\n")  # shown as it comes
+        self.tidemark("produce", topic, stdin=b"second")        # a last line without its end
+        self.assertEqual(reader.communicate(timeout=30)[0], b"second\n")
+        self.assertEqual(reader.returncode, 0)
+
+    def test_refusals_have_names_and_statuses(self):
+        topic = self.new_topic()
+        self.assertIn("TOPIC_ALREADY_EXISTS", self.refused(1, "topic", "create", topic))
+        self.assertIn("INVALID_TOPIC_EXCEPTION", self.refused(1, "topic", "create", "not/a/name"))
+        self.assertIn("UNKNOWN_TOPIC_OR_PARTITION", self.refused(1, "topic", "delete", "no-such-topic"))
+        self.assertIn("UNKNOWN_TOPIC_OR_PARTITION", self.refused(1, "produce", topic, "-p", "7", stdin=b"x\n"))
+        self.assertIn("cannot connect", self.refused(1, "-b", "127.0.0.1:1", "topic", "list"))
+        self.refused(2)
+        self.refused(2, "topic", "frobnicate")
+        self.refused(2, "topic", "create")
+        self.refused(2, "-b", "nonsense", "topic", "list")
+        self.refused(2, "produce", topic, "-f", "%q", stdin=b"x\n")
+        self.refused(2, "produce", topic, "-f", "%k:%v", stdin=b"no colon\n")
+        self.refused(2, "consume", topic, "--offset", "yesterday")
+        self.assertIn("group", self.refused(2, "consume", topic, "-g", "readers"))
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("bootstrap.server=x:1\n")
+            config.flush()
+            self.assertIn("bootstrap.servers", self.refused(2, "--config", config.name, "topic", "list"))
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("security.protocol=SSL\n")
+            config.flush()
+            self.assertIn("SSL is not supported", self.refused(2, "--config", config.name, "topic", "list"))
+
+    def test_a_record_that_is_too_large(self):
+        topic = self.new_topic(configs={"max.message.bytes": "10000"})
+        done = self.run_command("produce", topic, stdin=b"x" * 20_000)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"MESSAGE_TOO_LARGE", done.stderr)
+
+    def test_looking_into_the_log_files(self):
+        topic = self.new_topic()
+        sent = [b"value %d" % i for i in range(50)]
+        self.produce(topic, [record(value, key=b"k") for value in sent], codec="gzip")
+        self.await_end(topic, 0, 50)
+        self.stored(topic, 0, 50)  # waits for the files, or skips
+        folder = os.path.join(self.broker.data_dir, f"{topic}-0")
+        verified = self.as_json("log", "verify", folder)
+        self.assertEqual([(entry["status"], entry["records"]) for entry in verified], [("ok", 50)])
+        segment = os.path.join(folder, "0" * 20 + ".log")
+        dumped = self.as_json("log", "dump", "--records", segment)[0]
+        self.assertEqual({batch["codec"] for batch in dumped["batches"]}, {"gzip"})
+        values = [entry["value"].encode() for batch in dumped["batches"] for entry in batch["content"]]
+        self.assertEqual(values, sent)
+        with tempfile.TemporaryDirectory() as copy:
+            with open(segment, "rb") as file:
+                data = bytearray(file.read()[:sum(batch["bytes"] for batch in dumped["batches"])])
+            data[-1] ^= 1
+            with open(os.path.join(copy, os.path.basename(segment)), "wb") as file:
+                file.write(data)
+            done = self.run_command("log", "verify", copy, "-o", "json")
+            self.assertEqual(done.returncode, 1, done)
+            self.assertEqual(json.loads(done.stdout)[0]["status"], "damaged")
+        self.refused(2, "log", "verify", "/no/such/folder")
+        self.refused(2, "log", "dump", __file__)
+
+    def test_it_starts_in_20_ms(self):
+        best = float("inf")
+        for _ in range(20):
+            began = time.monotonic()
+            self.tidemark("--version")
+            best = min(best, time.monotonic() - began)
+        self.assertLess(best, 0.020)
+
+
+if __name__ == "__main__":
+    client_suite.main(__name__)

@@ -1,0 +1,213 @@
+#include "tests/unit/client/fake_broker.h"
+
+#include "protocol/batch/batch_iterator.h"
+#include "protocol/frame.h"
+#include "protocol/messages/api_versions_response.h"
+#include "protocol/messages/fetch_request.h"
+#include "protocol/messages/fetch_response.h"
+#include "protocol/messages/init_producer_id_response.h"
+#include "protocol/messages/metadata_request.h"
+#include "protocol/messages/metadata_response.h"
+#include "protocol/messages/produce_request.h"
+#include "protocol/messages/produce_response.h"
+
+namespace tidemark::client::testing {
+namespace {
+
+using protocol::ApiKey;
+using runtime::Task;
+
+const Uuid kTopicId = Uuid::from_halves(11, 12);
+
+template <class Response>
+std::vector<std::byte> frame_of(int32_t correlation_id, const Response& response, int16_t version) {
+  auto encoded = protocol::encode_response_frame(correlation_id, response, version);
+  INVARIANT(encoded.has_value(), "{}", encoded.error().to_string());
+  return encoded->flatten();
+}
+
+std::string text_of(const protocol::NullableBytes& bytes) {
+  return bytes ? std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()) : "";
+}
+
+}  // namespace
+
+FakeBroker::FakeBroker(simulation::SimNetwork& network, simulation::VirtualScheduler& loop,
+                       int32_t partitions)
+    : listener_(network.listen({"broker", 9092}, loop)) {
+  for (int32_t i = 0; i < partitions; ++i) logs_[i];
+  scope_.spawn(accept_all());
+}
+
+Task<void> FakeBroker::accept_all() {
+  for (;;) {
+    Task<Result<std::unique_ptr<runtime::Stream>>> accepting = listener_->accept();
+    auto stream = co_await accepting;
+    if (!stream) co_return;
+    scope_.spawn(serve(std::move(*stream)));
+  }
+}
+
+Task<bool> FakeBroker::fill(runtime::Stream& stream, std::span<std::byte> out) {
+  while (!out.empty()) {
+    Task<Result<size_t>> reading = stream.read_some(out);
+    const Result<size_t> got = co_await reading;
+    if (!got || *got == 0) co_return false;
+    out = out.subspan(*got);
+  }
+  co_return true;
+}
+
+Task<void> FakeBroker::serve(std::unique_ptr<runtime::Stream> stream) {
+  for (;;) {
+    std::array<std::byte, 4> length{};
+    Task<bool> reading_length = fill(*stream, length);
+    const bool has_length = co_await reading_length;
+    if (!has_length) co_return;
+    protocol::Decoder in(length);
+    std::vector<std::byte> frame(static_cast<size_t>(in.read_int32()));
+    Task<bool> reading = fill(*stream, frame);
+    const bool whole = co_await reading;
+    if (!whole) co_return;
+    const std::vector<std::byte> response = answer(frame);
+    if (response.empty()) {
+      stream->close();
+      co_return;
+    }
+    const std::span<const std::byte> part(response);
+    Task<Result<void>> writing = stream->write(std::span(&part, 1));
+    const Result<void> written = co_await writing;
+    if (!written) co_return;
+  }
+}
+
+ErrorCode FakeBroker::append(Log& log, std::span<const std::byte> records, int64_t& base) {
+  protocol::BatchIterator batches(records);
+  const auto batch = batches.next();
+  if (!batch || !*batch || !protocol::batch_crc_holds((*batch)->bytes)) return ErrorCode::CORRUPT_MESSAGE;
+  const protocol::BatchHeader& header = (*batch)->header;
+  if (header.is_idempotent()) {
+    const auto found = log.last.find(header.producer_id.value);
+    const bool fresh = found == log.last.end() || found->second.first < header.producer_epoch.value;
+    if (!fresh && header.base_sequence <= found->second.second) return ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
+    if (header.base_sequence != (fresh ? 0 : found->second.second + 1))
+      return ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+    log.last[header.producer_id.value] = {header.producer_epoch.value, header.last_sequence()};
+  }
+  const size_t at = log.bytes.size();
+  log.bytes.insert(log.bytes.end(), (*batch)->bytes.begin(), (*batch)->bytes.end());
+  protocol::set_base_offset(std::span(log.bytes).subspan(at), Offset(log.end));
+  base = log.end;
+  log.end += header.record_count;
+  return ErrorCode::NONE;
+}
+
+std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
+  protocol::Decoder in(frame);
+  const auto header = protocol::decode_request_header(in);
+  if (!header) return {};
+  const int16_t version = header->request_api_version;
+  const int32_t id = header->correlation_id;
+  ++requests[header->request_api_key];
+  versions[header->request_api_key] = version;
+  switch (ApiKey(header->request_api_key)) {
+    case ApiKey::ApiVersions: {
+      protocol::ApiVersionsResponse response;
+      for (const auto& [key, min, max] :
+           {std::tuple{0, 3, 13}, {1, 4, 17}, {3, 0, 13}, {18, 0, 4}, {22, 0, 5}}) {
+        auto& api = response.api_keys.emplace_back();
+        api.api_key = static_cast<int16_t>(key);
+        api.min_version = static_cast<int16_t>(min);
+        api.max_version = key == 18 ? newest_api_versions : static_cast<int16_t>(max);
+      }
+      const bool refused = version > newest_api_versions;
+      if (refused) response.error_code = static_cast<int16_t>(ErrorCode::UNSUPPORTED_VERSION);
+      return frame_of(id, response, refused ? int16_t{0} : version);
+    }
+    case ApiKey::Metadata: {
+      protocol::MetadataResponse response;
+      auto& node = response.brokers.emplace_back();
+      node.node_id = 1;
+      node.host = "broker";
+      node.port = 9092;
+      auto& topic = response.topics.emplace_back();
+      topic.name = "tide";
+      topic.topic_id = kTopicId;
+      for (const auto& [index, log] : logs_) {
+        auto& partition = topic.partitions.emplace_back();
+        partition.partition_index = index;
+        partition.leader_id = 1;
+        partition.leader_epoch = 0;
+      }
+      return frame_of(id, response, version);
+    }
+    case ApiKey::InitProducerId: {
+      protocol::InitProducerIdResponse response;
+      response.producer_id = 1000 + requests[header->request_api_key];
+      return frame_of(id, response, version);
+    }
+    case ApiKey::Produce: {
+      const auto request = protocol::ProduceRequest::decode(in, version);
+      if (!request) return {};
+      protocol::ProduceResponse response;
+      const bool refuse = answers_not_leader > 0 && answers_not_leader-- > 0;
+      for (const auto& topic : request->topic_data) {
+        auto& answered = response.responses.emplace_back();
+        answered.name = topic.name;
+        answered.topic_id = topic.topic_id;
+        for (const auto& data : topic.partition_data) {
+          auto& partition = answered.partition_responses.emplace_back();
+          partition.index = data.index;
+          const ErrorCode code = refuse
+                                     ? ErrorCode::NOT_LEADER_OR_FOLLOWER
+                                     : append(logs_[data.index], data.records.bytes(), partition.base_offset);
+          partition.error_code = static_cast<int16_t>(code);
+        }
+      }
+      if (drops_answers > 0 && drops_answers-- > 0) return {};
+      return frame_of(id, response, version);
+    }
+    case ApiKey::Fetch: {
+      const auto request = protocol::FetchRequest::decode(in, version);
+      if (!request) return {};
+      protocol::FetchResponse response;
+      for (const auto& topic : request->topics) {
+        auto& answered = response.responses.emplace_back();
+        answered.topic = topic.topic;
+        answered.topic_id = topic.topic_id;
+        for (const auto& wanted : topic.partitions) {
+          const Log& log = logs_[wanted.partition];
+          auto& partition = answered.partitions.emplace_back();
+          partition.partition_index = wanted.partition;
+          partition.high_watermark = log.end;
+          if (wanted.fetch_offset > log.end)
+            partition.error_code = static_cast<int16_t>(ErrorCode::OFFSET_OUT_OF_RANGE);
+          protocol::BatchIterator batches(log.bytes);
+          std::span<const std::byte> rest = log.bytes;
+          for (auto batch = batches.next(); batch && *batch; batch = batches.next()) {
+            if ((*batch)->header.last_offset().value >= wanted.fetch_offset) break;
+            rest = std::span(log.bytes).subspan(batches.whole_bytes());
+          }
+          partition.records = protocol::Records(rest);
+        }
+      }
+      return frame_of(id, response, version);
+    }
+    default: return {};
+  }
+}
+
+std::vector<FakeBroker::Record> FakeBroker::records(int32_t partition) const {
+  std::vector<Record> all;
+  protocol::BatchIterator batches(logs_.at(partition).bytes);
+  for (auto batch = batches.next(); batch && *batch; batch = batches.next()) {
+    const auto open = protocol::OpenBatch::open(**batch);
+    INVARIANT(open.has_value(), "{}", open.error().to_string());
+    protocol::RecordIterator records = open->records();
+    for (auto record = records.next(); record && *record; record = records.next())
+      all.push_back({text_of((*record)->key), text_of((*record)->value)});
+  }
+  return all;
+}
+
+}  // namespace tidemark::client::testing

@@ -1,0 +1,186 @@
+// Producer and Consumer, shells included, on the simulated network under virtual time.
+#include <catch2/catch.hpp>
+
+#include "client/core/consumer.h"
+#include "client/core/producer.h"
+#include "tests/unit/client/fake_broker.h"
+
+using namespace tidemark;
+using namespace tidemark::client;
+using namespace tidemark::client::testing;
+using namespace std::chrono_literals;
+using runtime::Task;
+
+namespace {
+
+ClusterOptions cluster_options() {
+  ClusterOptions options;
+  options.bootstrap = {{"nobody", 1}, {"broker", 9092}};
+  options.connection.request_timeout_ms = 5'000;
+  options.connection.connect_timeout_ms = 2'000;
+  return options;
+}
+
+struct World {
+  explicit World(uint64_t seed, int32_t partitions = 1)
+      : time(seed),
+        network(time, seed, counters),
+        broker_loop(time),
+        client_loop(time),
+        broker(network, broker_loop, partitions),
+        random(seed),
+        connector(network.connector("client", client_loop)),
+        cluster(client_loop, *connector, random, cluster_options()) {}
+
+  // Runs the world until the task has ended, for ten virtual minutes at most.
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> value;
+    runtime::TaskScope scope;
+    auto body = [](Task<T> t, std::optional<T>& out) -> Task<void> { out.emplace(co_await t); };
+    scope.spawn(body(std::move(task), value));
+    const runtime::MonoTime end = time.mono() + 600s;
+    while (!value && time.mono() < end && time.step()) {
+    }
+    REQUIRE(value);
+    return std::move(*value);
+  }
+
+  simulation::VirtualTime time;
+  simulation::FaultCounters counters;
+  simulation::SimNetwork network;
+  simulation::VirtualScheduler broker_loop;
+  simulation::VirtualScheduler client_loop;
+  FakeBroker broker;
+  runtime::SeededRandom random;
+  std::unique_ptr<runtime::Connector> connector;
+  Cluster cluster;
+};
+
+struct Report {
+  uint64_t delivered = 0;
+  uint64_t failed = 0;
+  uint64_t unsure = 0;
+};
+
+Task<Report> produce(World& world, int count, ProducerOptions options) {
+  Report report;
+  Producer producer(world.cluster, options, [&](const Delivery& delivery) {
+    uint64_t& counter = delivery.base_offset                                ? report.delivered
+                        : delivery.base_offset.error().possibly_persisted() ? report.unsure
+                                                                            : report.failed;
+    counter += delivery.records.size();
+  });
+  for (int i = 0; i < count; ++i) {
+    const std::string value = std::to_string(i);
+    OutgoingRecord record;
+    record.topic = "tide";
+    record.partition = PartitionId(0);
+    record.value = std::as_bytes(std::span(value));
+    Task<Result<RecordNumber>> sending = producer.send(record);
+    const Result<RecordNumber> sent = co_await sending;
+    if (!sent) ++report.failed;
+    if (i % 10 == 9) {
+      Task<void> pause = runtime::sleep_for(world.client_loop, 5ms);
+      co_await pause;
+    }
+  }
+  Task<void> flushing = producer.flush();
+  co_await flushing;
+  co_return report;
+}
+
+Task<std::vector<std::string>> consume(World& world, Offset from, size_t count) {
+  Consumer consumer(world.cluster, {});
+  consumer.assign({"tide", PartitionId(0)}, from);
+  std::vector<std::string> values;
+  while (values.size() < count) {
+    auto polling = consumer.poll(runtime::kNever);
+    auto polled = co_await polling;
+    if (!polled) {
+      values.push_back(std::string(error_name(polled.error().code())));
+      co_return values;
+    }
+    for (auto record = (*polled)->next(); record && *record; record = (*polled)->next())
+      values.emplace_back(reinterpret_cast<const char*>((*record)->value->data()), (*record)->value->size());
+  }
+  co_return values;
+}
+
+void check_all_in_order(const World& world, int count) {
+  const auto records = world.broker.records(0);
+  REQUIRE(records.size() == static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) REQUIRE(records[static_cast<size_t>(i)].value == std::to_string(i));
+}
+
+}  // namespace
+
+TEST_CASE("what is produced is read back, over a bootstrap address that nobody answers at") {
+  World world(1);
+  const Report report = world.run(produce(world, 100, {}));
+  CHECK(report.delivered == 100);
+  check_all_in_order(world, 100);
+  const auto values = world.run(consume(world, Offset(40), 60));
+  REQUIRE(values.size() == 60);
+  CHECK(values.front() == "40");
+  CHECK(values.back() == "99");
+  CHECK(world.broker.versions[0] == 13);
+  CHECK(world.broker.versions[1] == 17);
+  CHECK(world.broker.requests[22] == 1);
+}
+
+TEST_CASE("a broker with an old ApiVersions is spoken to all the same") {
+  World world(2);
+  world.broker.newest_api_versions = 0;
+  CHECK(world.run(produce(world, 5, {})).delivered == 5);
+  CHECK(world.broker.requests[18] >= 2);
+  CHECK(world.broker.versions[18] == 0);
+}
+
+TEST_CASE("a leader that denies it is asked for again") {
+  World world(3);
+  world.broker.answers_not_leader = 3;
+  CHECK(world.run(produce(world, 50, {})).delivered == 50);
+  check_all_in_order(world, 50);
+  CHECK(world.broker.requests[3] >= 2);
+}
+
+TEST_CASE("an answer that is lost makes no duplicate of an idempotent producer's record") {
+  World world(4);
+  world.broker.drops_answers = 4;
+  CHECK(world.run(produce(world, 100, {})).delivered == 100);
+  check_all_in_order(world, 100);
+}
+
+TEST_CASE("connections that break at every turn lose nothing and repeat nothing") {
+  for (uint64_t seed = 10; seed < 30; ++seed) {
+    World world(seed);
+    world.network.faults.resets = 0.02;
+    world.network.faults.silences = 0.005;
+    world.network.faults.stalls = 0.01;
+    const Report report = world.run(produce(world, 300, {}));
+    INFO("seed " << seed);
+    CHECK(report.delivered == 300);
+    check_all_in_order(world, 300);
+    world.network.faults.resets = 0;
+    world.network.faults.silences = 0;
+    CHECK(world.run(consume(world, Offset(0), 300)).size() == 300);
+  }
+}
+
+TEST_CASE("without acknowledgements everything that was written counts as delivered") {
+  World world(5);
+  ProducerOptions options;
+  options.acks = Acks::none;
+  // The fake broker answers produce requests whatever they ask: an answer that nobody waits for ends the
+  // connection, as it would at a real client.
+  CHECK(world.run(produce(world, 5, options)).delivered == 5);
+  CHECK(world.broker.requests[22] == 0);
+}
+
+TEST_CASE("an offset beyond the end is an error that names it") {
+  World world(6);
+  CHECK(world.run(produce(world, 3, {})).delivered == 3);
+  const auto values = world.run(consume(world, Offset(99), 1));
+  CHECK(values == std::vector<std::string>{"OFFSET_OUT_OF_RANGE"});
+}
