@@ -241,7 +241,7 @@ TEST_CASE("what has no leader is named, and what does not fit is refused") {
   options.buffer_bytes = 1500;
   options.linger_ms = 0;
   Accumulator records(options);
-  const std::string body(900, 'x');
+  const std::string body(800, 'x');
   const std::string too_large(1000, 'x');
   CHECK(records.append(record_of(too_large), 0, kStart).error().code() == ErrorCode::MESSAGE_TOO_LARGE);
   REQUIRE(records.append(record_of(body), 0, kStart));
