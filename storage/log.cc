@@ -263,6 +263,7 @@ void Log::written(Offset base) {
   TailEntry* entry = tail_entry(base);
   if (entry == nullptr || entry->base != base || entry->written) return;  // truncated meanwhile
   entry->written = true;
+  entry->batch.owner->release_charge();  // from here on the tail cache's own bound pays for it
   unsynced_segments_.insert(entry->segment_base);
   store_.unwritten_bytes_ -= entry->batch.size();
   for (TailEntry* next = tail_entry(written_); next != nullptr && next->written; next = tail_entry(written_))
