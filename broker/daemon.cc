@@ -31,12 +31,14 @@ constexpr auto kDrainTime = std::chrono::seconds(10);
 constexpr uint64_t kWantedOpenFiles = 100'000;
 constexpr size_t kMaxShards = 64;
 
-// Blocks the calling thread until a task on `loop` has its value.
+// A task on another thread's loop, and the calling thread until it has its value.
 template <class T>
 class Waited {
  public:
-  T run(runtime::Scheduler& loop, runtime::TaskScope& scope, std::function<Task<T>()> make) {
+  void start(runtime::Scheduler& loop, runtime::TaskScope& scope, std::function<Task<T>()> make) {
     loop.post([this, &scope, make] { scope.spawn(finish(make())); });
+  }
+  T wait() {
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return value_.has_value(); });
     return std::move(*value_);
@@ -57,7 +59,8 @@ class Waited {
 template <class T>
 T wait_for(runtime::Scheduler& loop, runtime::TaskScope& scope, std::function<Task<T>()> make) {
   Waited<T> waited;
-  return waited.run(loop, scope, std::move(make));
+  waited.start(loop, scope, std::move(make));
+  return waited.wait();
 }
 
 ServerOptions server_options(const config::BrokerConfig& c) {
@@ -124,10 +127,13 @@ class Daemon {
   Result<void> stop() {
     const runtime::MonoTime deadline = clock_.mono() + kDrainTime;
     threads_[0]->scheduler().post([this] { readiness_.set_waiting_for("stopping"); });
+    // All at once: while one shard drains, the others must not take new requests.
+    std::vector<Waited<bool>> drained(servers_.size());
     for (size_t i = 0; i < servers_.size(); ++i) {
-      wait_for<bool>(threads_[i]->scheduler(), node_->shards()[i]->tasks(),
-                     [this, i, deadline] { return drain(*servers_[i], deadline); });
+      drained[i].start(threads_[i]->scheduler(), node_->shards()[i]->tasks(),
+                       [this, i, deadline] { return drain(*servers_[i], deadline); });
     }
+    for (auto& one : drained) one.wait();
     runtime::Scheduler& loop = threads_[0]->scheduler();
     return wait_for<Result<void>>(loop, scope_, [this] { return node_->stop(); });
   }
@@ -170,6 +176,16 @@ class Daemon {
     http_address_ = fmt::format("{}:{}", bound[0]->local().host, bound[0]->local().port);
     metrics_.gauge("tidemark_connections", "Open Kafka connections",
                    [this] { return static_cast<double>(limits_.total()); });
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      const MetricLabels labels{{"shard", std::to_string(i)}};
+      ShardThread* const thread = threads_[i].get();
+      metrics_.counter_of(
+          "tidemark_loop_stalls_total", "Times that a shard's loop came to its timers over 50 ms late",
+          [thread] { return static_cast<double>(thread->stalls()); }, labels);
+      metrics_.gauge(
+          "tidemark_loop_longest_stall_seconds", "The longest such delay since the last scrape",
+          [thread] { return std::chrono::duration<double>(thread->take_longest_stall()).count(); }, labels);
+    }
     http_ = std::make_unique<HttpServer>(*first);
     add_health_routes(*http_, metrics_, readiness_);
     auto held = std::make_shared<std::unique_ptr<runtime::Listener>>(std::move(bound[0]));
@@ -202,6 +218,10 @@ class Daemon {
   void serve() {
     const auto memory = static_cast<uint64_t>(config_.broker.memory_limit);
     memory_ = std::make_unique<RequestMemory>(memory / 2, threads_.size());
+    metrics_.gauge("tidemark_request_memory_bytes", "Memory that requests hold",
+                   [this] { return static_cast<double>(memory_->used()); });
+    metrics_.gauge("tidemark_request_memory_limit_bytes", "Memory that requests may hold",
+                   [this] { return static_cast<double>(memory_->limit()); });
     const ShardServer::Shared shared{*memory_, limits_, log_, server_metrics_};
     for (size_t i = 0; i < threads_.size(); ++i) {
       servers_.push_back(std::make_unique<ShardServer>(i, threads_[i]->scheduler(), node_->handler(i), shared,
