@@ -29,7 +29,7 @@ class Replayer {
       } else if (journals_.dead().contains(state->log) && planted_ != Planted::dead_log_replayed) {
         TRY(bury(entry.name, state->log));
       } else {
-        result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
+        result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, false};
       }
     }
     return {};
@@ -38,7 +38,11 @@ class Replayer {
   Result<void> apply(const JournalRecord& record) {
     LogId id = record.log;
     if (journals_.dead().contains(id)) {
-      if (planted_ != Planted::dead_log_replayed || record.type == JournalRecordType::erase) return {};
+      if (planted_ != Planted::dead_log_replayed || record.type == JournalRecordType::erase) {
+        // Its folder may be there with a state that never reached the disk.
+        if (record.type == JournalRecordType::create) TRY(bury_unidentified(record));
+        return {};
+      }
     }
     ++result.records;
     if (record.type == JournalRecordType::create) return create(record);
@@ -49,31 +53,32 @@ class Replayer {
     }
     ReplayedLog& log = it->second;
     log.changed = true;
+    Extent& extent = extents_[id];
     switch (record.type) {
-      case JournalRecordType::append: return append(log, record);
+      case JournalRecordType::append: return append(log, extent, record);
+      case JournalRecordType::begin_bypass:
+        extent.rewind(record);
+        extent.bypassing[record.base_offset] = {record.segment_base, record.position};
+        extent.ends[record.segment_base] = record.position;
+        log.end = record.base_offset;
+        return {};
       case JournalRecordType::bypass: {
         // It stands behind the appends that did not wait for it: it never takes the end back.
-        log.bypassing.erase(record.base_offset);
+        extent.bypassing.erase(record.base_offset);
+        uint64_t& end = extent.ends[record.segment_base];
+        end = std::max(end, record.position + record.data_bytes);
         log.end = std::max(log.end, record.last_offset + 1);
-        auto& end = ends_[id];
-        end = std::max(end, {record.segment_base, record.position + record.data_bytes});
         return {};
       }
-      case JournalRecordType::begin_bypass:
-        appends_from(log, record);
-        log.bypassing.insert(record.base_offset);
-        log.end = record.base_offset;
-        ends_[id] = {record.segment_base, record.position};
-        return {};
       case JournalRecordType::roll: {
-        TRY_ASSIGN(const auto file, open(log, record.segment_base));
-        ends_[id] = {record.segment_base, 0};
+        JournalRecord place = record;
+        place.base_offset = record.segment_base;
+        extent.rewind(place);
+        extent.ends[record.segment_base] = 0;
         log.end = record.segment_base;
-        log.touched.insert(record.segment_base);
-        (void)file;
         return {};
       }
-      case JournalRecordType::truncate: return truncate(log, record);
+      case JournalRecordType::truncate: return truncate(log, extent, record);
       case JournalRecordType::log_start:
         log.state.log_start = std::max(log.state.log_start, record.base_offset);
         return {};
@@ -88,20 +93,28 @@ class Replayer {
     for (auto& [id, log] : result.logs) {
       if (!log.changed) continue;
       TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
-      const auto it = ends_.find(id);
-      if (it == ends_.end()) continue;
-      // Appends behind a bypass that was never finished count for nothing.
-      if (!log.bypassing.empty()) log.end = std::min(log.end, *log.bypassing.begin());
-      const auto [base, end] = it->second;
-      TRY_ASSIGN(const auto file, open(log, base));
-      TRY_ASSIGN(const uint64_t size, file->size());
-      if (size > end) {
-        if (log.bypassing.empty()) TRY(file->truncate(end));
-      } else if (size < end) {
-        log.damage = Error::corruption(
-            fmt::format("{}: segment {} ends at byte {} instead of {}", log.folder_name, base, size, end));
+      Extent& extent = extents_[id];
+      if (!extent.bypassing.empty()) {
+        // What stands behind a bypass that was never finished was never answered for.
+        const auto [offset, place] = *extent.bypassing.begin();
+        JournalRecord cut;
+        cut.segment_base = place.first;
+        cut.base_offset = offset;
+        extent.rewind(cut);
+        extent.ends[place.first] = place.second;
+        log.end = offset;
       }
-      log.touched.insert(base);
+      for (const Offset base : extent.stale) TRY(remove_segment(log, base));
+      for (const auto& [base, end] : extent.ends) {
+        TRY_ASSIGN(const auto file, open(log, base));
+        TRY_ASSIGN(const uint64_t size, file->size());
+        if (size > end) TRY(file->truncate(end));
+        if (size < end && !log.damage) {
+          log.damage = Error::corruption(
+              fmt::format("{}: segment {} ends at byte {} instead of {}", log.folder_name, base, size, end));
+        }
+        log.touched.insert(base);
+      }
     }
     return {};
   }
@@ -109,6 +122,23 @@ class Replayer {
   JournalReplay result;
 
  private:
+  // What the records say of one log's segments. Files are cut to it only at the end: a cut in between would
+  // take what a bypass has put there since.
+  struct Extent {
+    std::map<Offset, uint64_t> ends;                          // of each segment that a record speaks of
+    std::set<Offset> stale;                                   // segments that the log has given up since
+    std::map<Offset, std::pair<Offset, uint64_t>> bypassing;  // begun and not finished: segment, position
+
+    // The log goes on at this record's place, which may be before where it was: a truncation, or a restart
+    // that found less than was journaled.
+    void rewind(const JournalRecord& record) {
+      for (auto it = ends.upper_bound(record.segment_base); it != ends.end(); it = ends.erase(it))
+        stale.insert(it->first);
+      stale.erase(record.segment_base);
+      bypassing.erase(bypassing.lower_bound(record.base_offset), bypassing.end());
+    }
+  };
+
   std::string path(const std::string& folder_name) const { return data_folder_ + "/" + folder_name; }
 
   Result<std::shared_ptr<File>> open(const ReplayedLog& log, Offset base) {
@@ -150,23 +180,23 @@ class Replayer {
         PartitionState{record.log, record.topic_id, record.partition, record.journaled, Offset(0), Offset(0)};
     log.end = Offset(0);
     log.changed = true;
+    extents_[record.log].ends[Offset(0)] = 0;
     TRY(files_.create_dir(path(name)));
     TRY(write_partition_state(files_, path(name), log.state, false));
     result.logs[record.log] = std::move(log);
     return {};
   }
 
-  // An append to where the log has been before: a restart cut it there.
-  static void appends_from(ReplayedLog& log, const JournalRecord& record) {
-    log.bypassing.erase(log.bypassing.lower_bound(record.base_offset), log.bypassing.end());
+  Result<void> bury_unidentified(const JournalRecord& record) {
+    const std::string name(record.folder);
+    if (std::erase(result.unidentified, name) == 0) return {};
+    return bury(name, record.log);
   }
 
-  Result<void> append(ReplayedLog& log, const JournalRecord& record) {
-    appends_from(log, record);
-    if (record.last_offset < log.state.log_start) {
-      log.end = std::max(log.end, record.last_offset + 1);
-      return {};
-    }
+  Result<void> append(ReplayedLog& log, Extent& extent, const JournalRecord& record) {
+    extent.rewind(record);
+    extent.ends[record.segment_base] = record.position + record.data.size();
+    log.end = record.last_offset + 1;
     TRY_ASSIGN(const auto file, open(log, record.segment_base));
     // After a killed process the page cache mostly holds the same bytes already: comparing is cheaper than
     // writing.
@@ -176,29 +206,26 @@ class Replayer {
       TRY(file->write(record.position, record.data));
       result.rewritten_bytes += record.data.size();
     }
-    log.touched.insert(record.segment_base);
-    log.end = record.last_offset + 1;
-    ends_[record.log] = {record.segment_base, record.position + record.data.size()};
     return {};
   }
 
-  Result<void> truncate(ReplayedLog& log, const JournalRecord& record) {
+  Result<void> truncate(ReplayedLog& log, Extent& extent, const JournalRecord& record) {
     TRY_ASSIGN(const auto entries, files_.list(path(log.folder_name)));
     for (const DirEntry& entry : entries) {
       const auto base = parse_segment_name(entry.name);
-      if (!base || *base <= record.segment_base) continue;
-      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-        TRY(files_.remove(segment_path(path(log.folder_name), *base, suffix)));
-      log.touched.erase(*base);
+      if (base && *base > record.segment_base) extent.stale.insert(*base);
     }
-    open_path_.clear();
-    TRY_ASSIGN(const auto file, open(log, record.segment_base));
-    TRY_ASSIGN(const uint64_t size, file->size());
-    if (size > record.position) TRY(file->truncate(record.position));
-    log.touched.insert(record.segment_base);
+    extent.rewind(record);
+    extent.ends[record.segment_base] = record.position;
     log.end = record.base_offset;
     log.state.log_start = std::min(log.state.log_start, record.base_offset);
-    ends_[record.log] = {record.segment_base, record.position};
+    return {};
+  }
+
+  Result<void> remove_segment(const ReplayedLog& log, Offset base) {
+    open_path_.clear();
+    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+      TRY(files_.remove(segment_path(path(log.folder_name), base, suffix)));
     return {};
   }
 
@@ -206,7 +233,7 @@ class Replayer {
   const std::string& data_folder_;
   JournalRecovery& journals_;
   const Planted planted_;
-  std::map<LogId, std::pair<Offset, uint64_t>> ends_;  // segment and byte where each log ends
+  std::map<LogId, Extent> extents_;
   std::string open_path_;
   std::shared_ptr<File> open_file_;
   std::vector<std::byte> existing_;

@@ -17,8 +17,7 @@ namespace tidemark::storage {
 struct ReplayedLog {
   std::string folder_name;
   PartitionState state;
-  Offset end = kNoOffset;      // as the last record says; kNoOffset: the journals hold none that says
-  std::set<Offset> bypassing;  // appends whose bypass was under way: from the first on the log may be torn
+  Offset end = kNoOffset;  // as the last record says; kNoOffset: the journals hold none that says
   std::optional<Error> damage;
   std::set<Offset> touched;  // segments written to
   bool changed = false;      // anything of it was replayed: its state file and folder need a sync

@@ -69,6 +69,8 @@ void Log::journaled(uint64_t /*token*/, bool ok) {
   INVARIANT(!recorded_.empty(), "{}: the journal answered twice", folder_name_);
   Continuation then = std::move(recorded_.front());
   recorded_.pop_front();
+  // Again: a checkpoint since add() did not cover this record, and the next one will.
+  if (ok) mark_dirty();
   if (!ok)
     go_offline(Error::io(fmt::format("{}: its journal failed: {}", folder_name_, store_.journal_.failure())));
   then(ok && !offline_);
@@ -399,6 +401,11 @@ void Log::drop_segments(std::vector<Segment> dropped) {
 }
 
 Task<Result<void>> Log::trim(Offset offset) {
+  // A truncation reads the segments that a trim would drop.
+  while (fenced_ && !offline_) {
+    auto look_again = changed_.wait();
+    co_await look_again;
+  }
   if (offline_) co_return fail(*offline_);
   if (offset < start() || offset > counted())
     co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
@@ -509,7 +516,10 @@ Task<Result<void>> Log::truncate(Offset offset) {
       TRY_ASSIGN(auto file, cache->get(segment_path(folder, base, kLogSuffix), true));
       return file->truncate(position);
     };
-    auto done = [resolver](bool done_ok) mutable { resolver.set(done_ok); };
+    auto done = [this, resolver, base = active().base](bool done_ok) mutable {
+      unsynced_segments_.insert(base);
+      resolver.set(done_ok);
+    };
     store_.add_effect(*this, std::move(work), std::move(done));
   };
   add_record(record, {}, std::move(then));

@@ -259,7 +259,7 @@ class LogRecovery {
     log_.scanned_bytes += good - from;
     if (good == from && resumes) log_.end = snapshot_->offset;
     if (good < s.bytes) {
-      const bool allowed = !replayed_.bypassing.empty() || !log_.state.journaled;
+      const bool allowed = !log_.state.journaled;
       if (!allowed && !log_.damage) {
         log_.damage = Error::corruption(fmt::format("{}: segment {} is damaged from byte {}: {}",
                                                     log_.folder_name, s.base, good, stop_reason_));

@@ -44,8 +44,12 @@ class LogModel {
   [[nodiscard]] Offset end() const { return end_; }
   [[nodiscard]] Offset promised_end() const { return promised_end_; }
   [[nodiscard]] const std::vector<ModelBatch>& batches() const { return batches_; }
-  // Moves with every cut of the log: what began before may fail without being wrong.
-  [[nodiscard]] uint64_t cuts() const { return cuts_; }
+  // Moves with every cut of the log: what began before may fail without being wrong. Nothing while one is
+  // under way: then anything may.
+  [[nodiscard]] std::optional<uint64_t> stable() const {
+    if (changing || trims_ > 0) return std::nullopt;
+    return cuts_;
+  }
 
   // REQUIRES: batch.base == end().
   void appended(ModelBatch batch);

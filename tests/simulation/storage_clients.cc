@@ -24,12 +24,13 @@ int64_t draw_timestamp(StorageRun& run, const StorageNode::Shard& shard) {
 
 }  // namespace
 
-bool StorageClients::excused(const Log& log, const LogModel& model, uint64_t cuts, const Error& error) {
+bool StorageClients::excused(const Log& log, const LogModel& model, std::optional<uint64_t> stable,
+                             const Error& error) {
   if (error.kind() == ErrorKind::no_space && run_.disk_may_be_full) {
     run_.counters.count("storage: append refused on a full disk");
     return true;
   }
-  return log.offline() || node_.offline() || model.cuts() != cuts || run_.disk_may_fail;
+  return log.offline() || node_.offline() || !stable || model.stable() != stable || run_.disk_may_fail;
 }
 
 // --- after a restart
@@ -179,7 +180,7 @@ Task<void> StorageClients::operate(Shard& shard, uint64_t number) {
 
 Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, bool wait) {
   const StorageWorkload& w = run_.workload;
-  const uint64_t cuts = model->cuts();
+  const auto stable = model->stable();
   const int burst = 1 + static_cast<int>(run_.random.below(static_cast<uint64_t>(w.max_burst)));
   for (int i = 0; i < burst; ++i) {
     SimBatch batch;
@@ -193,7 +194,7 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
       auto making = log->make_room(bytes, batch.timestamp_ms);
       auto made = co_await making;
       if (made) continue;
-      if (!excused(*log, *model, cuts, made.error()))
+      if (!excused(*log, *model, stable, made.error()))
         run_.violate(fmt::format("{}: no room: {}", model->name(), made.error().message()));
       co_return;
     }
@@ -235,7 +236,7 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
     run_.counters.count("storage: append possibly persisted");
     co_return;
   }
-  if (model->cuts() == cuts || model->end() >= end) model->promise(end);
+  model->promise(end);
   run_.note("acknowledged", *model, end);
   run_.count("storage: append acknowledged");
 }
@@ -258,12 +259,12 @@ void StorageClients::retry_last(const Log& log, const LogModel& model, uint64_t 
 
 Task<Offset> StorageClients::read_from(LogPtr log, ModelPtr model, Offset from, Offset limit,
                                        uint32_t max_bytes) {
-  const uint64_t cuts = model->cuts();
+  const auto stable = model->stable();
   const bool in_memory = log->in_memory(from);
   auto locating = log->locate(from, limit, max_bytes, true);
   auto range = co_await locating;
   if (!range) {
-    if (!excused(*log, *model, cuts, range.error()))
+    if (!excused(*log, *model, stable, range.error()))
       run_.violate(fmt::format("{}: cannot read at {}: {}", model->name(), from, range.error().message()));
     co_return from;
   }
@@ -272,13 +273,13 @@ Task<Offset> StorageClients::read_from(LogPtr log, ModelPtr model, Offset from, 
     auto reading = log->read(*range, static_cast<uint32_t>(bytes.size()), max_bytes);
     auto piece = co_await reading;
     if (!piece) {
-      if (!excused(*log, *model, cuts, piece.error()))
+      if (!excused(*log, *model, stable, piece.error()))
         run_.violate(fmt::format("{}: cannot read: {}", model->name(), piece.error().message()));
       co_return from;
     }
     bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
   }
-  if (model->cuts() != cuts || log->offline()) co_return from;
+  if (!stable || model->stable() != stable || log->offline()) co_return from;
   if (bytes.empty()) {
     run_.violate(fmt::format("{}: nothing at {}, below {}", model->name(), from, limit));
     co_return from;
@@ -311,13 +312,13 @@ Task<void> StorageClients::search(LogPtr log, ModelPtr model) {
   if (model->batches().empty()) co_return;
   const auto& some = model->batches()[run_.random.below(model->batches().size())];
   const int64_t timestamp = some.timestamp_ms + run_.random.between(-1, 1);
-  const uint64_t cuts = model->cuts();
+  const auto stable = model->stable();
   const auto expected = model->find_by_time(timestamp, limit);
   auto finding = log->find_by_time(timestamp, limit);
   auto found = co_await finding;
-  if (model->cuts() != cuts || log->offline()) co_return;
+  if (!stable || model->stable() != stable || log->offline()) co_return;
   if (!found) {
-    if (!excused(*log, *model, cuts, found.error()))
+    if (!excused(*log, *model, stable, found.error()))
       run_.violate(fmt::format("{}: cannot search: {}", model->name(), found.error().message()));
     co_return;
   }
@@ -331,12 +332,12 @@ Task<void> StorageClients::search(LogPtr log, ModelPtr model) {
 // --- changes of a log's extent
 
 Task<void> StorageClients::trim(LogPtr log, ModelPtr model, bool by_retention) {
-  const uint64_t cuts = model->cuts();
+  const auto stable = model->stable();
   if (by_retention) {
     model->begin_trim(log->counted());
     auto applying = log->apply_retention(log->counted());
     auto applied = co_await applying;
-    if (!applied && !excused(*log, *model, cuts, applied.error()))
+    if (!applied && !excused(*log, *model, stable, applied.error()))
       run_.violate(fmt::format("{}: retention: {}", model->name(), applied.error().message()));
     if (applied && *applied > 0) run_.count("storage: retention deleted");
     if (applied) model->end_trim(log->start());
@@ -349,11 +350,11 @@ Task<void> StorageClients::trim(LogPtr log, ModelPtr model, bool by_retention) {
   auto trimming = log->trim(to);
   auto trimmed = co_await trimming;
   if (!trimmed) {
-    if (!excused(*log, *model, cuts, trimmed.error()))
+    if (!excused(*log, *model, stable, trimmed.error()))
       run_.violate(fmt::format("{}: cannot trim to {}: {}", model->name(), to, trimmed.error().message()));
     co_return;
   }
-  if (log->start() < to && model->cuts() == cuts)
+  if (log->start() < to && stable && !model->changing)
     run_.violate(fmt::format("{}: starts at {} after a trim to {}", model->name(), log->start(), to));
   model->end_trim(log->start());
   run_.note("trimmed", *model, to);
@@ -374,7 +375,7 @@ Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
   auto truncated = co_await truncating;
   model->changing = false;
   if (!truncated) {
-    if (!excused(*log, *model, model->cuts(), truncated.error()))
+    if (!excused(*log, *model, std::nullopt, truncated.error()))
       run_.violate(fmt::format("{}: cannot truncate: {}", model->name(), truncated.error().message()));
     co_return;
   }

@@ -105,7 +105,8 @@ class StorageClients {
   runtime::Task<void> erase(Shard& shard, LogPtr log, ModelPtr model);
   runtime::Task<void> create(Shard& shard, std::string name);
   // Whether an operation may have failed so.
-  bool excused(const storage::Log& log, const LogModel& model, uint64_t cuts, const Error& error);
+  bool excused(const storage::Log& log, const LogModel& model, std::optional<uint64_t> stable,
+               const Error& error);
   ProducerId producer_of(uint64_t number) const { return ProducerId(static_cast<int64_t>(1000 + number)); }
 
   StorageRun& run_;

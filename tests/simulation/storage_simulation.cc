@@ -113,10 +113,9 @@ class StorageSimulation {
   void draw_options() {
     auto& store = node_.store;
     store.journal.first_stretch_bytes = one_of<uint64_t>({16 << 10, 32 << 10, 128 << 10});
-    store.journal.stretch_bytes = one_of<uint64_t>({16 << 10, 64 << 10, 256 << 10});
-    store.journal.max_bytes = store.journal.first_stretch_bytes +
-                              one_of<uint64_t>({2, 3, 8}) *
-                                  std::max(store.journal.first_stretch_bytes, store.journal.stretch_bytes);
+    store.journal.stretch_bytes = store.journal.first_stretch_bytes * one_of<uint64_t>({1, 4});
+    store.journal.max_bytes =
+        store.journal.first_stretch_bytes + one_of<uint64_t>({2, 3, 8}) * store.journal.stretch_bytes;
     store.journal.max_group_bytes = one_of<uint64_t>({8 << 10, 1 << 20});
     store.tail_cache_bytes = one_of<uint64_t>({0, 4 << 10, 256 << 10});
     store.max_unwritten_bytes = one_of<uint64_t>({8 << 10, 1 << 20});
