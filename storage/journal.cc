@@ -15,6 +15,9 @@ namespace {
 
 constexpr size_t kZeroChunk = 256 << 10;
 const std::array<std::byte, kJournalAlignment> kPadding{};
+// Room that records leave at the end of a stretch: where every stretch is full, the group that states the
+// checkpoint, and so frees them, still has its place.
+constexpr uint64_t kMarkReserve = 4 * kJournalAlignment;
 
 // Makes a stretch file: zeros written and synced, and its entry in the folder too, so that a later sync of
 // its data changes no metadata.
@@ -95,7 +98,7 @@ Journal::~Journal() {
 
 size_t Journal::max_record_bytes() const {
   return std::min<uint64_t>(options_.max_group_bytes, options_.first_stretch_bytes) - kStretchHeaderBytes -
-         kGroupHeaderBytes - kJournalAlignment;
+         kGroupHeaderBytes - kJournalAlignment - kMarkReserve;
 }
 
 runtime::Task<Result<void>> Journal::start(std::vector<std::string> old_files) {
@@ -134,6 +137,7 @@ void Journal::add(const JournalRecord& record, BufferSlice data, JournalClient* 
 }
 
 bool Journal::take_stretch(uint64_t group_bytes) {
+  group_bytes += kMarkReserve;
   if (current_ && position_ + group_bytes <= current_->bytes) return true;
   // The smallest free stretch that fits comes last only by chance: any that fits will do.
   auto it = std::find_if(free_.begin(), free_.end(),
@@ -172,14 +176,19 @@ void Journal::write_next() {
   // As many records as fit into one group; the first always goes.
   const auto bytes_of = [](const Pending& p) { return p.head_bytes + p.data.bytes.size(); };
   uint64_t first = kGroupHeaderBytes + (pending_.empty() ? 0 : bytes_of(pending_.front()));
-  if (!take_stretch(align_journal(first))) return;
-  const uint64_t room = std::min(options_.max_group_bytes, current_->bytes - position_);
+  bool only_mark = pending_.empty();
+  if (!take_stretch(align_journal(first))) {
+    if (!mark_wanted_ || !current_ || position_ + kJournalAlignment > current_->bytes) return;
+    only_mark = true;
+  }
+  const uint64_t room =
+      only_mark ? 0 : std::min(options_.max_group_bytes, current_->bytes - position_ - kMarkReserve);
   auto group = std::make_shared<GroupWrite>();
   uint64_t used = kGroupHeaderBytes;
   size_t count = 0;
   while (count < pending_.size() && align_journal(used + bytes_of(pending_[count])) <= room)
     used += bytes_of(pending_[count++]);
-  INVARIANT(count > 0 || pending_.empty(), "a group of nothing, room {}", room);
+  INVARIANT(count > 0 || only_mark, "a group of nothing, room {}", room);
   if (count == pending_.size()) {
     group->heads = std::exchange(heads_, {});
     group->entries.assign(std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));

@@ -26,7 +26,7 @@ class Replayer {
       TRY_ASSIGN(const auto state, read_partition_state(files_, path(entry.name)));
       if (!state) {
         result.unidentified.push_back(entry.name);
-      } else if (journals_.dead().contains(state->log) && planted_ != Planted::dead_log_replayed) {
+      } else if (journals_.dead().contains(state->log)) {
         TRY(bury(entry.name, state->log));
       } else {
         result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, false};
@@ -35,14 +35,24 @@ class Replayer {
     return {};
   }
 
-  Result<void> apply(const JournalRecord& record) {
+  // First pass: where each log ends, and which appends its history still holds. An append that was cut away
+  // must not be written again: a bypass may have put other bytes there since, and the journal could not
+  // restore them.
+  Result<void> plan(const JournalRecord& record) {
+    const uint64_t number = planned_++;
     LogId id = record.log;
     if (journals_.dead().contains(id)) {
-      if (planted_ != Planted::dead_log_replayed || record.type == JournalRecordType::erase) {
+      if (record.type == JournalRecordType::create) {
         // Its folder may be there with a state that never reached the disk.
-        if (record.type == JournalRecordType::create) TRY(bury_unidentified(record));
-        return {};
+        TRY(bury_unidentified(record));
+        dead_names_[id] = record.folder;
       }
+      if (planted_ != Planted::dead_log_replayed || record.type == JournalRecordType::erase) return {};
+      const auto namesake = std::find_if(result.logs.begin(), result.logs.end(), [&](const auto& entry) {
+        return entry.second.folder_name == dead_names_[record.log];
+      });
+      if (namesake == result.logs.end()) return {};
+      id = namesake->first;
     }
     ++result.records;
     if (record.type == JournalRecordType::create) return create(record);
@@ -55,7 +65,12 @@ class Replayer {
     log.changed = true;
     Extent& extent = extents_[id];
     switch (record.type) {
-      case JournalRecordType::append: return append(log, extent, record);
+      case JournalRecordType::append:
+        extent.rewind(record);
+        extent.ends[record.segment_base] = record.position + record.data.size();
+        extent.live[{record.segment_base, record.position}] = number;
+        log.end = record.last_offset + 1;
+        return {};
       case JournalRecordType::begin_bypass:
         extent.rewind(record);
         extent.bypassing[record.base_offset] = {record.segment_base, record.position};
@@ -88,22 +103,38 @@ class Replayer {
     return {};
   }
 
-  // Rule 2: each file ends where its log does.
-  Result<void> cut_files() {
+  void finish_plan() {
     for (auto& [id, log] : result.logs) {
-      if (!log.changed) continue;
-      TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
       Extent& extent = extents_[id];
       if (!extent.bypassing.empty()) {
         // What stands behind a bypass that was never finished was never answered for.
         const auto [offset, place] = *extent.bypassing.begin();
         JournalRecord cut;
         cut.segment_base = place.first;
+        cut.position = place.second;
         cut.base_offset = offset;
         extent.rewind(cut);
         extent.ends[place.first] = place.second;
         log.end = offset;
       }
+      for (const auto& [place, number] : extent.live) live_[number] = id;
+      extent.live.clear();
+    }
+  }
+
+  // Second pass: the appends that are left.
+  Result<void> write(const JournalRecord& record) {
+    const auto it = live_.find(written_++);
+    if (it == live_.end()) return {};
+    return write_append(result.logs.at(it->second), record);
+  }
+
+  // Rule 2: each file ends where its log does.
+  Result<void> cut_files() {
+    for (auto& [id, log] : result.logs) {
+      if (!log.changed) continue;
+      TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
+      Extent& extent = extents_[id];
       for (const Offset base : extent.stale) TRY(remove_segment(log, base));
       for (const auto& [base, end] : extent.ends) {
         TRY_ASSIGN(const auto file, open(log, base));
@@ -128,6 +159,7 @@ class Replayer {
     std::map<Offset, uint64_t> ends;                          // of each segment that a record speaks of
     std::set<Offset> stale;                                   // segments that the log has given up since
     std::map<Offset, std::pair<Offset, uint64_t>> bypassing;  // begun and not finished: segment, position
+    std::map<std::pair<Offset, uint64_t>, uint64_t> live;     // the appends that it holds: place, number
 
     // The log goes on at this record's place, which may be before where it was: a truncation, or a restart
     // that found less than was journaled.
@@ -136,6 +168,7 @@ class Replayer {
         stale.insert(it->first);
       stale.erase(record.segment_base);
       bypassing.erase(bypassing.lower_bound(record.base_offset), bypassing.end());
+      live.erase(live.lower_bound({record.segment_base, record.position}), live.end());
     }
   };
 
@@ -151,24 +184,30 @@ class Replayer {
   }
 
   Result<void> bury(const std::string& folder_name, LogId id) {
-    const std::string grave = fmt::format("{}.{:x}{}", folder_name, id.value, kGraveSuffix);
+    std::string grave = fmt::format("{}.{:x}{}", folder_name, id.value, kGraveSuffix);
     open_path_.clear();
+    // The name may be taken: by what an earlier start buried and could not remove.
+    for (int n = 2;; ++n) {
+      TRY_ASSIGN(const bool taken, files_.exists(path(grave)));
+      if (!taken) break;
+      grave = fmt::format("{}.{:x}.{}{}", folder_name, id.value, n, kGraveSuffix);
+    }
     result.graves.push_back(grave);
     return files_.rename(path(folder_name), path(grave));
   }
 
   Result<void> create(const JournalRecord& record) {
     const std::string name(record.folder);
-    if (result.logs.contains(record.log)) return {};
+    if (planted_ == Planted::dead_log_replayed && journals_.dead().contains(record.log)) return {};
+    extents_[record.log].ends[Offset(0)] = 0;
+    if (auto it = result.logs.find(record.log); it != result.logs.end()) {
+      it->second.changed = true;
+      it->second.end = Offset(0);
+      return {};
+    }
     // Whoever stands in its place is dead or was never finished.
     for (auto it = result.logs.begin(); it != result.logs.end(); ++it) {
       if (it->second.folder_name != name) continue;
-      if (planted_ == Planted::dead_log_replayed) {
-        auto node = result.logs.extract(it);  // the namesake's files, under the dead log's id
-        node.key() = record.log;
-        result.logs.insert(std::move(node));
-        return {};
-      }
       TRY(bury(name, it->first));
       result.logs.erase(it);
       break;
@@ -180,7 +219,6 @@ class Replayer {
         PartitionState{record.log, record.topic_id, record.partition, record.journaled, Offset(0), Offset(0)};
     log.end = Offset(0);
     log.changed = true;
-    extents_[record.log].ends[Offset(0)] = 0;
     TRY(files_.create_dir(path(name)));
     TRY(write_partition_state(files_, path(name), log.state, false));
     result.logs[record.log] = std::move(log);
@@ -193,10 +231,7 @@ class Replayer {
     return bury(name, record.log);
   }
 
-  Result<void> append(ReplayedLog& log, Extent& extent, const JournalRecord& record) {
-    extent.rewind(record);
-    extent.ends[record.segment_base] = record.position + record.data.size();
-    log.end = record.last_offset + 1;
+  Result<void> write_append(const ReplayedLog& log, const JournalRecord& record) {
     TRY_ASSIGN(const auto file, open(log, record.segment_base));
     // After a killed process the page cache mostly holds the same bytes already: comparing is cheaper than
     // writing.
@@ -234,6 +269,10 @@ class Replayer {
   JournalRecovery& journals_;
   const Planted planted_;
   std::map<LogId, Extent> extents_;
+  std::map<LogId, std::string> dead_names_;
+  uint64_t planned_ = 0;  // records seen in each pass
+  uint64_t written_ = 0;
+  std::map<uint64_t, LogId> live_;  // appends to write, by their number among all records
   std::string open_path_;
   std::shared_ptr<File> open_file_;
   std::vector<std::byte> existing_;
@@ -245,7 +284,9 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
                                       JournalRecovery& journals, Planted planted) {
   Replayer replayer(files, data_folder, journals, planted);
   TRY(replayer.find_folders());
-  TRY(journals.replay([&](const JournalRecord& record) { return replayer.apply(record); }));
+  TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
+  replayer.finish_plan();
+  TRY(journals.replay([&](const JournalRecord& record) { return replayer.write(record); }));
   TRY(replayer.cut_files());
   return std::move(replayer.result);
 }

@@ -15,6 +15,13 @@ namespace tidemark::storage {
 using runtime::BufferSlice;
 using runtime::Task;
 
+namespace {
+
+// Appends wait for the next checkpoint to free a stretch.
+constexpr runtime::Duration kStarvedPause = std::chrono::milliseconds(5);
+
+}  // namespace
+
 LogStore::LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLanes lanes, FileSystem& files,
                    FileCache& cache, KeyValueStore* derived)
     : options_(std::move(options)),
@@ -290,7 +297,8 @@ void LogStore::evict() {
 
 Task<void> LogStore::checkpoint_loop() {
   while (!stopping_) {
-    auto wait = checkpoint_signal_.wait_until(loop_.mono() + options_.checkpoint_interval);
+    const auto pause = journal_.starved() ? kStarvedPause : options_.checkpoint_interval;
+    auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
     const bool asked = co_await wait;
     if (stopping_ || offline_ || !checkpoints_allowed_) continue;
     if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;

@@ -23,7 +23,7 @@ constexpr uint64_t kSeedsForEveryFault = 100;
 
 constexpr std::string_view kUsage =
     "usage: tidemark-sim (--seed N | --seeds FROM..TO) [--operations N] [--seconds N] [--twice]\n"
-    "                    [--plant NAME] [--verbose] [--show-disk]\n"
+    "                    [--plant NAME] [--write-caching] [--verbose] [--show-disk]\n"
     "       tidemark-sim --list-planted\n"
     "\n"
     "  --seed, --seeds   which worlds to run\n"
@@ -31,6 +31,7 @@ constexpr std::string_view kUsage =
     "  --seconds N       virtual seconds of a seed, at least (60)\n"
     "  --twice           run each seed twice: both must leave the same trace\n"
     "  --plant NAME      switch one known bug on, and stop at the first seed that catches it\n"
+    "  --write-caching   topics switch to write.caching and back\n"
     "  --verbose         say what happens in the world\n"
     "  --show-disk       and every disk operation\n";
 
@@ -59,6 +60,10 @@ std::optional<Arguments> parse(const std::vector<std::string_view>& words) {
     }
     if (word == "--verbose") {
       arguments.seed.verbose = true;
+      continue;
+    }
+    if (word == "--write-caching") {
+      arguments.seed.write_caching = true;
       continue;
     }
     if (word == "--show-disk") {

@@ -51,6 +51,7 @@ class StorageSimulation {
       };
     }
     if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
+    if (options.write_caching) counters_.declare("storage: write.caching changed");
     declare_counters();
     draw_features();
     draw_options();
@@ -84,7 +85,7 @@ class StorageSimulation {
                              "storage: truncated",
                              "storage: created",
                              "storage: deleted",
-                             "storage: write.caching changed",
+
                              "storage: checkpoints",
                              "storage: torn tail cut",
                              "storage: records replayed",
@@ -142,7 +143,7 @@ class StorageSimulation {
     w.retention = draw(0.4);
     w.truncates = draw(0.5);
     w.erases = draw(0.5);
-    w.caching = draw(0.15);
+    w.caching = options_.write_caching && draw(0.5);
     w.settings.segment_bytes = one_of<uint64_t>({2 << 10, 16 << 10, 256 << 10});
     w.settings.segment_ms = one_of<int64_t>({500, 10'000, 604'800'000});
     w.settings.segment_index_bytes = one_of<uint64_t>({64, 4096, 10 << 20});

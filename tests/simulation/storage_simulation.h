@@ -14,6 +14,7 @@ struct SeedOptions {
   uint64_t operations = 2'000;                            // of clients, at least
   runtime::Duration duration = std::chrono::seconds(60);  // of virtual time, at least
   storage::Planted planted = storage::Planted::none;
+  bool write_caching = false;  // topics switch to write.caching and back
   bool verbose = false;
   bool show_disk = false;  // every disk operation
 };
