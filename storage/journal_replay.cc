@@ -49,10 +49,11 @@ class Replayer {
     }
     ReplayedLog& log = it->second;
     log.changed = true;
+    // Without a journal the files alone say where the log ends; a record of it may be older than they are.
+    if (!log.state.journaled && record.type != JournalRecordType::log_start) return {};
     switch (record.type) {
       case JournalRecordType::append: return append(log, record);
       case JournalRecordType::bypass: {
-        // It stands behind the appends that did not wait for it: it never takes the end back.
         log.bypassing.erase(record.base_offset);
         log.end = std::max(log.end, record.last_offset + 1);
         auto& end = ends_[id];
@@ -60,12 +61,13 @@ class Replayer {
         return {};
       }
       case JournalRecordType::begin_bypass:
-        appends_from(log, record);
+        log.bypassing.clear();  // a restart cut that one
         log.bypassing.insert(record.base_offset);
         log.end = record.base_offset;
         ends_[id] = {record.segment_base, record.position};
         return {};
       case JournalRecordType::roll: {
+        log.bypassing.clear();
         TRY_ASSIGN(const auto file, open(log, record.segment_base));
         ends_[id] = {record.segment_base, 0};
         log.end = record.segment_base;
@@ -129,7 +131,10 @@ class Replayer {
 
   Result<void> create(const JournalRecord& record) {
     const std::string name(record.folder);
-    if (result.logs.contains(record.log)) return {};
+    if (auto found = result.logs.find(record.log); found != result.logs.end()) {
+      found->second.changed = true;  // it is there, and perhaps only in the page cache
+      return {};
+    }
     // Whoever stands in its place is dead or was never finished.
     for (auto it = result.logs.begin(); it != result.logs.end(); ++it) {
       if (it->second.folder_name != name) continue;
@@ -156,17 +161,19 @@ class Replayer {
     return {};
   }
 
-  // An append to where the log has been before: a restart cut it there.
-  static void appends_from(ReplayedLog& log, const JournalRecord& record) {
-    log.bypassing.erase(log.bypassing.lower_bound(record.base_offset), log.bypassing.end());
+  Result<void> append(ReplayedLog& log, const JournalRecord& record) {
+    // What lies below the log's start is written too: the start may lie in the middle of its segment. A
+    // segment that is gone comes up again, and is removed once the log is opened.
+    log.bypassing.clear();
+    log.end = record.last_offset + 1;
+    ends_[record.log] = {record.segment_base, record.position + record.data.size()};
+    auto written = write(log, record);
+    const bool below = record.last_offset < log.state.log_start;
+    if (!written && below && written.error().kind() == ErrorKind::no_space) return {};
+    return written;
   }
 
-  Result<void> append(ReplayedLog& log, const JournalRecord& record) {
-    appends_from(log, record);
-    if (record.last_offset < log.state.log_start) {
-      log.end = std::max(log.end, record.last_offset + 1);
-      return {};
-    }
+  Result<void> write(ReplayedLog& log, const JournalRecord& record) {
     TRY_ASSIGN(const auto file, open(log, record.segment_base));
     // After a killed process the page cache mostly holds the same bytes already: comparing is cheaper than
     // writing.
@@ -177,12 +184,11 @@ class Replayer {
       result.rewritten_bytes += record.data.size();
     }
     log.touched.insert(record.segment_base);
-    log.end = record.last_offset + 1;
-    ends_[record.log] = {record.segment_base, record.position + record.data.size()};
     return {};
   }
 
   Result<void> truncate(ReplayedLog& log, const JournalRecord& record) {
+    log.bypassing.clear();
     TRY_ASSIGN(const auto entries, files_.list(path(log.folder_name)));
     for (const DirEntry& entry : entries) {
       const auto base = parse_segment_name(entry.name);
