@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -143,10 +144,16 @@ TEST_CASE("work may submit more work") {
   auto subject = each_version();
   std::string log;
   bool finished = false;
+  std::promise<void> gate;  // holds the work back until the depth has been read
   subject->lane().submit(
-      [&] { log += "a"; }, subject->home(),
+      [&, opened = gate.get_future().share()] {
+        opened.wait();
+        log += "a";
+      },
+      subject->home(),
       [&] { subject->lane().submit([&] { log += "b"; }, subject->home(), [&] { finished = true; }); });
   CHECK(subject->lane().depth() == 1);
+  gate.set_value();
   subject->run_until([&] { return finished; });
   CHECK(log == "ab");
 }
