@@ -4,6 +4,7 @@
 #   kafka.sh available              exit 0 if the jars are there or can be fetched; otherwise says in one line why not
 #   kafka.sh fetch                  gets the jars, once
 #   kafka.sh start FOLDER PORT [KEY=VALUE...]   formats FOLDER if it is new, starts on 127.0.0.1:PORT, waits until it answers
+#   kafka.sh format FOLDER PORT [KEY=VALUE...]  only the first of these; then `kafka.sh run FOLDER` becomes the broker itself
 #   kafka.sh stop FOLDER            SIGTERM, and waits
 #   kafka.sh tool NAME ARGS...      e.g. tool kafka-topics --bootstrap-server 127.0.0.1:9092 --list
 # HEAP sets the broker's heap (default: Kafka's own, 1g), TOOL_HEAP the tools' (256m).
@@ -64,7 +65,8 @@ tool() {
   run "${TOOL_HEAP:-256m}" "$class" "$@"
 }
 
-start() {
+# Makes the folder of a node, if it is new.
+format() {
   local folder=$1 port=$2 setting controller
   shift 2
   mkdir -p "$folder"
@@ -90,8 +92,18 @@ start() {
     (tool kafka-storage format -t "$(tool kafka-storage random-uuid | tail -n 1)" -c "$folder/server.properties") \
       >"$folder/format.log" 2>&1 || { cat "$folder/format.log" >&2; return 1; }
   fi
+}
+
+# Becomes the broker.
+run_broker() {
   local heap=${HEAP:-1g}
-  (run "$heap" "-Xms$heap" kafka.Kafka "$folder/server.properties") >"$folder/broker.log" 2>&1 &
+  run "$heap" "-Xms$heap" kafka.Kafka "$1/server.properties"
+}
+
+start() {
+  local folder=$1 port=$2
+  format "$@"
+  (run_broker "$folder") >"$folder/broker.log" 2>&1 &
   echo $! >"$folder/pid"
   for _ in $(seq 1 600); do
     # Ready when it answers, not when it listens.
@@ -119,8 +131,10 @@ command=${1:-}
 case $command in
   available) available ;;
   fetch) fetch ;;
+  format) format "$@" ;;
+  run) run_broker "$@" ;;
   start) start "$@" ;;
   stop) stop "$@" ;;
   tool) tool "$@" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+"""Tidemark and genuine Apache Kafka under the same load in the same run. See compare.sh and README.md."""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bench_brokers  # noqa: E402
+
+MIB = 1 << 20
+
+
+class Scenario:
+    """A load on a topic of its own, on either broker. `settings`: the topic's, by broker."""
+
+    def __init__(self, name, title, run, options, settings, partitions, warmup=5, seconds=8):
+        self.name, self.title, self.run = name, title, run
+        self.options, self.settings, self.partitions = options, settings, partitions
+        self.warmup, self.seconds = warmup, seconds
+
+
+# What each broker calls the two kinds of durability. Tidemark's default is synced and Kafka's is not.
+CACHED = {"tidemark": {"write.caching": "true"}, "kafka": {}}
+SYNCED = {"tidemark": {}, "kafka": {"flush.messages": "1"}}
+
+
+def load_scenarios():
+    scenarios = []
+    for size, label in ((100, "100 B"), (1024, "1 KiB")):
+        for mode, settings in (("cached", CACHED), ("synced", SYNCED)):
+            scenarios.append(Scenario(f"max-{size}-{mode}", f"max produce, {label}, {mode}", "max",
+                                      {"record-bytes": size}, settings, 16))
+    for partitions in (10, 100, 1000):
+        scenarios.append(Scenario(f"paced-{partitions}", f"synced 5,000/s over {partitions} partitions", "paced",
+                                  {"record-bytes": 1024, "rate": 5000, "connections": 10}, SYNCED, partitions,
+                                  seconds=10))
+    for mode, settings in (("cached", CACHED), ("synced", SYNCED)):
+        scenarios.append(Scenario(f"e2e-{mode}", f"end to end 1,000/s, {mode}", "end-to-end",
+                                  {"record-bytes": 100, "rate": 1000}, settings, 1, seconds=10))
+    return scenarios
+
+
+SPECIAL = ["start", "restart", "memory"]
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.results = []  # one dictionary per scenario, broker and round
+        self.topics = 0
+
+    def load(self, broker, run, topic, *options, patience=300):
+        command = [bench_brokers.LOAD, run, "--bootstrap", broker.bootstrap, "--topic", topic, *map(str, options)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=patience, check=False)
+        if done.returncode != 0:
+            raise bench_brokers.Failed(done.stderr.decode(errors="replace").strip() or f"{run}: {done.returncode}")
+        return json.loads(done.stdout)
+
+    def new_topic(self, broker, partitions, settings):
+        self.topics += 1
+        topic = f"bench-{self.topics}"
+        # What a run has written is gone soon after it: the next one shall not share the disk with it.
+        settings = {"file.delete.delay.ms": "100", **settings}
+        options = [f"--setting={key}={value}" for key, value in settings.items()]
+        self.load(broker, "create", topic, "--partitions", partitions, *options)
+        return topic
+
+    def delete_topic(self, broker, topic):
+        self.load(broker, "delete", topic)
+        time.sleep(1.5)
+        os.sync()
+
+    def add(self, name, broker, round_number, result):
+        self.results.append({"scenario": name, "broker": broker.name, "round": round_number, **result})
+
+    def run_load(self, scenario, broker, round_number):
+        warmup, seconds = scenario.warmup, scenario.seconds
+        if self.arguments.quick:
+            warmup, seconds = 1, 3
+        topic = self.new_topic(broker, scenario.partitions, scenario.settings[broker.name])
+        options = [f"--{key}={value}" for key, value in scenario.options.items()]
+        try:
+            result = self.load(broker, scenario.run, topic, "--pid", broker.pid(), "--partitions", scenario.partitions,
+                               "--warmup", warmup, "--seconds", seconds, *options)
+        except (bench_brokers.Failed, subprocess.TimeoutExpired) as e:
+            result = {"failed": str(e)}
+        self.delete_topic(broker, topic)
+        self.add(scenario.name, broker, round_number, result)
+
+    def run_start(self, kinds, round_number):
+        """From the command to the first answer, and to the first record taken; the folder is new."""
+        for kind in kinds:
+            broker = kind()
+            try:
+                began = time.monotonic_ns()
+                broker.launch()
+                times = self.load(broker, "probe-new", "first", "--partitions", 1)
+                self.add("start", broker, round_number, {
+                    "answered_ms": (times["answered_ns"] - began) / 1e6,
+                    "produced_ms": (times["produced_ns"] - began) / 1e6,
+                    "format_ms": broker.format_seconds * 1e3})
+            finally:
+                broker.close()
+
+    def run_restart(self, kinds, round_number):
+        """kill -9 in the middle of a load over 200 partitions, each broker with its defaults, then until every partition takes a
+        record."""
+        for kind in kinds:
+            broker = kind()
+            try:
+                broker.start()
+                topic = self.new_topic(broker, 200, {})
+                load = subprocess.Popen(
+                    [bench_brokers.LOAD, "max", "--bootstrap", broker.bootstrap, "--topic", topic, "--partitions", "200",
+                     "--record-bytes", "1024", "--seconds", "600", "--max-bytes", str(1 << 50)],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(2 if self.arguments.quick else 6)
+                died = load.poll() is not None
+                broker.kill()
+                load.wait()
+                written = bench_brokers.folder_bytes(broker.data_dir)
+                began = time.monotonic_ns()
+                broker.launch()
+                times = self.load(broker, "probe", topic, "--partitions", 200)
+                result = {"answered_ms": (times["answered_ns"] - began) / 1e6,
+                          "produced_ms": (times["produced_ns"] - began) / 1e6, "data_mib": written / MIB}
+                if died:
+                    result = {"failed": "the load ended before the kill"}
+                self.add("restart", broker, round_number, result)
+            finally:
+                broker.close()
+
+    def run_memory(self, kinds, round_number):
+        """VmRSS and processor time of an idle broker, and VmRSS after a load of 1 GiB over 100 partitions."""
+        idle_seconds = 3 if self.arguments.quick else 10
+        for kind in kinds:
+            broker = kind()
+            try:
+                broker.start()
+                time.sleep(2)
+                idle_kib = broker.resident_kib()
+                cpu = broker.cpu_seconds()
+                time.sleep(idle_seconds)
+                idle_percent = (broker.cpu_seconds() - cpu) / idle_seconds * 100
+                topic = self.new_topic(broker, 100, {})
+                self.load(broker, "max", topic, "--pid", broker.pid(), "--partitions", 100, "--record-bytes", 1024,
+                          "--warmup", 0, "--seconds", 120, "--max-bytes", 1 << 30)
+                self.add("memory", broker, round_number, {
+                    "idle_mib": idle_kib / 1024, "idle_cpu_percent": idle_percent,
+                    "loaded_mib": broker.resident_kib() / 1024})
+            finally:
+                broker.close()
+
+    def run(self, scenarios, special, kinds):
+        rounds = range(1, self.arguments.rounds + 1)
+        if scenarios:
+            brokers = [kind() for kind in kinds]
+            try:
+                for broker in brokers:
+                    broker.start()
+                for scenario in scenarios:
+                    for round_number in rounds:
+                        # In turns, so that what else the machine does meets both.
+                        for broker in brokers if round_number % 2 else reversed(brokers):
+                            progress(f"{scenario.name}, round {round_number}: {broker.name}")
+                            self.run_load(scenario, broker, round_number)
+            finally:
+                for broker in brokers:
+                    broker.close()
+        for name in special:
+            for round_number in rounds:
+                progress(f"{name}, round {round_number}")
+                getattr(self, f"run_{name}")(kinds, round_number)
+
+
+def progress(text):
+    print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
+# Column, path into a result, format.
+COLUMNS = {
+    "max": [("records/s", "records_per_second", "{:,.0f}"), ("MB/s", "mb_per_second", "{:.0f}"),
+            ("CPU us/rec", "broker_cpu_us_per_record", "{:.3f}"), ("CPU s", "broker_cpu_seconds", "{:.2f}"),
+            ("p50 ms", "request_latency_us/p50", "ms"), ("p99", "request_latency_us/p99", "ms"),
+            ("p99.9", "request_latency_us/p99.9", "ms"), ("RSS MiB", "rss_kib", "mib"),
+            ("others' CPU s", "others_cpu_seconds", "{:.1f}")],
+    "paced": [("records/s", "records_per_second", "{:,.0f}"), ("CPU us/rec", "broker_cpu_us_per_record", "{:.1f}"),
+              ("p50 ms", "latency_us/p50", "ms"), ("p99", "latency_us/p99", "ms"), ("p99.9", "latency_us/p99.9", "ms"),
+              ("max", "latency_us/max", "ms"), ("RSS MiB", "rss_kib", "mib"),
+              ("others' CPU s", "others_cpu_seconds", "{:.1f}")],
+    "start": [("first answer ms", "answered_ms", "{:.0f}"), ("first record ms", "produced_ms", "{:.0f}"),
+              ("format ms", "format_ms", "{:.0f}")],
+    "restart": [("first answer ms", "answered_ms", "{:.0f}"), ("all partitions ms", "produced_ms", "{:.0f}"),
+                ("data MiB", "data_mib", "{:.0f}")],
+    "memory": [("idle MiB", "idle_mib", "{:.0f}"), ("idle CPU %", "idle_cpu_percent", "{:.2f}"),
+               ("after load MiB", "loaded_mib", "{:.0f}")],
+}
+NO_RATIO = {"others' CPU s", "format ms", "data MiB"}
+COLUMNS["end-to-end"] = COLUMNS["paced"]
+
+
+def value_at(result, path):
+    for key in path.split("/"):
+        if not isinstance(result, dict) or key not in result:
+            return None
+        result = result[key]
+    return result
+
+
+def shown(value, form):
+    if value is None:
+        return "-"
+    if form == "ms":
+        return f"{value / 1e3:.2f}"
+    if form == "mib":
+        return f"{value / 1024:.0f}"
+    return form.format(value)
+
+
+def print_table(title, columns, results, brokers):
+    print(f"\n{title}")
+    rows = [["", *(name for name, _, _ in columns)]]
+    medians = {}
+    for broker in brokers:
+        mine = [r for r in results if r["broker"] == broker and "failed" not in r]
+        values = []
+        for _, path, _ in columns:
+            found = [value_at(r, path) for r in mine]
+            found = [v for v in found if v is not None]
+            values.append(statistics.median(found) if found else None)
+        medians[broker] = values
+        rows.append([broker, *(shown(v, form) for v, (_, _, form) in zip(values, columns))])
+    if len(brokers) == 2:
+        ratios = [a / b if a is not None and b and name not in NO_RATIO else None
+                  for a, b, (name, _, _) in zip(medians[brokers[0]], medians[brokers[1]], columns)]
+        rows.append(["ratio", *("-" if r is None else f"{r:.3f}" for r in ratios)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                               for i, (cell, w) in enumerate(zip(row, widths))))
+    for r in results:
+        if "failed" in r:
+            print(f"  {r['broker']}, round {r['round']}: FAILED: {r['failed']}")
+        elif r.get("errors"):
+            print(f"  {r['broker']}, round {r['round']}: {r['errors']} answers were errors, first {r['first_error']}")
+        elif r.get("not_sent"):
+            print(f"  {r['broker']}, round {r['round']}: {r['not_sent']} of {r['due']} records were still waiting at the end")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short runs, one round: does it work, not how fast is it")
+    parser.add_argument("--only", help="scenarios, with commas; a name's beginning will do")
+    parser.add_argument("--rounds", type=int, help="of each scenario, the brokers in turns (default 3)")
+    parser.add_argument("--no-kafka", action="store_true", help="Tidemark alone")
+    parser.add_argument("--json", help="every single result goes to this file")
+    parser.add_argument("--list", action="store_true", help="the scenarios' names")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE for tidemarkd")
+    parsed = parser.parse_args()
+    if parsed.rounds is None:
+        parsed.rounds = 1 if parsed.quick else 3
+    return parsed
+
+
+def main():
+    args = arguments()
+    scenarios, special = load_scenarios(), list(SPECIAL)
+    if args.list:
+        for name, title in [*((s.name, s.title) for s in scenarios), ("start", "empty start"),
+                            ("restart", "start after kill -9 under load"), ("memory", "idle and after 1 GiB")]:
+            print(f"{name:18} {title}")
+        return 0
+    if args.only:
+        wanted = tuple(args.only.split(","))
+        for word in wanted:
+            if not any(name.startswith(word) for name in [*(s.name for s in scenarios), *special]):
+                sys.exit(f"compare: no scenario '{word}' (--list names them)")
+        scenarios = [s for s in scenarios if s.name.startswith(wanted)]
+        special = [s for s in special if s.startswith(wanted)]
+    bench_brokers.require_programs()
+    kinds = [lambda: bench_brokers.Tidemark(args.set)]
+    names = ["tidemark"]
+    if not args.no_kafka:
+        reason = bench_brokers.kafka_unavailable()
+        if reason:
+            print(f"compare: SKIPPED genuine Kafka: {reason}")
+        else:
+            kinds.append(bench_brokers.Kafka)
+            names.append("kafka")
+    # A SIGTERM ends the brokers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    bench = Bench(args)
+    try:
+        bench.run(scenarios, special, kinds)
+    finally:
+        if args.json:
+            with open(args.json, "w", encoding="utf-8") as file:
+                json.dump({"cores": os.cpu_count(), "rounds": args.rounds, "quick": args.quick,
+                           "results": bench.results}, file, indent=1)
+        for name, title, columns in [*((s.name, s.title, COLUMNS[s.run]) for s in scenarios),
+                                     ("start", "start, empty folder", COLUMNS["start"]),
+                                     ("restart", "start after kill -9 under load, 200 partitions", COLUMNS["restart"]),
+                                     ("memory", "memory, and processor time when idle", COLUMNS["memory"])]:
+            results = [r for r in bench.results if r["scenario"] == name]
+            if results:
+                print_table(f"{name}: {title}", columns, results, names)
+    failed = [r for r in bench.results if "failed" in r]
+    return 1 if any(r["broker"] == "tidemark" for r in failed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
