@@ -1,13 +1,18 @@
 // The inside of an AsioScheduler, for the .cc files of this folder that speak to Asio. Nothing else includes
 // it: it costs five seconds of compilation a file.
 //
-// Posted jobs wait in queues of ours, and one Asio handler runs all that are there: posting from the own loop
-// takes neither lock nor allocation, and a burst from another thread wakes the loop once. The handler runs
-// only what was there when it began, so that sockets get their turn.
+// Posted jobs wait in queues of ours and are run between Asio's handlers: posting from the own loop takes
+// neither lock, allocation nor system call; posting from another thread makes one only if the loop sleeps.
+// Sockets get their turn after kRounds of jobs that post jobs.
+//
+// Why the loop has a wake of its own: io_context's wakes the sleeping thread while it holds its mutex, on
+// which that thread then goes to sleep again: three context switches for one.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <mutex>
 #include <unordered_map>
@@ -19,11 +24,16 @@ namespace tidemark::broker {
 namespace asio = boost::asio;
 
 struct AsioScheduler::Loop {
-  explicit Loop(const runtime::Clock& c)
-      : clock(c), context(1), work(context.get_executor()), timer(context) {}
-  // Runs what the loop's thread posted, or what other threads did.
-  void run_local();
-  void run_remote();
+  explicit Loop(const runtime::Clock& c);
+  void run();
+  // Runs what the loop's thread and others posted, and what that posts. True: there may be more.
+  bool run_jobs();
+  bool run_batch(std::vector<runtime::Job>& queue);
+  // False: there is something to do.
+  bool fall_asleep();
+  // Any thread, behind what it queued under `mutex`. `sleeping`: what `asleep` was then.
+  void wake(bool sleeping);
+  void read_wakes();
   void run_due_timers();
   // Sets the one Asio timer, if the earliest deadline is before what it is set to.
   void arm();
@@ -33,12 +43,21 @@ struct AsioScheduler::Loop {
   asio::io_context context;
   asio::executor_work_guard<asio::io_context::executor_type> work;
 
+  static constexpr int kRounds = 8;
   std::vector<runtime::Job> local;
-  bool local_scheduled = false;
+  // Empty between batches; they keep their memory.
+  std::vector<runtime::Job> running;
+  std::vector<runtime::Job> taken;  // from remote
 
-  std::mutex mutex;  // guards remote and remote_scheduled
+  std::mutex mutex;  // guards remote and asleep
   std::vector<runtime::Job> remote;
-  bool remote_scheduled = false;
+  bool asleep = false;                    // the loop waits, or is about to, and nobody has woken it
+  std::atomic<bool> remote_waits{false};  // remote is not empty; true a little late, never false too early
+  std::atomic<bool> stopping{false};
+
+  asio::posix::stream_descriptor wakes;  // an eventfd
+  uint64_t wake_count = 0;               // read from it, and ignored
+  bool reading_wakes = false;
 
   asio::steady_timer timer;
   runtime::MonoTime armed = runtime::kNever;  // what `timer` is set to

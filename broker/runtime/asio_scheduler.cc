@@ -1,8 +1,12 @@
 #include "broker/runtime/asio_scheduler.h"
 
-#include <boost/asio/post.hpp>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
 
 #include "broker/runtime/asio_loop.h"
+#include "protocol/invariant.h"
 
 namespace tidemark::broker {
 namespace {
@@ -20,16 +24,16 @@ void AsioScheduler::post(runtime::Job job) {
   Loop& loop = *loop_;
   if (running_loop == &loop) {
     loop.local.push_back(std::move(job));
-    if (std::exchange(loop.local_scheduled, true)) return;
-    asio::post(loop.context, [&loop] { loop.run_local(); });
     return;
   }
+  bool sleeping;
   {
     const std::lock_guard lock(loop.mutex);
     loop.remote.push_back(std::move(job));
-    if (std::exchange(loop.remote_scheduled, true)) return;
+    loop.remote_waits.store(true, std::memory_order_relaxed);
+    sleeping = std::exchange(loop.asleep, false);
   }
-  asio::post(loop.context, [&loop] { loop.run_remote(); });
+  loop.wake(sleeping);
 }
 
 runtime::TimerId AsioScheduler::at(runtime::MonoTime when, runtime::Job job) {
@@ -51,36 +55,87 @@ void AsioScheduler::cancel(runtime::TimerId id) {
 
 void AsioScheduler::run() noexcept {
   running_loop = loop_.get();
-  loop_->context.run();
-  loop_->context.restart();
+  loop_->run();
   running_loop = nullptr;
 }
 
-void AsioScheduler::stop() { loop_->context.stop(); }
-
-void AsioScheduler::Loop::run_local() {
-  std::vector<runtime::Job> jobs;
-  jobs.swap(local);
-  local_scheduled = false;
-  for (runtime::Job& job : jobs) {
-    job();
-    job = nullptr;
+void AsioScheduler::stop() {
+  Loop& loop = *loop_;
+  loop.stopping.store(true);
+  bool sleeping;
+  {
+    const std::lock_guard lock(loop.mutex);
+    sleeping = std::exchange(loop.asleep, false);
   }
-  jobs.clear();
-  if (local.empty()) local.swap(jobs);  // keeps the memory
+  loop.wake(sleeping);
 }
 
-void AsioScheduler::Loop::run_remote() {
-  std::vector<runtime::Job> jobs;
-  {
-    const std::lock_guard lock(mutex);
-    jobs.swap(remote);
-    remote_scheduled = false;
+AsioScheduler::Loop::Loop(const runtime::Clock& c)
+    : clock(c),
+      context(1),
+      work(context.get_executor()),
+      wakes(context, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      timer(context) {}
+
+void AsioScheduler::Loop::run() {
+  if (!std::exchange(reading_wakes, true)) read_wakes();
+  while (!stopping.exchange(false)) {
+    if (run_jobs()) {
+      context.poll_one();
+    } else if (fall_asleep()) {
+      context.run_one();
+      const std::lock_guard lock(mutex);
+      asleep = false;
+    }
   }
-  for (runtime::Job& job : jobs) {
+}
+
+bool AsioScheduler::Loop::run_jobs() {
+  for (int round = 0; round < kRounds; ++round) {
+    if (remote_waits.load(std::memory_order_relaxed)) {
+      {
+        const std::lock_guard lock(mutex);
+        taken.swap(remote);
+        remote_waits.store(false, std::memory_order_relaxed);
+      }
+      run_batch(taken);
+    }
+    if (!run_batch(local)) return false;
+    if (stopping.load(std::memory_order_relaxed)) return true;
+  }
+  return true;
+}
+
+bool AsioScheduler::Loop::run_batch(std::vector<runtime::Job>& queue) {
+  if (queue.empty()) return false;
+  running.swap(queue);
+  for (runtime::Job& job : running) {
     job();
     job = nullptr;
   }
+  running.clear();
+  return true;
+}
+
+bool AsioScheduler::Loop::fall_asleep() {
+  const std::lock_guard lock(mutex);
+  if (!remote.empty() || stopping.load()) return false;
+  asleep = true;
+  return true;
+}
+
+void AsioScheduler::Loop::wake(bool sleeping) {
+  if (!sleeping) return;
+  constexpr uint64_t kOne = 1;
+  const ssize_t written = ::write(wakes.native_handle(), &kOne, sizeof(kOne));
+  INVARIANT(written == sizeof(kOne), "a loop cannot be woken: {}", errno);
+}
+
+void AsioScheduler::Loop::read_wakes() {
+  wakes.async_read_some(asio::buffer(&wake_count, sizeof(wake_count)),
+                        [this](const boost::system::error_code& error, size_t) {
+                          if (!error) read_wakes();
+                        });
 }
 
 void AsioScheduler::Loop::arm() {
