@@ -3,12 +3,14 @@
 namespace tidemark::storage {
 
 Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool create) {
+  uint64_t forgotten = 0;
   {
     const std::lock_guard lock(mutex_);
     if (auto it = by_path_.find(path); it != by_path_.end()) {
       order_.splice(order_.begin(), order_, it->second);
       return it->second->file;
     }
+    forgotten = forgotten_;
   }
   // Opened outside the lock: a stalling disk must not stop the other lanes. Two that race open it twice, and
   // one wins.
@@ -17,6 +19,8 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
   std::shared_ptr<File> evicted;  // closed after the lock
   const std::lock_guard lock(mutex_);
   if (auto it = by_path_.find(path); it != by_path_.end()) return it->second->file;
+  // The file may have lost its name since: whoever asks for the name next wants another one.
+  if (forgotten != forgotten_) return file;
   order_.push_front(Entry{path, file});
   by_path_.emplace(order_.front().path, order_.begin());
   if (order_.size() > max_open_) {
@@ -29,6 +33,7 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
 
 void FileCache::forget(const std::string& path) {
   const std::lock_guard lock(mutex_);
+  ++forgotten_;
   auto it = by_path_.find(path);
   if (it == by_path_.end()) return;
   const auto entry = it->second;
@@ -38,6 +43,7 @@ void FileCache::forget(const std::string& path) {
 
 void FileCache::forget_folder(std::string_view folder) {
   const std::lock_guard lock(mutex_);
+  ++forgotten_;
   for (auto it = order_.begin(); it != order_.end();) {
     const bool inside =
         it->path.size() > folder.size() && it->path.starts_with(folder) && it->path[folder.size()] == '/';

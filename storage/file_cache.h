@@ -19,7 +19,7 @@ class FileCache {
 
   // Any lane. `create`: made if missing.
   Result<std::shared_ptr<File>> get(const std::string& path, bool create = false);
-  // After a file was removed or its folder renamed.
+  // After (not before) a file was removed or its folder renamed.
   void forget(const std::string& path);
   void forget_folder(std::string_view folder);
   [[nodiscard]] size_t open_files() const;
@@ -32,6 +32,7 @@ class FileCache {
   FileSystem& files_;
   const size_t max_open_;
   mutable std::mutex mutex_;
+  uint64_t forgotten_ = 0;  // calls of forget() and forget_folder()
   std::list<Entry> order_;  // newest first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> by_path_;
 };

@@ -14,23 +14,11 @@ using runtime::BufferSlice;
 namespace {
 
 constexpr size_t kZeroChunk = 256 << 10;
+// The end of each stretch is kept free of records: where all stretches are full, the mark that frees one must
+// still find room.
+constexpr uint64_t kMarkReserve = kJournalAlignment;
+constexpr auto kRetryGrowth = std::chrono::seconds(1);
 const std::array<std::byte, kJournalAlignment> kPadding{};
-// Room that records leave at the end of a stretch: where every stretch is full, the group that states the
-// checkpoint, and so frees them, still has its place.
-constexpr uint64_t kMarkReserve = 4 * kJournalAlignment;
-
-// Makes a stretch file: zeros written and synced, and its entry in the folder too, so that a later sync of
-// its data changes no metadata.
-Result<void> make_stretch(FileSystem& files, const std::string& folder, const std::string& path,
-                          uint64_t bytes, bool sync_folder) {
-  TRY_ASSIGN(auto file, files.open(path, OpenMode::create));
-  const std::vector<std::byte> zeros(std::min<uint64_t>(bytes, kZeroChunk));
-  for (uint64_t at = 0; at < bytes; at += zeros.size())
-    TRY(file->write(at, std::span(zeros).first(std::min<uint64_t>(zeros.size(), bytes - at))));
-  TRY(file->sync_data());
-  if (sync_folder) TRY(files.sync_dir(folder));
-  return {};
-}
 
 }  // namespace
 
@@ -94,6 +82,7 @@ Journal::Journal(JournalOptions options, runtime::Scheduler& loop, runtime::Lane
 Journal::~Journal() {
   *alive_ = nullptr;
   loop_.cancel(idle_timer_);
+  loop_.cancel(retry_timer_);
 }
 
 size_t Journal::max_record_bytes() const {
@@ -101,27 +90,47 @@ size_t Journal::max_record_bytes() const {
          kGroupHeaderBytes - kJournalAlignment - kMarkReserve;
 }
 
+// Makes a stretch file: zeros written and synced, and its entry in the folder too, so that a later sync of
+// its data changes no metadata.
+Result<Journal::Stretch> Journal::make_stretch(FileSystem& files, const JournalOptions& options,
+                                               uint64_t number, uint64_t bytes) {
+  const std::string path =
+      fmt::format("{}/{}-{}-{}.journal", options.folder, options.generation.value, options.id.value, number);
+  const auto make = [&]() -> Result<Stretch> {
+    TRY_ASSIGN(auto file, files.open(path, OpenMode::create));
+    const std::vector<std::byte> zeros(std::min<uint64_t>(bytes, kZeroChunk));
+    for (uint64_t at = 0; at < bytes; at += zeros.size())
+      TRY(file->write(at, std::span(zeros).first(std::min<uint64_t>(zeros.size(), bytes - at))));
+    TRY(file->sync_data());
+    if (options.planted != Planted::forget_folder_sync) TRY(files.sync_dir(options.folder));
+    return Stretch{path, std::move(file), bytes, 0, {}};
+  };
+  auto made = make();
+  if (!made) (void)files.remove(path);
+  return made;
+}
+
+// Two stretches: the one in use can be freed only when another takes over, and that must not need disk space.
 runtime::Task<Result<void>> Journal::start(std::vector<std::string> old_files) {
   old_files_ = std::move(old_files);
-  const std::string path = fmt::format("{}/{}-{}-{}.journal", options_.folder, options_.generation.value,
-                                       options_.id.value, files_made_++);
-  const uint64_t bytes = next_stretch_bytes_;
-  auto make = [this, path, bytes]() -> Result<std::shared_ptr<File>> {
-    TRY(make_stretch(files_, options_.folder, path, bytes, options_.planted != Planted::forget_folder_sync));
-    TRY_ASSIGN(auto file, files_.open(path, OpenMode::read_write));
-    return std::shared_ptr<File>(std::move(file));
-  };
-  auto made = co_await runtime::on_lane(background_, loop_, make);
-  if (!made) co_return fail(made.error());
-  total_bytes_ += bytes;
-  next_stretch_bytes_ = std::min(bytes * 4, align_journal(options_.stretch_bytes));
-  free_.push_back(Stretch{path, *made, bytes, 0, {}});
+  for (int i = 0; i < 2; ++i) {
+    auto make = [files = &files_, options = options_, number = files_made_++, bytes = next_stretch_bytes_] {
+      return make_stretch(*files, options, number, bytes);
+    };
+    auto making = runtime::on_lane(background_, loop_, std::move(make));
+    auto made = co_await making;
+    if (!made) co_return fail(made.error());
+    total_bytes_ += made->bytes;
+    free_.push_back(std::move(*made));
+  }
+  next_stretch_bytes_ = std::min(next_stretch_bytes_ * 4, align_journal(options_.stretch_bytes));
   co_return Result<void>();
 }
 
-void Journal::add(const JournalRecord& record, BufferSlice data, JournalClient* client, uint64_t token) {
+void Journal::add(const JournalRecord& record, BufferSlice data, std::shared_ptr<JournalClient> client,
+                  uint64_t token) {
   if (failed_) {
-    loop_.post([alive = alive_, client, token] {
+    loop_.post([alive = alive_, client = std::move(client), token] {
       if (*alive) client->journaled(token, false);
     });
     return;
@@ -130,18 +139,18 @@ void Journal::add(const JournalRecord& record, BufferSlice data, JournalClient* 
             "{} bytes of data", data.bytes.size());
   const size_t begin = heads_.size();
   encode_record_head(record, heads_);
-  pending_.push_back(Pending{begin, heads_.size() - begin, std::move(data), client, token});
+  pending_.push_back(Pending{begin, heads_.size() - begin, std::move(data), std::move(client), token});
   INVARIANT(pending_.back().head_bytes + pending_.back().data.bytes.size() <= max_record_bytes(),
             "record of {} bytes", pending_.back().data.bytes.size());
   if (!writing_) write_next();
 }
 
 bool Journal::take_stretch(uint64_t group_bytes) {
-  group_bytes += kMarkReserve;
-  if (current_ && position_ + group_bytes <= current_->bytes) return true;
-  // The smallest free stretch that fits comes last only by chance: any that fits will do.
-  auto it = std::find_if(free_.begin(), free_.end(),
-                         [&](const Stretch& s) { return kStretchHeaderBytes + group_bytes <= s.bytes; });
+  if (current_ && position_ + group_bytes + kMarkReserve <= current_->bytes) return true;
+  const auto fits = [&](const Stretch& s) {
+    return kStretchHeaderBytes + group_bytes + kMarkReserve <= s.bytes;
+  };
+  auto it = std::find_if(free_.begin(), free_.end(), fits);
   if (it == free_.end()) {
     grow();
     if (!starved_) {
@@ -154,8 +163,7 @@ bool Journal::take_stretch(uint64_t group_bytes) {
   if (current_) {
     if (options_.planted == Planted::early_stretch_reuse) {
       free_.push_back(std::move(*current_));
-      it = std::find_if(free_.begin(), free_.end(),
-                        [&](const Stretch& s) { return kStretchHeaderBytes + group_bytes <= s.bytes; });
+      it = std::find_if(free_.begin(), free_.end(), fits);
     } else {
       sealed_.push_back(std::move(*current_));
     }
@@ -171,24 +179,28 @@ bool Journal::take_stretch(uint64_t group_bytes) {
   return true;
 }
 
+// Whether a synced mark of the checkpoint as it stands would free a stretch.
+bool Journal::mark_frees() const {
+  return mark_wanted_ && current_ && position_ + kJournalAlignment <= current_->bytes && !sealed_.empty() &&
+         sealed_.front().last > checkpoint_synced_ && sealed_.front().last <= checkpoint_;
+}
+
 void Journal::write_next() {
   if (failed_ || writing_ || (pending_.empty() && !mark_wanted_)) return;
   // As many records as fit into one group; the first always goes.
   const auto bytes_of = [](const Pending& p) { return p.head_bytes + p.data.bytes.size(); };
   uint64_t first = kGroupHeaderBytes + (pending_.empty() ? 0 : bytes_of(pending_.front()));
-  bool only_mark = pending_.empty();
-  if (!take_stretch(align_journal(first))) {
-    if (!mark_wanted_ || !current_ || position_ + kJournalAlignment > current_->bytes) return;
-    only_mark = true;
-  }
-  const uint64_t room =
-      only_mark ? 0 : std::min(options_.max_group_bytes, current_->bytes - position_ - kMarkReserve);
+  const bool starved = !take_stretch(align_journal(first));
+  if (starved && !mark_frees()) return;
+  const uint64_t room = starved
+                            ? kJournalAlignment
+                            : std::min(options_.max_group_bytes, current_->bytes - kMarkReserve - position_);
   auto group = std::make_shared<GroupWrite>();
   uint64_t used = kGroupHeaderBytes;
   size_t count = 0;
-  while (count < pending_.size() && align_journal(used + bytes_of(pending_[count])) <= room)
+  while (!starved && count < pending_.size() && align_journal(used + bytes_of(pending_[count])) <= room)
     used += bytes_of(pending_[count++]);
-  INVARIANT(count > 0 || only_mark, "a group of nothing, room {}", room);
+  INVARIANT(count > 0 || starved || pending_.empty(), "a group of nothing, room {}", room);
   if (count == pending_.size()) {
     group->heads = std::exchange(heads_, {});
     group->entries.assign(std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
@@ -273,6 +285,7 @@ void Journal::written(std::shared_ptr<GroupWrite> group) {
       if (!*alive) return;
     }
   }
+  answered_ = group->header.sequence;
   if (!writing_) {
     write_next();
     if (!writing_ && last_holds_records_) arm_idle_mark();
@@ -304,7 +317,7 @@ void Journal::fail_all(const Error& error, std::vector<Pending> waiting) {
 }
 
 void Journal::mark_checkpoint(GroupSequence up_to) {
-  INVARIANT(up_to >= checkpoint_ && up_to <= durable_, "checkpoint {} of {}, before {}", up_to, durable_,
+  INVARIANT(up_to >= checkpoint_ && up_to <= answered_, "checkpoint {} of {}, before {}", up_to, answered_,
             checkpoint_);
   if (up_to == checkpoint_) return;
   checkpoint_ = up_to;
@@ -339,37 +352,34 @@ void Journal::release_checkpointed() {
 void Journal::grow() {
   if (growing_ || total_bytes_ + next_stretch_bytes_ > options_.max_bytes) return;
   growing_ = true;
-  const std::string path = fmt::format("{}/{}-{}-{}.journal", options_.folder, options_.generation.value,
-                                       options_.id.value, files_made_++);
-  const uint64_t bytes = next_stretch_bytes_;
-  auto made = std::make_shared<Result<std::shared_ptr<File>>>();
-  const bool sync_folder = options_.planted != Planted::forget_folder_sync;
+  auto made = std::make_shared<std::optional<Result<Stretch>>>();
   background_.submit(
-      [files = &files_, folder = options_.folder, path, bytes, made, sync_folder] {
-        auto result = make_stretch(*files, folder, path, bytes, sync_folder);
-        if (!result) {
-          *made = fail(result.error());
-          (void)files->remove(path);
-          return;
-        }
-        auto file = files->open(path, OpenMode::read_write);
-        if (file) {
-          *made = std::shared_ptr<File>(std::move(*file));
-        } else {
-          *made = fail(file.error());
-        }
+      [files = &files_, options = options_, number = files_made_++, bytes = next_stretch_bytes_, made] {
+        made->emplace(make_stretch(*files, options, number, bytes));
       },
       loop_,
-      [alive = alive_, path, bytes, made] {
+      [alive = alive_, made] {
         if (!*alive) return;
         Journal& self = **alive;
         self.growing_ = false;
-        if (!*made) return;  // the journal stays as small as it is; appends wait for checkpoints
-        self.total_bytes_ += bytes;
-        self.next_stretch_bytes_ = std::min(bytes * 4, align_journal(self.options_.stretch_bytes));
-        self.free_.push_back(Stretch{path, **made, bytes, 0, {}});
+        if (!**made) return self.retry_later();  // until then appends wait for checkpoints
+        self.total_bytes_ += (**made)->bytes;
+        self.next_stretch_bytes_ =
+            std::min(self.next_stretch_bytes_ * 4, align_journal(self.options_.stretch_bytes));
+        self.free_.push_back(std::move(***made));
         if (!self.writing_) self.write_next();
       });
+}
+
+// A full disk may have room again, and appends that wait ask for nothing.
+void Journal::retry_later() {
+  if (retry_timer_) return;
+  retry_timer_ = loop_.after(kRetryGrowth, [this] {
+    retry_timer_ = {};
+    if (!starved_) return;
+    if (on_pressure) on_pressure();
+    grow();
+  });
 }
 
 uint64_t Journal::live_bytes() const {

@@ -33,15 +33,13 @@ struct JournalOptions {
   Planted planted = Planted::none;
 };
 
-// Who added a record. It outlives its records' journaling.
+// Who added a record. The journal keeps it alive until its records are answered.
 class JournalClient {
  public:
+  virtual ~JournalClient() = default;
   // The record with this token is durable (ok), or its journal has failed: it may or may not be found later.
   // Calls come in the order of add().
   virtual void journaled(uint64_t token, bool ok) = 0;
-
- protected:
-  ~JournalClient() = default;
 };
 
 class Journal {
@@ -50,13 +48,15 @@ class Journal {
           FileSystem& files);
   ~Journal();
 
-  // Makes the first stretch. `old_files`: stretches of earlier generations, to be recycled once the floor has
-  // passed them.
+  // Makes the first two stretches. `old_files`: stretches of earlier generations, to be recycled once the
+  // floor has passed them.
   runtime::Task<Result<void>> start(std::vector<std::string> old_files);
 
   // REQUIRES: started; encoded record <= max_record_bytes(). `data` holds an append's bytes, and is kept
   // until synced.
-  void add(const JournalRecord& record, runtime::BufferSlice data, JournalClient* client, uint64_t token);
+  // The client is told in the order of its calls; never inside this one.
+  void add(const JournalRecord& record, runtime::BufferSlice data, std::shared_ptr<JournalClient> client,
+           uint64_t token);
 
   // Everything up to this group is in its files and synced: its stretches may be recycled once a synced group
   // says so.
@@ -64,7 +64,12 @@ class Journal {
   // The earlier generations are in their files and synced.
   void raise_floor(Generation floor);
 
-  [[nodiscard]] GroupSequence durable() const { return durable_; }
+  // Synced, and every client of the groups up to here was told: a checkpoint may begin with it.
+  [[nodiscard]] GroupSequence answered() const { return answered_; }
+  // Whether a start would replay neither the groups up to here nor an earlier generation.
+  [[nodiscard]] bool freed(GroupSequence up_to) const {
+    return checkpoint_synced_ >= up_to && floor_synced_ >= options_.generation;
+  }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] const std::string& failure() const { return failure_; }
   // Bytes of the stretches that recovery would read now.
@@ -72,7 +77,8 @@ class Journal {
   [[nodiscard]] uint64_t max_bytes() const { return options_.max_bytes; }
   // True while appends wait for a free stretch.
   [[nodiscard]] bool starved() const { return starved_; }
-  [[nodiscard]] bool idle() const { return !writing_ && pending_.empty() && !mark_wanted_; }
+  // Nobody waits for an answer.
+  [[nodiscard]] bool idle() const { return !writing_ && pending_.empty(); }
   [[nodiscard]] size_t max_record_bytes() const;
   // Called when live_bytes() has grown past a stretch, or the journal starves.
   std::function<void()> on_pressure;
@@ -102,13 +108,17 @@ class Journal {
     size_t head_begin;
     size_t head_bytes;
     runtime::BufferSlice data;
-    JournalClient* client;
+    std::shared_ptr<JournalClient> client;
     uint64_t token;
   };
   struct GroupWrite;
 
+  static Result<Stretch> make_stretch(FileSystem& files, const JournalOptions& options, uint64_t number,
+                                      uint64_t bytes);
   void write_next();
   bool take_stretch(uint64_t group_bytes);
+  [[nodiscard]] bool mark_frees() const;
+  void retry_later();
   void written(std::shared_ptr<GroupWrite> group);
   void fail_all(const Error& error, std::vector<Pending> waiting);
   void grow();
@@ -136,9 +146,10 @@ class Journal {
   bool growing_ = false;
   bool starved_ = false;
 
-  // Invariant: checkpoint_synced_ <= checkpoint_ <= durable_ <= last_.
+  // Invariant: checkpoint_synced_ <= checkpoint_ <= answered_ <= durable_ <= last_.
   GroupSequence last_;               // last group handed to the lane
   GroupSequence durable_;            // last group synced
+  GroupSequence answered_;           // last group whose clients were told
   GroupSequence checkpoint_;         // as the next group will state it
   GroupSequence checkpoint_synced_;  // as a synced group states it
   Generation floor_;
@@ -152,6 +163,7 @@ class Journal {
   std::string failure_;
   runtime::MonoTime writing_since_{};
   runtime::TimerId idle_timer_;
+  runtime::TimerId retry_timer_;  // a new stretch could not be made
   Stats stats_;
   std::shared_ptr<Journal*> alive_;  // reset to null when this journal goes: late completions look here
 };

@@ -63,6 +63,8 @@ class Replayer {
     }
     ReplayedLog& log = it->second;
     log.changed = true;
+    // Without a journal the files alone say where the log ends; a record of it may be older than they are.
+    if (!log.state.journaled && record.type != JournalRecordType::log_start) return {};
     Extent& extent = extents_[id];
     switch (record.type) {
       case JournalRecordType::append:
@@ -103,8 +105,9 @@ class Replayer {
     return {};
   }
 
-  void finish_plan() {
+  Result<void> finish_plan() {
     for (auto& [id, log] : result.logs) {
+      if (!log.changed) continue;
       Extent& extent = extents_[id];
       if (!extent.bypassing.empty()) {
         // What stands behind a bypass that was never finished was never answered for.
@@ -117,9 +120,14 @@ class Replayer {
         extent.ends[place.first] = place.second;
         log.end = offset;
       }
-      for (const auto& [place, number] : extent.live) live_[number] = id;
+      TRY_ASSIGN(const Offset first, first_segment(log, extent));
+      extent.ends.erase(extent.ends.begin(), extent.ends.lower_bound(first));
+      for (const auto& [place, number] : extent.live) {
+        if (place.first >= first) live_[number] = id;
+      }
       extent.live.clear();
     }
+    return {};
   }
 
   // Second pass: the appends that are left.
@@ -183,6 +191,21 @@ class Replayer {
     return open_file_;
   }
 
+  // Segments wholly below the log's start were deleted, or are about to be.
+  Result<Offset> first_segment(const ReplayedLog& log, const Extent& extent) {
+    TRY_ASSIGN(const auto entries, files_.list(path(log.folder_name)));
+    Offset first = kNoOffset;
+    const auto consider = [&](Offset base) {
+      if (base <= log.state.log_start) first = std::max(first, base);
+    };
+    for (const DirEntry& entry : entries) {
+      const auto base = parse_segment_name(entry.name);
+      if (base && !extent.stale.contains(*base)) consider(*base);
+    }
+    for (const auto& [base, end] : extent.ends) consider(base);
+    return first;
+  }
+
   Result<void> bury(const std::string& folder_name, LogId id) {
     std::string grave = fmt::format("{}.{:x}{}", folder_name, id.value, kGraveSuffix);
     open_path_.clear();
@@ -199,10 +222,9 @@ class Replayer {
   Result<void> create(const JournalRecord& record) {
     const std::string name(record.folder);
     if (planted_ == Planted::dead_log_replayed && journals_.dead().contains(record.log)) return {};
-    extents_[record.log].ends[Offset(0)] = 0;
     if (auto it = result.logs.find(record.log); it != result.logs.end()) {
-      it->second.changed = true;
-      it->second.end = Offset(0);
+      it->second.changed = true;  // it is there, and perhaps only in the page cache
+      if (it->second.state.journaled) begin(it->second);
       return {};
     }
     // Whoever stands in its place is dead or was never finished.
@@ -217,12 +239,17 @@ class Replayer {
     log.folder_name = name;
     log.state =
         PartitionState{record.log, record.topic_id, record.partition, record.journaled, Offset(0), Offset(0)};
-    log.end = Offset(0);
     log.changed = true;
+    if (log.state.journaled) begin(log);
     TRY(files_.create_dir(path(name)));
     TRY(write_partition_state(files_, path(name), log.state, false));
     result.logs[record.log] = std::move(log);
     return {};
+  }
+
+  void begin(ReplayedLog& log) {
+    extents_[log.state.log].ends[Offset(0)] = 0;
+    log.end = Offset(0);
   }
 
   Result<void> bury_unidentified(const JournalRecord& record) {
@@ -285,7 +312,7 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
   Replayer replayer(files, data_folder, journals, planted);
   TRY(replayer.find_folders());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
-  replayer.finish_plan();
+  TRY(replayer.finish_plan());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.write(record); }));
   TRY(replayer.cut_files());
   return std::move(replayer.result);

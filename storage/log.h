@@ -11,7 +11,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +30,16 @@ namespace tidemark::storage {
 
 class LogStore;
 
+// What the index files of the active segment hold: entries and their CRC32C, by which a start tells whether a
+// crash left them whole.
+struct SavedIndexes {
+  static constexpr uint32_t kNone = UINT32_MAX;  // they cannot be used
+  uint32_t offsets = 0;
+  uint32_t offsets_crc = 0;
+  uint32_t times = 0;
+  uint32_t times_crc = 0;
+};
+
 // What recovery found, or what a new log starts with.
 struct RecoveredLog {
   PartitionState state;
@@ -38,10 +47,12 @@ struct RecoveredLog {
   std::vector<Segment> segments;
   Offset end;
   SegmentIndexes indexes{Offset(0), 4096};  // of the last segment
-  std::set<Offset> rebuilt_indexes;         // sealed segments whose index files were written, and not synced
   LeaderEpochCache epochs;
   ProducerState producers;
   std::optional<Error> damage;  // it is there, and must not be served
+  // Sealed segments that no checkpoint is known to cover: write.caching alone.
+  std::vector<Offset> unsynced;
+  SavedIndexes saved_indexes;  // of the last segment
   uint64_t scanned_bytes = 0;
 };
 
@@ -50,6 +61,7 @@ struct LogRange {
   Offset segment_base;
   uint64_t position = 0;
   uint32_t bytes = 0;
+  uint32_t cuts = 0;  // of the log when this was true: a truncation invalidates it
 };
 
 // A record found by its time.
@@ -59,10 +71,10 @@ struct TimedRecord {
   LeaderEpoch epoch = kNoLeaderEpoch;
 };
 
-class Log final : private JournalClient {
+class Log final : public JournalClient, public std::enable_shared_from_this<Log> {
  public:
   Log(LogStore& store, RecoveredLog recovered, LogSettings settings);
-  ~Log();
+  ~Log() override;
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
@@ -74,8 +86,10 @@ class Log final : private JournalClient {
   [[nodiscard]] Offset end() const { return end_; }
   [[nodiscard]] Offset durable() const { return durable_; }
   // What counts for acks=all and the high watermark: durable, or the end where the topic opted for
-  // write.caching.
-  [[nodiscard]] Offset counted() const { return settings_.write_caching ? end_ : durable_; }
+  // write.caching (less what flush.messages holds back until it is synced).
+  [[nodiscard]] Offset counted() const {
+    return settings_.write_caching ? flush_from_.value_or(end_) : durable_;
+  }
   [[nodiscard]] const LeaderEpochCache& epochs() const { return epochs_; }
   [[nodiscard]] LeaderEpoch latest_epoch() const {
     const auto latest = epochs_.latest();
@@ -89,7 +103,8 @@ class Log final : private JournalClient {
   // Set when the log must not be used any more: a failed disk, or damage. Reads and appends answer with it.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
 
-  // New settings hold at once. Switching from write.caching to the journal first syncs the segments.
+  // New settings hold at once. Switching write.caching on or off first syncs the segments, and waits until no
+  // journal record of this log needs a replay.
   runtime::Task<Result<void>> change_settings(LogSettings settings);
 
   // Whether a batch of this size may be appended now; otherwise make_room() first, which rolls, takes disk
@@ -111,8 +126,8 @@ class Log final : private JournalClient {
   // The bytes of whole batches from the one that holds `from`, below `limit`, at most `max_bytes` unless that
   // would be less than the first batch and `at_least_one`. OFFSET_OUT_OF_RANGE outside of [start, end].
   runtime::Task<Result<LogRange>> locate(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one);
-  // At most `max_bytes` of the range from `at`, from the tail cache or the file. Error: the log was truncated
-  // meanwhile.
+  // At most `max_bytes` of the range from `at`, from the tail cache or the file. OFFSET_OUT_OF_RANGE: the log
+  // was truncated meanwhile, or its segment deleted.
   runtime::Task<Result<runtime::BufferSlice>> read(LogRange range, uint32_t at, uint32_t max_bytes);
   // The bytes that the shard holds in memory from `from` on; nothing if a read would go to the disk.
   [[nodiscard]] bool in_memory(Offset from) const { return !tail_.empty() && from >= tail_.front().base; }
@@ -149,26 +164,55 @@ class Log final : private JournalClient {
 
   // Called exactly once: with false if the log went offline instead.
   using Continuation = std::move_only_function<void(bool ok)>;
+  struct Recorded {
+    Continuation then;
+    bool even_offline;  // a deletion: the log need not be usable
+  };
+  // A record that waits behind a bypass.
+  struct Held {
+    JournalRecord record;
+    runtime::BufferSlice data;
+    Continuation then;
+    bool even_offline;
+  };
 
   void journaled(uint64_t token, bool ok) override;
-  void add_record(const JournalRecord& record, runtime::BufferSlice data, Continuation then);
+  void add_record(const JournalRecord& record, runtime::BufferSlice data, Continuation then,
+                  bool even_offline = false);
+  void journal(const JournalRecord& record, runtime::BufferSlice data, Continuation then,
+               bool even_offline = false);
+  void end_bypass();
   void bypass(JournalRecord record, std::shared_ptr<const std::string> path, runtime::BufferSlice batch);
   void append_durable(Offset base);
   void written(Offset base);
   [[nodiscard]] Offset retention_start(Offset limit) const;
   [[nodiscard]] bool must_roll(uint64_t bytes, int64_t max_timestamp) const;
   void roll(Offset base);
-  void save_indexes(bool sealing);
+  void save_indexes();
   void go_offline(Error error);
   void progressed();
   void mark_dirty();
+  // An effect on a file of this segment has ended: the next checkpoint syncs it.
+  void touched(Offset segment_base);
+  void release_tail(Offset from);
+  void appended_unsynced(Offset base);
+  void flush();
+  void flushed(Offset end);
+  void unfence();
   TailEntry* tail_entry(Offset offset);
   Segment& active() { return segments_.back(); }
   [[nodiscard]] const Segment& active() const { return segments_.back(); }
   size_t segment_index(Offset offset) const;
+  [[nodiscard]] bool holds(const LogRange& range) const {
+    return range.cuts == cuts_ ||
+           (range.cuts + 1 == cuts_ && std::pair(range.segment_base, range.position + range.bytes) <= cut_);
+  }
+  runtime::Task<Result<std::vector<std::byte>>> read_whole(LogRange range);
   runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
                                                  uint32_t max_bytes, bool at_least_one);
   runtime::Task<Result<void>> quiesce();
+  runtime::Task<Result<void>> cut_at(Offset offset);
+  runtime::Task<Result<void>> switch_caching(LogSettings settings);
   void drop_segments(std::vector<Segment> segments);
 
   LogStore& store_;
@@ -185,19 +229,31 @@ class Log final : private JournalClient {
   LeaderEpochCache epochs_;
   ProducerState producers_;
   std::deque<TailEntry> tail_;
-  std::deque<Continuation> recorded_;  // what follows each record in the journal, in the order of add()
+  std::deque<Recorded> recorded_;  // what follows each record in the journal, in the order of add()
+  // Between the two records of a bypass stands no other of this log: replay is positional, and in order.
+  bool bypassing_ = false;
+  std::deque<Held> held_;
+  std::shared_ptr<const std::string> path_;  // of the active segment's file
   OffsetWaiters waiters_;
   uint64_t reserved_ = 0;  // bytes of the active segment's file that have their disk space
   uint64_t reserve_step_ = 0;
   bool reserving_ = false;
-  bool state_changed_ = true;           // partition.state differs from what the folder holds
-  bool folder_changed_ = true;          // files were made or removed since the folder was synced
-  bool materialized_ = true;            // its folder is there: a new log's follows behind the journal
-  bool dirty_ = false;                  // on the store's list for the next checkpoint
-  bool fenced_ = false;                 // structural change under way: no append, no second change
-  std::set<Offset> unsynced_segments_;  // written to since the last checkpoint
-  std::set<Offset> unsynced_indexes_;   // index files written since
-  int sealing_ = 0;                     // index files of sealed segments that are on their way
+  bool state_changed_ = true;              // partition.state differs from what the folder holds
+  bool folder_changed_ = true;             // files were made or removed since the folder was synced
+  bool dirty_ = false;                     // on the store's list for the next checkpoint
+  bool fenced_ = false;                    // structural change under way: no append, no second change
+  bool erasing_ = false;                   // for good: fenced too
+  uint32_t cuts_ = 0;                      // truncations so far
+  std::pair<Offset, uint64_t> cut_{};      // the last one: segment and position
+  std::vector<Offset> unsynced_segments_;  // sealed, and written to since they were last synced
+  Offset entry_synced_ = kNoOffset;        // the newest segment whose entry in the folder is known durable
+  SavedIndexes saved_;                     // of the active segment
+  bool rewrite_indexes_ = true;            // their files may hold what the memory does not
+  uint32_t index_saves_ = 0;               // under way
+  // write.caching: counted() stays here until a flush that flush.messages asked for is done.
+  std::optional<Offset> flush_from_;
+  bool flushing_ = false;
+  runtime::TimerId flush_timer_;
   std::optional<Error> offline_;
   runtime::Signal changed_;  // room, writes, fences: "look again"
   std::shared_ptr<Log*> alive_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/batch/crc32c.h"
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/producer_snapshot.h"
@@ -130,23 +131,37 @@ class LogRecovery {
     return std::move(*index);
   }
 
-  // Index files are trusted only where their newest entries name batches that are there.
+  // The active segment's index files were not synced: they are used as far as the snapshot's checksums go, or
+  // not at all.
   Result<void> load_indexes() {
     const Offset base = log_.segments.back().base;
     log_.indexes = SegmentIndexes(base, options_.index_interval_bytes);
     if (!snapshot_ || snapshot_->segment_base != base) return {};
-    auto offsets = load_index<OffsetIndex>(base, kOffsetIndexSuffix);
-    auto times = load_index<TimeIndex>(base, kTimeIndexSuffix);
+    const SavedIndexes& saved = snapshot_->indexes;
+    auto offsets = load_saved<OffsetIndex>(base, kOffsetIndexSuffix, saved.offsets, saved.offsets_crc);
+    auto times = load_saved<TimeIndex>(base, kTimeIndexSuffix, saved.times, saved.times_crc);
     if (!offsets || !times) return {};
-    if (!offsets->truncate_to(snapshot_->offset) || !times->truncate_to(snapshot_->offset)) return {};
-    if (!offsets->empty()) {
-      TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::read));
-      HeaderWalker walker(*file, static_cast<uint64_t>(offsets->last().position), snapshot_->position);
-      auto header = walker.next();
-      if (!header || !*header || (*header)->last_offset() != offsets->last().offset) return {};
-    }
     log_.indexes = SegmentIndexes(std::move(*offsets), std::move(*times), options_.index_interval_bytes);
+    log_.saved_indexes = saved;
     return {};
+  }
+
+  template <class IndexType>
+  std::optional<IndexType> load_saved(Offset base, std::string_view suffix, uint32_t entries, uint32_t crc) {
+    const uint64_t bytes = IndexType::bytes_of(entries);
+    if (entries == SavedIndexes::kNone || bytes > kMaxIndexFileBytes) return std::nullopt;
+    std::vector<std::byte> content(bytes);
+    if (bytes > 0) {
+      auto file = files_.open(segment_path(folder_, base, suffix), OpenMode::read);
+      if (!file) return std::nullopt;
+      auto got = (*file)->read(0, content);
+      if (!got || *got != bytes) return std::nullopt;
+    }
+    if (protocol::crc32c_extend(0, content) != crc) return std::nullopt;
+    auto index = IndexType::parse(base, content);
+    if (!index) return std::nullopt;
+    index->forget_written(kIndexEntriesInMemory);
+    return std::move(*index);
   }
 
   // Everything from the snapshot on, batch by batch, and the active segment from its newest index entry.
@@ -159,7 +174,13 @@ class LogRecovery {
         continue;
       }
       TRY(scan_segment(s, is_active));
-      if (!is_active && log_.end != log_.segments[i + 1].base && !log_.damage && !cut_) {
+      if (!is_active && !log_.state.journaled) log_.unsynced.push_back(s.base);
+      const bool meets = is_active || cut_ || log_.end == log_.segments[i + 1].base;
+      if (!meets && !log_.state.journaled && log_.end >= log_.state.synced) {
+        // Power loss kept what came later, and not what came before.
+        cut_ = true;
+        log_.indexes = std::move(sealed_indexes_);
+      } else if (!meets && !log_.damage) {
         log_.damage =
             Error::corruption(fmt::format("{}: segment {} ends at offset {}, and the next one begins at {}",
                                           log_.folder_name, s.base, log_.end, log_.segments[i + 1].base));
@@ -200,26 +221,30 @@ class LogRecovery {
     }
     stats_.scanned_bytes += s.bytes;
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
-    save(s.base, indexes);
-    return {};
+    return save(s.base, indexes);
   }
 
-  // An index file that cannot be written is left empty: only searches are longer then.
-  void save(Offset base, SegmentIndexes& indexes) {
+  Result<void> save(Offset base, SegmentIndexes& indexes) {
     indexes.seal();
-    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) {
-      auto file = files_.open(segment_path(folder_, base, suffix), OpenMode::create);
-      if (!file || !(*file)->truncate(0)) return;
-      if (!(*file)->write(0, std::span<const std::byte>(bytes))) (void)(*file)->truncate(0);
+    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) -> Result<void> {
+      TRY_ASSIGN(auto file, files_.open(segment_path(folder_, base, suffix), OpenMode::create));
+      TRY(file->truncate(0));
+      TRY(file->write(0, std::span<const std::byte>(bytes)));
+      return file->sync_data();
     };
-    write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes());
-    write(kTimeIndexSuffix, indexes.times().unwritten_bytes());
-    log_.rebuilt_indexes.insert(base);
+    // Built again where they cannot be written; synced, because the next snapshot vouches for them.
+    if (write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes()) &&
+        write(kTimeIndexSuffix, indexes.times().unwritten_bytes()))
+      return {};
+    for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
+      TRY(files_.remove(segment_path(folder_, base, suffix)));
+    return {};
   }
 
   Result<void> scan_segment(Segment& s, bool is_active) {
     TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, s.base, kLogSuffix), OpenMode::read_write));
-    SegmentIndexes own(s.base, options_.index_interval_bytes);
+    sealed_indexes_ = SegmentIndexes(s.base, options_.index_interval_bytes);
+    SegmentIndexes& own = sealed_indexes_;
     SegmentIndexes& indexes = is_active ? log_.indexes : own;
     const bool resumes = snapshot_ && snapshot_->segment_base == s.base;
     const uint64_t from = is_active && resumes ? std::min(indexes.resume_position(), snapshot_->position) : 0;
@@ -273,7 +298,7 @@ class LogRecovery {
       cut_ = true;
     }
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
-    if (!is_active && !cut_) save(s.base, own);
+    if (!is_active && !cut_) TRY(save(s.base, own));
     if (!is_active && cut_) log_.indexes = std::move(own);
     return {};
   }
@@ -290,7 +315,10 @@ class LogRecovery {
       for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
         TRY(files_.remove(segment_path(folder_, log_.segments[i].base, suffix)));
     }
+    if (log_.segments.size() > last + 1 && !log_.damage) TRY(files_.sync_dir(folder_));
+    if (log_.segments.size() > last + 1) log_.saved_indexes = {};
     log_.segments.resize(last + 1);
+    std::erase(log_.unsynced, log_.segments.back().base);
     return {};
   }
 
@@ -306,6 +334,7 @@ class LogRecovery {
   std::optional<LogSnapshot> snapshot_;
   std::string stop_reason_;
   std::vector<std::byte> batch_;
+  SegmentIndexes sealed_indexes_{Offset(0), 4096};  // of the segment scanned last
   bool cut_ = false;
 };
 

@@ -7,20 +7,12 @@
 
 #include "protocol/batch/crc32c.h"
 #include "protocol/invariant.h"
-#include "storage/journal_replay.h"
 #include "storage/producer_snapshot.h"
 
 namespace tidemark::storage {
 
 using runtime::BufferSlice;
 using runtime::Task;
-
-namespace {
-
-// Appends wait for the next checkpoint to free a stretch.
-constexpr runtime::Duration kStarvedPause = std::chrono::milliseconds(5);
-
-}  // namespace
 
 LogStore::LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLanes lanes, FileSystem& files,
                    FileCache& cache, KeyValueStore* derived)
@@ -32,17 +24,24 @@ LogStore::LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLane
       derived_(derived),
       journal_(options_.journal, loop, lanes.journal, lanes.background, files),
       effects_changed_(loop),
+      room_(loop),
       checkpoint_signal_(loop),
       alive_(std::make_shared<LogStore*>(this)) {
   journal_.on_pressure = [this] { checkpoint_signal_.notify_all(); };
-  journal_.on_failure = [this](const Error& error) {
-    offline_ = error;
-    for (const auto& [id, log] : logs_) log->go_offline(error);
-    if (on_offline) on_offline(error);
-  };
+  journal_.on_failure = [this](const Error& error) { fail_folder(error); };
 }
 
 LogStore::~LogStore() { *alive_ = nullptr; }
+
+void LogStore::fail_folder(const Error& error) {
+  if (offline_) return;
+  offline_ = error;
+  const auto logs = logs_;  // whoever hears of it may delete one
+  for (const auto& [id, log] : logs) log->go_offline(error);
+  room_.notify_all();
+  effects_changed_.notify_all();
+  if (on_offline) on_offline(error);
+}
 
 Task<Result<void>> LogStore::start(std::vector<std::string> old_journal_files) {
   auto starting = journal_.start(std::move(old_journal_files));
@@ -62,6 +61,7 @@ void LogStore::allow_checkpoints() {
 
 LogId LogStore::next_log_id() {
   // Never used again: the generation is new at every start, and journals of one folder count apart.
+  INVARIANT(created_ < 0xFFFFFF, "{} logs made since the start", created_);
   return LogId(options_.journal.generation.value << 32 | uint64_t{options_.journal.id.value & 0xFF} << 24 |
                ++created_);
 }
@@ -69,6 +69,7 @@ LogId LogStore::next_log_id() {
 std::shared_ptr<Log> LogStore::adopt(RecoveredLog recovered, LogSettings settings) {
   auto log = std::make_shared<Log>(*this, std::move(recovered), settings);
   logs_.emplace(log->id(), log);
+  if (!log->unsynced_segments_.empty() || log->durable_ < log->end_) log->mark_dirty();
   if (offline_) log->go_offline(*offline_);
   return log;
 }
@@ -81,28 +82,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
       PartitionState{next_log_id(), topic_id, partition, !settings.write_caching, Offset(0), Offset(0)};
   fresh.folder_name = folder_name;
   fresh.segments.push_back(Segment{Offset(0), 0, -1, -1, loop_.clock().wall()});
-  // Disk space first, as for an append: the folder is made under a name that the next start would remove, and
-  // gets its own behind the journal.
-  const std::string nest =
-      fmt::format("{}/{}.{:x}{}", options_.folder, folder_name, fresh.state.log.value, kGraveSuffix);
-  auto make = [files = &files_, nest, state = fresh.state]() -> Result<void> {
-    TRY(files->create_dir(nest));
-    auto made = write_partition_state(*files, nest, state, false);
-    if (made) {
-      auto file = files->open(segment_path(nest, Offset(0), kLogSuffix), OpenMode::create);
-      if (!file) made = fail(file.error());
-    }
-    if (made) return {};
-    (void)files->remove(segment_path(nest, Offset(0), kLogSuffix));
-    (void)files->remove(fmt::format("{}/{}", nest, kPartitionStateName));
-    (void)files->remove(nest);
-    return made;
-  };
-  auto making = runtime::on_lane(lanes_.background, loop_, std::move(make));
-  auto made = co_await making;
-  if (!made) co_return fail(made.error());
   auto log = adopt(std::move(fresh), settings);
-  log->materialized_ = false;
   JournalRecord record;
   record.type = JournalRecordType::create;
   record.log = log->id();
@@ -110,29 +90,48 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   record.partition = partition;
   record.journaled = !settings.write_caching;
   record.folder = log->folder_name();
+  auto outcome = std::make_shared<Result<void>>();
   runtime::OneShot<bool> created(loop_);
   auto resolver = created.resolver();
-  auto then = [this, raw = log.get(), resolver, nest](bool ok) mutable {
-    resolver.set(ok);
-    if (!ok) return;
-    data_folder_changed_ = true;
-    auto work = [files = &files_, nest, folder = raw->folder()] { return files->rename(nest, folder); };
-    auto done = [raw](bool renamed) { raw->materialized_ = renamed; };
+  auto then = [this, raw = log.get(), resolver, outcome](bool ok) mutable {
+    if (!ok) return resolver.set(false);
+    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), state = raw->state(),
+                 outcome]() -> Result<void> {
+      const auto make = [&]() -> Result<void> {
+        TRY(files->create_dir(folder));
+        TRY(write_partition_state(*files, folder, state, false));
+        auto opened = cache->get(segment_path(folder, Offset(0), kLogSuffix), true);
+        return opened ? Result<void>() : Result<void>(fail(opened.error()));
+      };
+      *outcome = make();
+      return {};  // a full disk refuses the log
+    };
+    auto done = [this, raw, resolver](bool finished) mutable {
+      data_folder_changed_ = raw->folder_changed_ = raw->state_changed_ = true;
+      resolver.set(finished);
+    };
     add_effect(*raw, std::move(work), std::move(done));
   };
   log->add_record(record, {}, std::move(then));
   auto awaiter = created.wait();
-  const bool ok = co_await awaiter;
-  if (!ok) co_return fail(*log->offline());
+  co_await awaiter;
+  if (log->offline()) co_return fail(*log->offline());
+  if (!*outcome) {
+    auto erasing = erase(log);
+    (void)co_await erasing;
+    co_return fail(outcome->error());
+  }
   co_return log;
 }
 
 Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
-  while (log->fenced_) {
+  while (log->fenced_ && !log->erasing_) {
     auto look_again = log->changed_.wait();
     co_await look_again;
   }
-  log->fenced_ = true;
+  if (log->erasing_)
+    co_return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, log->folder_name() + " was deleted");
+  log->fenced_ = log->erasing_ = true;
   JournalRecord record;
   record.type = JournalRecordType::erase;
   record.log = log->id();
@@ -141,43 +140,52 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
   const std::string grave =
       fmt::format("{}/{}.{:x}-delete", options_.folder, log->folder_name(), log->id().value);
   auto then = [this, raw = log.get(), resolver, grave](bool ok) mutable {
-    resolver.set(ok);
-    if (!ok) return;
-    data_folder_changed_ = true;
-    dead_keys_.push_back(snapshot_key(raw->id()));
-    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave]() -> Result<void> {
-      cache->forget_folder(folder);
-      return files->rename(folder, grave);
+    if (!ok) return resolver.set(false);
+    auto outcome = std::make_shared<Result<void>>();
+    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, outcome]() -> Result<void> {
+      const auto bury = [&]() -> Result<void> {
+        TRY_ASSIGN(const bool exists, files->exists(folder));
+        if (exists) TRY(files->rename(folder, grave));
+        cache->forget_folder(folder);  // afterwards: a reader may open its files until then
+        return {};
+      };
+      *outcome = bury();
+      return {};
     };
-    auto done = [this, raw, grave, delay = raw->settings().file_delete_delay_ms](bool renamed) {
-      if (renamed) tasks_.spawn(remove_later(grave, delay));
+    auto done = [this, raw, grave, resolver, outcome](bool) mutable {
+      data_folder_changed_ = true;
+      dead_keys_.push_back(snapshot_key(raw->id()));
       logs_.erase(raw->id());
+      resolver.set(outcome->has_value());
+      // The record must not be freed as long as the folder is there.
+      if (!*outcome) return fail_folder(outcome->error());
+      tasks_.spawn(remove_later({grave}, raw->settings().file_delete_delay_ms));
     };
     add_effect(*raw, std::move(work), std::move(done));
     raw->go_offline(Error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, raw->folder_name() + " was deleted"));
   };
-  if (log->offline()) {
-    // A log that cannot be used is deleted all the same, as long as the journal works.
-    log->offline_.reset();
-  }
-  log->add_record(record, {}, std::move(then));
+  log->add_record(record, {}, std::move(then), true);
   auto awaiter = erased.wait();
   const bool ok = co_await awaiter;
-  if (!ok)
-    co_return fail(
-        Error::io(fmt::format("{}: could not be deleted: {}", log->folder_name(), journal_.failure())));
+  if (!ok) {
+    co_return fail(Error::io(fmt::format("{}: could not be deleted: {}", log->folder_name(),
+                                         offline_ ? offline_->message() : journal_.failure())));
+  }
   co_return Result<void>();
 }
 
-Task<void> LogStore::remove_later(std::string path, int64_t delay_ms) {
+// Files, and folders with what is in them.
+Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_ms) {
   auto delay = runtime::sleep_for(loop_, std::chrono::milliseconds(delay_ms));
   co_await delay;
-  auto work = [files = &files_, path]() -> Result<void> {
-    auto inside = files->list(path);
-    if (inside) {
-      for (const DirEntry& entry : *inside) TRY(files->remove(path + "/" + entry.name));
+  auto work = [files = &files_, paths = std::move(paths)]() -> Result<void> {
+    for (const std::string& path : paths) {
+      if (auto inside = files->list(path)) {
+        for (const DirEntry& entry : *inside) TRY(files->remove(path + "/" + entry.name));
+      }
+      TRY(files->remove(path));
     }
-    return files->remove(path);
+    return {};
   };
   auto removing = runtime::on_lane(lanes_.background, loop_, std::move(work));
   (void)co_await removing;  // what stays is removed at the next start
@@ -188,13 +196,14 @@ Task<void> LogStore::remove_later(std::string path, int64_t delay_ms) {
 
 void LogStore::add_write(Log& log, std::shared_ptr<const std::string> path, uint64_t position,
                          BufferSlice data, Offset base) {
-  effects_.push_back(Effect{shared(log), std::move(path), position, std::move(data), base, {}, {}});
+  effects_.push_back(
+      Effect{log.shared_from_this(), std::move(path), position, std::move(data), base, {}, {}});
   ++effects_added_;
   run_effects();
 }
 
 void LogStore::add_effect(Log& log, Work work, std::move_only_function<void(bool ok)> done) {
-  effects_.push_back(Effect{shared(log), {}, 0, {}, {}, std::move(work), std::move(done)});
+  effects_.push_back(Effect{log.shared_from_this(), {}, 0, {}, {}, std::move(work), std::move(done)});
   ++effects_added_;
   run_effects();
 }
@@ -250,15 +259,19 @@ void LogStore::effects_ran(std::vector<Effect>& effects) {
   const auto alive = alive_;
   run_effects();
   for (Effect& effect : effects) {
-    if (effect.error) effect.log->go_offline(*effect.error);
+    if (effect.error) {
+      log_failed_ = true;
+      effect.log->go_offline(*effect.error);
+    }
     if (effect.path) {
       if (!effect.error) effect.log->written(effect.base);
     } else {
-      effect.done(!effect.error && !effect.log->offline());
+      effect.done(!effect.error);
     }
     if (!*alive) return;
     ++effects_finished_;
   }
+  effects.clear();  // here, not where the last holder happens to be
   effects_changed_.notify_all();
 }
 
@@ -273,22 +286,46 @@ Task<bool> LogStore::effects_done(uint64_t number) {
 // --- the tail cache
 // --------------------------------------------------------------------------------------------------
 
-void LogStore::cached(Log& log, Offset base, uint64_t bytes) {
-  cached_.push_back(Cached{shared(log), base});
-  tail_bytes_ += bytes;
+// Beside its bytes, an append costs its entries here and in its log.
+constexpr uint64_t kAppendOverhead = 192;
+
+void LogStore::wrote(uint64_t bytes) {
+  const bool was_full = unwritten_bytes_ >= options_.max_unwritten_bytes;
+  unwritten_bytes_ -= bytes;
+  if (was_full && unwritten_bytes_ < options_.max_unwritten_bytes) room_.notify_all();
+}
+
+void LogStore::cached(const BufferSlice& batch) {
+  tail_bytes_ += kAppendOverhead;
+  if (buffers_[batch.owner.get()]++ == 0) {
+    tail_bytes_ += batch.owner->size();
+    batch.owner->release_charge();  // from now on this cache's bound counts it, not the requests'
+  }
+  evict();
+}
+
+void LogStore::uncached(const BufferSlice& batch) {
+  tail_bytes_ -= kAppendOverhead;
+  const auto it = buffers_.find(batch.owner.get());
+  if (--it->second > 0) return;
+  tail_bytes_ -= batch.owner->size();
+  buffers_.erase(it);
+}
+
+void LogStore::evictable(Log& log, Offset base) {
+  evictable_.push_back(Evictable{log.weak_from_this(), base});
   evict();
 }
 
 void LogStore::evict() {
-  while (tail_bytes_ > options_.tail_cache_bytes && !cached_.empty()) {
-    auto log = cached_.front().log.lock();
-    if (log && !log->tail_.empty() && log->tail_.front().base == cached_.front().base) {
-      // What no segment holds yet stays, and holds up those behind it: they are as good as unwritten.
-      if (!log->tail_.front().written) return;
-      tail_bytes_ -= log->tail_.front().batch.size();
+  while (tail_bytes_ > options_.tail_cache_bytes && !evictable_.empty()) {
+    const auto log = evictable_.front().log.lock();
+    const Offset base = evictable_.front().base;
+    evictable_.pop_front();
+    while (log && !log->tail_.empty() && log->tail_.front().base <= base && log->tail_.front().written) {
+      uncached(log->tail_.front().batch);
       log->tail_.pop_front();
     }
-    cached_.pop_front();
   }
 }
 
@@ -296,16 +333,83 @@ void LogStore::evict() {
 // -----------------------------------------------------------------------------------------------------
 
 Task<void> LogStore::checkpoint_loop() {
+  bool again = false;
   while (!stopping_) {
-    const auto pause = journal_.starved() ? kStarvedPause : options_.checkpoint_interval;
-    auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
-    const bool asked = co_await wait;
+    if (!again) {
+      auto wait = checkpoint_signal_.wait_until(loop_.mono() + options_.checkpoint_interval);
+      const bool asked = co_await wait;
+      if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;
+    }
+    again = false;
     if (stopping_ || offline_ || !checkpoints_allowed_) continue;
-    if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;
+    const GroupSequence before = journal_.answered();
     auto run = checkpoint();
     (void)co_await run;  // a failure has taken its log or the folder offline
+    // What filled the journal meanwhile can be freed by another one alone.
+    again = journal_.starved() && journal_.answered() > before;
   }
 }
+
+// What a checkpoint or a flush syncs of one log. Everything that an effect has finished by now is covered;
+// what finishes later puts the log onto the list again.
+struct LogStore::Syncing {
+  std::shared_ptr<Log> log;
+  std::string folder;
+  std::vector<Offset> sealed;
+  Offset active;
+  bool active_empty = false;
+  bool active_missing = false;
+  std::optional<PartitionState> state;
+  bool sync_folder = false;
+  Offset end;      // of the log
+  Offset written;  // in its files
+  uint32_t cuts = 0;
+  std::string snapshot;
+  std::optional<Error> error;
+
+  Syncing(std::shared_ptr<Log> of, const std::vector<Offset>& unsynced)
+      : log(std::move(of)),
+        folder(log->folder()),
+        sealed(unsynced),
+        active(log->active().base),
+        active_empty(log->active().bytes == 0),
+        end(log->end_),
+        written(log->written_),
+        cuts(log->cuts_) {}
+
+  // In a lane. Indexes are derived: those that cannot be synced are removed.
+  Result<void> sync(FileCache& cache, FileSystem& files) {
+    for (const Offset base : sealed) {
+      TRY_ASSIGN(const bool there, sync_segment(cache, files, base));
+      if (!there) continue;
+      for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
+        const std::string path = segment_path(folder, base, suffix);
+        auto file = cache.get(path);
+        if (!file || (*file)->sync_data()) continue;
+        (void)files.remove(path);
+        cache.forget(path);
+      }
+    }
+    TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
+    active_missing = !there && !active_empty;
+    if (state) TRY(write_partition_state(files, folder, *state, true));
+    return sync_folder ? files.sync_dir(folder) : Result<void>();
+  }
+
+ private:
+  // False: no such file. It was deleted meanwhile, or a full disk has kept it from being made.
+  Result<bool> sync_segment(FileCache& cache, FileSystem& files, Offset base) const {
+    const std::string path = segment_path(folder, base, kLogSuffix);
+    auto file = cache.get(path);
+    if (!file) {
+      TRY_ASSIGN(const bool exists, files.exists(path));
+      if (exists) return fail(file.error());
+      return false;
+    }
+    TRY((*file)->sync_data());
+    return true;
+  }
+};
 
 Task<Result<void>> LogStore::checkpoint() {
   while (checkpointing_) {
@@ -314,79 +418,52 @@ Task<Result<void>> LogStore::checkpoint() {
   }
   if (offline_) co_return fail(*offline_);
   checkpointing_ = true;
-  // Every record up to here has its effects queued, and its log on the dirty list.
-  const GroupSequence up_to = journal_.durable();
-  const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
-  for (const auto& log : dirty) log->dirty_ = false;
-  const bool data_folder_changed = std::exchange(data_folder_changed_, false);
-  for (const auto& log : dirty)
-    if (!log->offline() && log->materialized_) log->save_indexes(false);
+  auto running = run_checkpoint();
+  auto done = co_await running;
+  checkpointing_ = false;
+  effects_changed_.notify_all();
+  co_return done;
+}
+
+Task<Result<void>> LogStore::run_checkpoint() {
+  // The effects of every record up to here are queued: clients are told before answered() moves.
+  const GroupSequence up_to = journal_.answered();
   auto effects = effects_done(effects_added_);
   co_await effects;
 
-  struct Item {
-    std::shared_ptr<Log> log;
-    std::string folder;
-    std::set<Offset> segments;
-    std::set<Offset> indexes;
-    std::optional<PartitionState> state;
-    bool sync_folder = false;
-    Offset end;
-    std::string snapshot;
-    std::optional<Error> error{};
-  };
-  auto items = std::make_shared<std::vector<Item>>();
+  // Dirty is what an effect or a record has ended on; so the list is taken when those of `up_to` have.
+  const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
+  const bool data_folder_changed = std::exchange(data_folder_changed_, false);
+  const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
+  auto items = std::make_shared<std::vector<Syncing>>();
   for (const auto& log : dirty) {
+    log->dirty_ = false;
     if (log->offline()) continue;
-    if (!log->materialized_) {  // its creation is not covered yet
-      log->mark_dirty();
-      continue;
-    }
-    Item item;
-    item.log = log;
-    item.folder = log->folder();
-    item.segments = std::exchange(log->unsynced_segments_, {});
-    item.segments.insert(log->active().base);
-    item.indexes = std::exchange(log->unsynced_indexes_, {});
+    Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
     item.sync_folder = std::exchange(log->folder_changed_, false);
-    item.end = log->end_;
-    if (log->settings_.write_caching && log->state_.synced != log->written_) {
+    if (!log->state_.journaled && log->state_.synced != log->written_) {
       log->state_.synced = log->written_;
       log->state_changed_ = true;
     }
     if (std::exchange(log->state_changed_, false)) item.state = log->state_;
-    // A snapshot vouches for the index files before it.
-    if (!log->fenced_ && log->sealing_ == 0) {
+    // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
+    // none of theirs may be on its way. The active one's are told by their checksum.
+    const bool settled = log->index_saves_ == 0 && log->written_ >= log->active().base;
+    log->save_indexes();
+    if (!log->fenced_ && settled && derived_ != nullptr) {
       const DerivedFrom from{log->id(), log->end_, log->latest_epoch()};
       item.snapshot = encode_log_snapshot(LogSnapshot{
-          log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes,
+          log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes, log->saved_,
           encode_leader_epoch_checkpoint(log->epochs_), encode_producer_snapshot(from, log->producers_)});
     }
-    items->push_back(std::move(item));
   }
 
   constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
   for (size_t first = 0; first < items->size(); first += kAtOnce) {
     auto work = [items, first, cache = &cache_, files = &files_] {
       for (size_t i = first; i < std::min(first + kAtOnce, items->size()); ++i) {
-        Item& item = (*items)[i];
-        auto sync = [&]() -> Result<void> {
-          for (const Offset base : item.segments) {
-            TRY_ASSIGN(auto file, cache->get(segment_path(item.folder, base, kLogSuffix), true));
-            TRY(file->sync_data());
-          }
-          for (const Offset base : item.indexes) {
-            for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
-              TRY_ASSIGN(auto file, cache->get(segment_path(item.folder, base, suffix), true));
-              TRY(file->sync_data());
-            }
-          }
-          if (item.state) TRY(write_partition_state(*files, item.folder, *item.state, true));
-          if (item.sync_folder) TRY(files->sync_dir(item.folder));
-          return {};
-        };
-        // A log that went offline in the meantime may have lost its folder; that is not news.
-        if (auto outcome = sync(); !outcome) item.error = outcome.error();
+        Syncing& item = (*items)[i];
+        if (auto outcome = item.sync(*cache, *files); !outcome) item.error = outcome.error();
       }
       return true;
     };
@@ -398,52 +475,103 @@ Task<Result<void>> LogStore::checkpoint() {
     auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
     auto synced = co_await syncing;
     if (!synced) {
-      offline_ = synced.error();
-      for (const auto& [id, log] : logs_) log->go_offline(*offline_);
-      if (on_offline) on_offline(*offline_);
-      checkpointing_ = false;
-      co_return fail(*offline_);
+      fail_folder(synced.error());
+      co_return fail(synced.error());
     }
   }
   std::vector<KeyValueWrite> derived;
-  for (Item& item : *items) {
+  for (Syncing& item : *items) {
+    Log& log = *item.log;
+    // A log that was deleted in the meantime may have lost its folder; that is not news.
+    if (log.offline() || log.erasing_) continue;
+    const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
+    if (item.active_missing && !active_gone)
+      item.error = Error::corruption(fmt::format(
+          "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
     if (item.error) {
-      item.log->go_offline(*item.error);
+      log_failed_ = true;
+      log.go_offline(*item.error);
       continue;
     }
-    if (item.log->offline()) continue;
-    if (item.log->settings_.write_caching)
-      item.log->durable_ = std::max(item.log->durable_, std::min(item.end, item.log->written_));
-    // Rule 12: taken only at or below the durable offset.
-    if (!item.snapshot.empty() && !item.log->fenced_ && item.log->durable_ >= item.end)
-      derived.push_back({snapshot_key(item.log->id()), std::move(item.snapshot)});
+    if (log.cuts_ != item.cuts) continue;
+    if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
+    if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)
+      derived.push_back({snapshot_key(log.id()), std::move(item.snapshot)});
   }
-  for (std::string& key : std::exchange(dead_keys_, {})) derived.push_back({std::move(key), std::nullopt});
+  for (const std::string& key : dead_keys) derived.push_back({key, std::nullopt});
   if (derived_ != nullptr && !derived.empty()) {
     auto work = [store = derived_, derived = std::move(derived)] { return store->write(derived); };
     auto writing = runtime::on_lane(lanes_.background, loop_, std::move(work));
     (void)co_await writing;  // derived: a start without it reads more
   }
+  if (offline_) co_return fail(*offline_);
   ++checkpoints_;
-  checkpointing_ = false;
-  effects_changed_.notify_all();
-  if (checkpoints_allowed_ && !offline_) journal_.mark_checkpoint(up_to);
+  if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
   co_return Result<void>();
 }
 
+Task<Result<void>> LogStore::settle() {
+  const GroupSequence up_to = journal_.answered();
+  while (!offline_ && !checkpoints_allowed_) {
+    auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
+    co_await wait;
+  }
+  auto running = checkpoint();
+  auto done = co_await running;
+  if (!done) co_return done;
+  while (!offline_ && !journal_.freed(up_to)) {
+    auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
+    co_await wait;
+  }
+  if (offline_) co_return fail(*offline_);
+  co_return Result<void>();
+}
+
+// write.caching: what is in the files by now is synced, and durable afterwards.
+Task<void> LogStore::flush(std::shared_ptr<Log> log) {
+  auto effects = effects_done(effects_added_);
+  co_await effects;
+  if (log->offline()) co_return;
+  // The checkpoint's flags stay up: it claims more than this does.
+  auto item = std::make_shared<Syncing>(log, log->unsynced_segments_);
+  item->sync_folder = log->folder_changed_;
+  const bool sync_data_folder = data_folder_changed_;
+  auto work = [item, cache = &cache_, files = &files_, folder = options_.folder,
+               sync_data_folder]() -> Result<void> {
+    TRY(item->sync(*cache, *files));
+    return sync_data_folder ? files->sync_dir(folder) : Result<void>();
+  };
+  auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+  auto synced = co_await syncing;
+  const bool cut = log->cuts_ != item->cuts;
+  if (!synced && !log->erasing_) {
+    log_failed_ = true;
+    log->go_offline(synced.error());
+  }
+  log->flushed(synced && !cut ? item->written : log->durable_);
+}
+
 Task<Result<void>> LogStore::stop() {
+  constexpr auto kPatience = std::chrono::seconds(10);
+  const runtime::MonoTime deadline = loop_.mono() + kPatience;
   while (!offline_ && (!journal_.idle() || effects_running_ || !effects_.empty())) {
+    if (loop_.mono() >= deadline) co_return fail(Error::timeout("appends still wait for the disk"));
     auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
     co_await wait;
   }
   auto last = checkpoint();
   auto result = co_await last;
   stopping_ = true;
+  checkpoint_signal_.notify_all();
   if (result && derived_ != nullptr) {
     auto work = [store = derived_] { return store->sync(); };
     auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
     (void)co_await syncing;
   }
+  // Only what is in the files needs no replay.
+  if (result && !checkpoints_allowed_)
+    co_return fail(Error::closed("the journals of earlier starts are not in their files yet"));
+  if (result && log_failed_) co_return fail(Error::io("a log could not follow its journal"));
   co_return result;
 }
 
@@ -452,7 +580,7 @@ Task<Result<void>> LogStore::stop() {
 
 namespace {
 
-constexpr uint32_t kSnapshotFormat = 1;
+constexpr uint32_t kSnapshotFormat = 2;
 
 struct SnapshotLayout {
   uint32_t format;
@@ -463,8 +591,9 @@ struct SnapshotLayout {
   uint64_t position;
   int32_t epoch;
   uint32_t epochs_bytes;
+  uint32_t indexes[4];
 };
-static_assert(sizeof(SnapshotLayout) == 48);
+static_assert(sizeof(SnapshotLayout) == 64);
 
 }  // namespace
 
@@ -472,8 +601,15 @@ std::string snapshot_key(LogId log) { return fmt::format("log/{:016x}", log.valu
 
 std::string encode_log_snapshot(const LogSnapshot& s) {
   const SnapshotLayout layout{
-      kSnapshotFormat,      0,          s.log.value,   s.offset.value,
-      s.segment_base.value, s.position, s.epoch.value, static_cast<uint32_t>(s.epochs.size())};
+      kSnapshotFormat,
+      0,
+      s.log.value,
+      s.offset.value,
+      s.segment_base.value,
+      s.position,
+      s.epoch.value,
+      static_cast<uint32_t>(s.epochs.size()),
+      {s.indexes.offsets, s.indexes.offsets_crc, s.indexes.times, s.indexes.times_crc}};
   std::string value(reinterpret_cast<const char*>(&layout), sizeof layout);
   value += s.epochs;
   value += s.producers;
@@ -496,6 +632,7 @@ std::optional<LogSnapshot> decode_log_snapshot(std::string_view value) {
                      LeaderEpoch(layout.epoch),
                      Offset(layout.segment_base),
                      layout.position,
+                     SavedIndexes{layout.indexes[0], layout.indexes[1], layout.indexes[2], layout.indexes[3]},
                      std::string(value.substr(0, layout.epochs_bytes)),
                      std::string(value.substr(layout.epochs_bytes))};
 }

@@ -1,6 +1,9 @@
 // All logs of one shard in one data folder: their journal, the effects on files that follow behind it,
 // checkpoints, the tail cache's bound, deletion. Lives on its shard's loop. A shared_ptr<Log> that somebody
 // holds across an erase() stays valid and offline.
+//
+// The tail cache counts whole buffers, because a slice keeps all of its buffer alive. What no segment holds
+// yet is never evicted, and is bounded on its own, by max_unwritten_bytes.
 #pragma once
 
 #include <deque>
@@ -56,15 +59,19 @@ class LogStore {
   void allow_checkpoints();
 
   std::shared_ptr<Log> adopt(RecoveredLog recovered, LogSettings settings);
-  // Durable on return; its folder appears behind the journal. `first_offset`: where the empty log starts.
+  // Durable on return, and its folder is there. no_space: nothing was made.
   runtime::Task<Result<std::shared_ptr<Log>>> create(std::string folder_name, Uuid topic_id,
                                                      PartitionId partition, LogSettings settings);
-  // Durable on return; the files go after file.delete.delay.ms.
+  // Durable on return, and the folder's name is free, also for another shard's log; the files go after
+  // file.delete.delay.ms. REQUIRES: called once for a log.
   runtime::Task<Result<void>> erase(std::shared_ptr<Log> log);
 
   // Everything journaled so far goes into its files, synced; then its journal stretches are free.
   runtime::Task<Result<void>> checkpoint();
-  // Waits for appends in flight, checkpoints, and stops. Nothing may be appended after the call.
+  // checkpoint(), and waits until no record journaled before the call needs a replay.
+  runtime::Task<Result<void>> settle();
+  // Waits for appends in flight, checkpoints, and stops. Nothing may be appended after the call. Error: the
+  // stop is not a clean one.
   runtime::Task<Result<void>> stop();
 
   [[nodiscard]] const std::map<LogId, std::shared_ptr<Log>>& logs() const { return logs_; }
@@ -85,6 +92,7 @@ class LogStore {
   using Work = std::move_only_function<Result<void>()>;
   struct Effect {
     std::shared_ptr<Log> log;
+    // One of the two:
     // A write of `data` at `position` of the file `path`, or `work`.
     std::shared_ptr<const std::string> path;
     uint64_t position = 0;
@@ -104,12 +112,18 @@ class LogStore {
   static void run_in_lane(FileCache& cache, std::vector<Effect>& effects);
   void effects_ran(std::vector<Effect>& effects);
   runtime::Task<bool> effects_done(uint64_t number);
-  void cached(Log& log, Offset base, uint64_t bytes);
+  void wrote(uint64_t bytes);
+  void cached(const runtime::BufferSlice& batch);
+  void uncached(const runtime::BufferSlice& batch);
+  void evictable(Log& log, Offset base);
   void evict();
+  runtime::Task<void> flush(std::shared_ptr<Log> log);
+  void fail_folder(const Error& error);
+  struct Syncing;
   runtime::Task<void> checkpoint_loop();
-  runtime::Task<void> remove_later(std::string path, int64_t delay_ms);
+  runtime::Task<Result<void>> run_checkpoint();
+  runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
   LogId next_log_id();
-  std::shared_ptr<Log> shared(Log& log) { return logs_.at(log.id()); }
 
   const LogStoreOptions options_;
   runtime::Scheduler& loop_;
@@ -130,13 +144,15 @@ class LogStore {
   std::vector<std::shared_ptr<Log>> dirty_;
   bool data_folder_changed_ = false;
   std::vector<std::string> dead_keys_;  // of erased logs, in the key-value store
-  struct Cached {
+  struct Evictable {
     std::weak_ptr<Log> log;
     Offset base;
   };
-  std::deque<Cached> cached_;  // the tail cache, oldest first
+  std::deque<Evictable> evictable_;                   // written appends, oldest first
+  std::map<const runtime::Buffer*, size_t> buffers_;  // in the tails, with their appends
   uint64_t tail_bytes_ = 0;
   uint64_t unwritten_bytes_ = 0;
+  runtime::Signal room_;  // unwritten_bytes_ has fallen below its bound
 
   bool checkpoints_allowed_ = false;
   bool checkpointing_ = false;
@@ -145,6 +161,7 @@ class LogStore {
   uint64_t checkpoints_ = 0;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;
+  bool log_failed_ = false;  // some log could not follow the journal: this start cannot end cleanly
   std::shared_ptr<LogStore*> alive_;
   runtime::TaskScope tasks_;  // last: its frames go first
 };
@@ -156,6 +173,7 @@ struct LogSnapshot {
   LeaderEpoch epoch;    // of the last record below `offset`
   Offset segment_base;  // where `offset` lies, or would
   uint64_t position = 0;
+  SavedIndexes indexes;   // of that segment
   std::string epochs;     // leader-epoch-checkpoint text
   std::string producers;  // producer snapshot
 };

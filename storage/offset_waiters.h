@@ -28,6 +28,14 @@ class OffsetWaiters {
       heap_.pop_back();
     }
   }
+  // The records up to there that are awaited will not come: the log was cut at `end`.
+  void fail_above(Offset end) {
+    const auto gone =
+        std::partition(heap_.begin(), heap_.end(), [end](const Waiter& w) { return w.offset <= end; });
+    for (auto it = gone; it != heap_.end(); ++it) it->resolver.set(false);
+    heap_.erase(gone, heap_.end());
+    std::make_heap(heap_.begin(), heap_.end(), later);
+  }
   void fail_all() {
     for (Waiter& waiter : heap_) waiter.resolver.set(false);
     heap_.clear();

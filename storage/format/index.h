@@ -76,7 +76,8 @@ class Index {
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] size_t size() const { return forgotten_ + kept_.size(); }
   [[nodiscard]] bool empty() const { return size() == 0; }
-  [[nodiscard]] uint64_t file_bytes() const { return size() * Entry::kBytes; }
+  [[nodiscard]] uint64_t file_bytes() const { return bytes_of(size()); }
+  [[nodiscard]] static constexpr uint64_t bytes_of(uint64_t entries) { return entries * Entry::kBytes; }
   // Entry::before_first(base()) if empty.
   [[nodiscard]] Entry last() const { return kept_.empty() ? Entry::before_first(base_) : kept_.back(); }
   // Whether `entry` may come next: above the last one, and within 31 bits of the base.

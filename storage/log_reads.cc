@@ -1,0 +1,205 @@
+// Reads of a log: from the tail where it is in memory, else in the read lane. Segments may go while a read is
+// under way: what it needs of them is copied before, and checked after.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/log.h"
+#include "storage/log_reader.h"
+#include "storage/log_store.h"
+
+namespace tidemark::storage {
+
+using runtime::BufferSlice;
+using runtime::Task;
+
+Task<Result<LogRange>> Log::locate(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one) {
+  if (offline_) co_return fail(*offline_);
+  if (from < start() || from > end_) {
+    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                   fmt::format("{}: offset {} is outside of {} to {}", folder_name_, from, start(), end_));
+  }
+  limit = std::min(limit, end_);
+  if (from >= limit) co_return LogRange{active().base, active().bytes, 0, cuts_};
+  const size_t segment = segment_index(from);
+  if (tail_.empty() || from < tail_.front().base || segments_[segment].base > from) {
+    auto found = locate_in_file(segment, from, limit, max_bytes, at_least_one);
+    auto located = co_await found;
+    co_return located;
+  }
+  auto it =
+      std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) { return e.last < from; });
+  LogRange range{it->segment_base, it->position, 0, cuts_};
+  for (; it != tail_.end() && it->last < limit && it->segment_base == range.segment_base; ++it) {
+    const bool fits = range.bytes + it->batch.size() <= max_bytes;
+    if (!fits && (range.bytes > 0 || !at_least_one)) break;
+    range.bytes += static_cast<uint32_t>(it->batch.size());
+    if (!fits) break;
+  }
+  co_return range;
+}
+
+Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset limit, uint32_t max_bytes,
+                                           bool at_least_one) {
+  const Segment s = segments_[segment];
+  LocateRequest request;
+  request.folder = folder();
+  request.base = s.base;
+  request.from = from;
+  request.max_bytes = max_bytes;
+  request.at_least_one = at_least_one;
+  // Where the bytes that may be read end: the whole of a sealed segment, else the first batch at or above the
+  // limit.
+  const bool is_active = segment + 1 == segments_.size();
+  request.end_position = s.bytes;
+  if (!is_active && limit >= segments_[segment + 1].base) {
+    request.limit = kNoOffset;
+  } else if (const TailEntry* entry = limit < end_ ? tail_entry(limit) : nullptr;
+             entry != nullptr && entry->segment_base == s.base) {
+    request.end_position = entry->position;
+    request.limit = kNoOffset;
+  } else {
+    request.limit = limit < end_ ? limit : kNoOffset;
+  }
+  // Bytes that are only in memory are not read from the file.
+  for (const TailEntry& entry : tail_) {
+    if (entry.written || entry.segment_base < s.base) continue;
+    if (entry.segment_base == s.base) request.end_position = std::min(request.end_position, entry.position);
+    break;
+  }
+  const auto entry = is_active ? indexes_.offsets().lookup(from) : std::nullopt;
+  request.use_index_file = !entry;
+  if (entry) request.start_position = static_cast<uint64_t>(entry->position);
+  auto work = [cache = &store_.cache_, request] { return locate_in_segment(*cache, request); };
+  const uint32_t cuts = cuts_;
+  auto finding = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+  auto found = co_await finding;
+  if (offline_) co_return fail(*offline_);
+  if (cuts != cuts_ || from < start()) {
+    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                   fmt::format("{}: offset {} was removed during the read", folder_name_, from));
+  }
+  if (found) found->cuts = cuts;
+  co_return found;
+}
+
+Task<Result<BufferSlice>> Log::read(LogRange range, uint32_t at, uint32_t max_bytes) {
+  if (offline_) co_return fail(*offline_);
+  const auto removed = [&] {
+    return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                fmt::format("{}: segment {} was truncated or deleted during the read", folder_name_,
+                            range.segment_base));
+  };
+  if (!holds(range)) co_return removed();
+  const uint64_t position = range.position + at;
+  const uint32_t wanted = std::min(max_bytes, range.bytes - at);
+  if (!tail_.empty() &&
+      (tail_.front().segment_base < range.segment_base ||
+       (tail_.front().segment_base == range.segment_base && tail_.front().position <= position))) {
+    auto it = std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) {
+      return e.segment_base < range.segment_base ||
+             (e.segment_base == range.segment_base && e.position + e.batch.size() <= position);
+    });
+    if (it != tail_.end() && it->segment_base == range.segment_base && it->position <= position) {
+      const size_t skip = position - it->position;
+      co_return it->batch.sub(skip, std::min<size_t>(wanted, it->batch.size() - skip));
+    }
+  }
+  auto work = [cache = &store_.cache_, path = segment_path(folder(), range.segment_base, kLogSuffix),
+               position, wanted]() -> Result<BufferSlice> {
+    TRY_ASSIGN(auto file, cache->get(path));
+    auto buffer = runtime::Buffer::allocate(wanted);
+    TRY_ASSIGN(const size_t got, file->read(position, buffer->bytes()));
+    return BufferSlice{buffer, buffer->bytes().first(got)};
+  };
+  auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+  auto bytes = co_await reading;
+  if (offline_) co_return fail(*offline_);
+  const bool there = std::any_of(segments_.begin(), segments_.end(),
+                                 [&](const Segment& s) { return s.base == range.segment_base; });
+  if (!holds(range) || (!there && (!bytes || bytes->size() == 0))) co_return removed();
+  if (bytes && bytes->size() == 0) {
+    co_return fail(Error::corruption(
+        fmt::format("{}: segment {} ends before byte {}", folder_name_, range.segment_base, position)));
+  }
+  co_return bytes;
+}
+
+Task<Result<std::vector<std::byte>>> Log::read_whole(LogRange range) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(range.bytes);
+  while (bytes.size() < range.bytes) {
+    const auto at = static_cast<uint32_t>(bytes.size());
+    auto reading = read(range, at, range.bytes - at);
+    auto piece = co_await reading;
+    if (!piece) co_return fail(piece.error());
+    bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+  }
+  co_return bytes;
+}
+
+Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Offset limit) {
+  if (offline_) co_return fail(*offline_);
+  limit = std::min(limit, end_);
+  // By segment: those that go meanwhile held older records than those asked for, or none that is left.
+  Offset next = start();
+  while (next < limit) {
+    const size_t index = segment_index(next);
+    const Segment s = segments_[index];
+    const bool is_active = index + 1 == segments_.size();
+    const Offset until = std::min(limit, is_active ? end_ : segments_[index + 1].base);
+    Offset from = std::exchange(next, until);
+    if (s.max_timestamp < timestamp || s.bytes == 0) continue;
+    // From the index entry on; the entry's offset is below every record that is late enough.
+    std::optional<Offset> entry;
+    const auto in_memory = is_active ? indexes_.times().lookup(timestamp - 1) : std::nullopt;
+    if (in_memory) {
+      entry = in_memory->offset;
+    } else {
+      auto work = [cache = &store_.cache_, folder = folder(), base = s.base, timestamp] {
+        return lookup_time_index(*cache, folder, base, timestamp);
+      };
+      auto looking = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+      auto found = co_await looking;
+      if (found) entry = *found;  // derived: without it the search begins at the segment's start
+    }
+    if (entry && *entry < until) from = std::max(from, *entry);
+    from = std::max(from, start());
+    while (from < until) {
+      auto locating = locate(from, until, 256 << 10, true);
+      auto range = co_await locating;
+      if (!range && range.error().code() == ErrorCode::OFFSET_OUT_OF_RANGE && from < start()) {
+        from = start();
+        continue;
+      }
+      if (!range) co_return fail(range.error());
+      if (range->bytes == 0) break;
+      auto reading = read_whole(*range);
+      auto bytes = co_await reading;
+      if (!bytes && from < start()) {
+        from = start();
+        continue;
+      }
+      if (!bytes) co_return fail(bytes.error());
+      auto hit = find_timestamp(*bytes, timestamp, from, until);
+      if (!hit) co_return fail(hit.error());
+      if (hit->found) co_return std::optional<TimedRecord>(hit->found);
+      if (hit->next <= from) break;
+      from = hit->next;
+    }
+  }
+  co_return std::optional<TimedRecord>();
+}
+
+Task<Result<std::optional<TimedRecord>>> Log::find_max_timestamp(Offset limit) {
+  int64_t greatest = -1;
+  for (const Segment& s : segments_) {
+    if (s.bytes > 0) greatest = std::max(greatest, s.max_timestamp);
+  }
+  if (greatest < 0) co_return std::optional<TimedRecord>();
+  auto finding = find_by_time(greatest, limit);
+  auto found = co_await finding;
+  co_return found;
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,213 @@
+// What a checkpoint may free, and what a restart finds after it: one order of events each, over many power
+// cuts.
+#include "tests/unit/storage/hostile_world.h"
+
+using namespace tidemark;
+using namespace tidemark::storage;
+
+namespace {
+
+constexpr uint64_t kSeeds = 20;
+
+}  // namespace
+
+TEST_CASE("a checkpoint that began before a record was synced leaves it to the next one") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    world.append(*log, 1, 100);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.journal.hold();
+    world.add(*log, 1, 5000);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.journal.release();
+    REQUIRE(world.run(log->wait_counted(Offset(2))));
+    world.settle();
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    log.reset();
+    world.cut_power();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() == Offset(2));
+    CHECK(world.readable(*world.logs.at("a-0")) == 2);
+  }
+}
+
+TEST_CASE("a segment that was sealed with records on their way is synced when they have arrived") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.segment_bytes = 8000;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    world.append(*log, 1, 100);
+    world.journal.hold();
+    world.add(*log, 1, 5000);  // into the first segment
+    world.write.hold();
+    auto room = world.begin(log->make_room(5000, 1000));  // rolls
+    REQUIRE(log->segments().size() == 2);
+    world.write.release();
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.journal.release();
+    world.settle();
+    world.append(*log, 1, 5000);
+    for (int i = 0; i < 2; ++i) {
+      REQUIRE(world.run(world.store->checkpoint()).has_value());
+      world.settle();
+    }
+    log.reset();
+    room.reset();
+    world.cut_power();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() == Offset(3));
+    CHECK(world.readable(*world.logs.at("a-0")) == 3);
+  }
+}
+
+TEST_CASE("a log that is created during a checkpoint keeps its folder") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    world.journal.hold();
+    auto made = world.begin(world.store->create("a-0", world.random.uuid(), PartitionId(0), world.settings));
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.journal.release();
+    world.settle();
+    REQUIRE(made->has_value());
+    auto log = ***made;
+    world.append(*log, 1, 100);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    log.reset();
+    made.reset();
+    world.cut_power();
+    world.start();
+    REQUIRE(world.logs.contains("a-0"));
+    CHECK(world.readable(*world.logs.at("a-0")) == 1);
+  }
+}
+
+TEST_CASE("a log that a killed process had made outlives a power cut in the next life") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    world.create("a-0");
+    world.settle();
+    world.kill();
+    world.start();
+    world.finish_replay();
+    world.append(*world.logs.at("a-0"), 1, 100);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    world.cut_power();
+    world.start();
+    REQUIRE(world.logs.contains("a-0"));
+    CHECK(world.readable(*world.logs.at("a-0")) == 1);
+  }
+}
+
+TEST_CASE(
+    "appends behind a bypass survive a checkpoint between its two records, and a power cut at any time") {
+  for (const bool checkpoint : {false, true}) {
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      HostileWorld world(seed);
+      world.start();
+      world.finish_replay();
+      auto log = world.create("a-0");
+      world.append(*log, 1, 100);
+      REQUIRE(world.room(*log, 60'000).has_value());
+      world.write.hold();
+      world.add(*log, 1, 20'000);  // bypasses
+      world.add(*log, 1, 20'000);  // so does this
+      world.settle();
+      world.add(*log, 1, 1000);
+      world.settle();
+      CHECK(log->durable() == Offset(1));
+      world.journal.hold();
+      world.write.release();
+      if (checkpoint) {
+        auto done = world.begin(world.store->checkpoint());
+        CHECK(done->has_value());
+        world.journal.release();
+        REQUIRE(world.run(log->wait_counted(Offset(4))));
+      }
+      const Offset answered = log->durable();
+      log.reset();
+      world.cut_power();
+      world.start();
+      log = world.logs.at("a-0");
+      CHECK(log->end() >= answered);
+      world.readable(*log);
+      world.epoch = 2;
+      world.append(*log, 1, 100);
+      log.reset();
+      world.cut_power();
+      world.start();
+      world.readable(*world.logs.at("a-0"));
+    }
+  }
+}
+
+TEST_CASE("a start in the middle of a segment whose bytes were never synced") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.segment_bytes = 30'000;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 5; ++i) world.append(*log, 1, 5000);
+    REQUIRE(world.run(log->trim(Offset(3))).has_value());
+    world.append(*log, 1, 20'000);  // rolls, bypasses, and syncs the state with it
+    log.reset();
+    world.cut_power();
+    world.start();
+    log = world.logs.at("a-0");
+    CHECK(log->start() == Offset(3));
+    CHECK(log->end() == Offset(6));
+    CHECK(world.readable(*log) == 3);
+  }
+}
+
+TEST_CASE("a truncation across segments holds over power cuts, with checkpoints and without") {
+  for (uint64_t seed = 1; seed <= 2 * kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.segment_bytes = 6000;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 12; ++i) world.append(*log, 2, 2000);
+    if (seed % 2 == 0) REQUIRE(world.run(world.store->checkpoint()).has_value());
+    REQUIRE(world.run(log->truncate(Offset(9))).has_value());
+    CHECK(log->end() == Offset(8));
+    if (seed % 3 == 0) REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.epoch = 2;
+    world.append(*log, 3, 500);
+    if (seed % 4 < 2) REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    log.reset();
+    world.cut_power();
+    world.start();
+    log = world.logs.at("a-0");
+    CHECK(log->end() == Offset(11));
+    CHECK(world.readable(*log) == 5);
+    // Below the start: everything goes.
+    world.finish_replay();
+    REQUIRE(world.run(log->trim(Offset(9))).has_value());
+    REQUIRE(world.run(log->truncate(Offset(2))).has_value());
+    CHECK(log->end() == Offset(8));
+    CHECK(log->start() == Offset(8));
+    world.epoch = 3;
+    world.append(*log, 4, 100);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    log.reset();
+    world.cut_power();
+    world.start();
+    CHECK(world.logs.at("a-0")->start() == Offset(8));
+    CHECK(world.logs.at("a-0")->end() == Offset(12));
+  }
+}

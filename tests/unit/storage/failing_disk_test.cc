@@ -1,0 +1,248 @@
+// Full and failing disks, starved journals, deletion: the log store goes on wherever it can.
+#include "tests/unit/storage/hostile_world.h"
+
+using namespace tidemark;
+using namespace tidemark::storage;
+using namespace std::chrono_literals;
+
+TEST_CASE("a journal that is full frees itself, with nobody asking for a checkpoint") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  for (int i = 0; i < 300; ++i) world.append(*log, 1, 3000 + i % 7 * 500);
+  CHECK(world.store->checkpoints() > 2);
+  CHECK(world.store->journal().live_bytes() <= (256 << 10));
+}
+
+TEST_CASE("a deleted log's files go after file.delete.delay.ms, not at the next start") {
+  HostileWorld world;
+  world.settings.file_delete_delay_ms = 1000;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 3000);
+  auto bypassing = world.begin(log->make_room(60'000, 0));
+  world.add(*log, 1, 20'000);  // a bypass under way
+  REQUIRE(world.run(world.store->erase(log)).has_value());
+  CHECK(world.run(world.store->erase(log)).error().code() == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+  CHECK(world.run(log->truncate(Offset(0))).error().code() == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+  const auto graves = [&] {
+    size_t count = 0;
+    const auto entries = world.files.list("/data");
+    for (const DirEntry& entry : *entries) count += entry.name.ends_with("-delete");
+    return count;
+  };
+  CHECK(graves() == 1);
+  world.time.run_until(world.time.mono() + 2s);
+  CHECK(graves() == 0);
+}
+
+TEST_CASE("room that another log's writes have made is given on") {
+  HostileWorld world;
+  world.options.max_unwritten_bytes = 10'000;
+  world.start();
+  world.finish_replay();
+  auto a = world.create("a-0");
+  auto b = world.create("b-0");
+  REQUIRE(world.room(*a, 15'000).has_value());
+  REQUIRE(world.room(*b, 3000).has_value());
+  world.write.hold();
+  for (int i = 0; i < 3; ++i) world.add(*a, 1, 4000);
+  auto room = world.begin(b->make_room(3000, 0));
+  CHECK(!room->has_value());
+  world.write.release();
+  world.settle();
+  CHECK(room->has_value());
+}
+
+TEST_CASE("a full disk refuses appends, and nothing else; writing resumes by itself") {
+  HostileWorld world;
+  world.settings.segment_bytes = 20'000;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  auto other = world.create("b-0");
+  for (int i = 0; i < 12; ++i) world.append(*log, 1, 5000);
+  world.append(*other, 1, 5000);
+  const uint64_t quota = std::exchange(world.disk.quota_bytes, world.disk.used_bytes());
+  Result<void> refused;
+  for (int i = 0; i < 10 && refused; ++i) {
+    refused = world.room(*log, 5000);
+    if (refused) world.append(*log, 1, 5000);
+  }
+  REQUIRE(!refused);
+  CHECK(refused.error().kind() == ErrorKind::no_space);
+  CHECK(!log->offline());
+  const auto refused_log =
+      world.run(world.store->create("c-0", world.random.uuid(), PartitionId(0), world.settings));
+  CHECK(!world.store->offline());
+  REQUIRE(world.run(world.store->checkpoint()).has_value());
+  REQUIRE(world.run(log->truncate(Offset(8))).has_value());
+  REQUIRE(world.run(log->trim(Offset(5))).has_value());
+  REQUIRE(world.run(log->trim(log->end())).has_value());
+  CHECK(!log->offline());
+  REQUIRE(world.run(world.store->erase(other)).has_value());
+  world.disk.quota_bytes = quota;
+  const Offset base = world.append(*log, 1, 5000);
+  CHECK(base == Offset(8));
+  log.reset();
+  other.reset();
+  world.cut_power();
+  world.start();
+  CHECK(world.logs.at("a-0")->end() == Offset(9));
+  CHECK(world.readable(*world.logs.at("a-0")) == 1);
+}
+
+TEST_CASE(
+    "a log whose segment cannot be written or synced goes offline alone, and the stop is no clean one") {
+  for (const bool sync : {false, true}) {
+    HostileWorld world;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    auto other = world.create("b-0");
+    std::vector<std::string> told;
+    world.store->on_log_offline = [&](const Log& l, const Error&) { told.push_back(l.folder_name()); };
+    const auto rule = [](const std::string& path) {
+      return path.starts_with("/data/a-0/") && path.ends_with(".log");
+    };
+    (sync ? world.files.fail_sync : world.files.fail_write) = rule;
+    world.append(*log, 1, 3000);
+    world.settle();
+    (void)world.run(world.store->checkpoint());
+    REQUIRE(log->offline());
+    CHECK(told == std::vector<std::string>{"a-0"});
+    CHECK(log->offline()->message().find("a-0") != std::string::npos);
+    CHECK(world.store->unwritten_bytes() == 0);
+    CHECK(!world.run(log->wait_counted(Offset(100))));
+    for (int i = 0; i < 200; ++i) world.append(*other, 1, 3000);
+    CHECK(!other->offline());
+    CHECK(!world.run(world.store->stop()).has_value());
+    REQUIRE(world.run(world.store->erase(log)).has_value());
+  }
+}
+
+TEST_CASE("a journal that cannot be synced takes its folder offline, and every waiting append fails") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  auto other = world.create("b-0");
+  world.append(*log, 1, 100);
+  REQUIRE(world.room(*other, 100).has_value());
+  REQUIRE(world.room(*log, 100).has_value());
+  world.journal.hold();
+  world.add(*log, 1, 100);
+  world.add(*other, 1, 100);
+  auto first = world.begin(log->wait_counted(Offset(2)));
+  auto second = world.begin(other->wait_counted(Offset(1)));
+  world.files.fail_sync = [](const std::string& path) { return path.ends_with(".journal"); };
+  world.journal.release();
+  world.settle();
+  REQUIRE(first->has_value());
+  REQUIRE(second->has_value());
+  CHECK(!**first);
+  CHECK(!**second);
+  REQUIRE(world.store->offline());
+  CHECK(log->durable() == Offset(1));
+  CHECK(!world.room(*log, 100).has_value());
+  world.files.fail_sync = [](const std::string&) { return false; };
+  CHECK(!world.run(world.store->stop()).has_value());
+  log.reset();
+  other.reset();
+  world.cut_power();
+  world.start();
+  CHECK(world.readable(*world.logs.at("a-0")) >= 1);
+}
+
+TEST_CASE("write.caching: what a checkpoint or flush.messages has synced survives, and no old roll cuts it") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    HostileWorld world(seed);
+    world.settings.write_caching = true;
+    world.settings.segment_bytes = 6000;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 8; ++i) world.append(*log, 1, 2000);
+    CHECK(log->counted() == Offset(8));
+    world.settle();
+    log.reset();
+    world.kill();  // its rolls are in the journal, its records in the page cache
+    world.start();
+    CHECK(world.readable(*world.logs.at("a-0")) == 8);
+    world.finish_replay();
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    CHECK(world.logs.at("a-0")->durable() == Offset(8));
+    world.append(*world.logs.at("a-0"), 1, 2000);
+    world.cut_power();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() >= Offset(8));
+    world.readable(*world.logs.at("a-0"));
+  }
+}
+
+TEST_CASE(
+    "flush.messages holds an answer back until the segment is synced; flush.ms syncs in the background") {
+  HostileWorld world(3);
+  world.settings.write_caching = true;
+  world.settings.flush_messages = 3;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 2, 100);
+  world.settle();
+  CHECK(log->durable() == Offset(0));
+  CHECK(log->counted() == Offset(2));
+  REQUIRE(world.room(*log, 100).has_value());
+  world.background.hold();
+  world.add(*log, 1, 100);
+  auto answered = world.begin(log->wait_counted(Offset(3)));
+  CHECK(!answered->has_value());
+  CHECK(log->counted() == Offset(2));
+  world.background.release();
+  world.settle();
+  REQUIRE(answered->has_value());
+  CHECK(log->durable() == Offset(3));
+  world.settings.flush_messages = INT64_MAX;
+  world.settings.flush_ms = 1000;
+  REQUIRE(world.run(log->change_settings(world.settings)).has_value());
+  world.append(*log, 1, 100);
+  world.settle();
+  CHECK(log->durable() == Offset(3));
+  world.time.run_until(world.time.mono() + 2s);
+  CHECK(log->durable() == Offset(4));
+  log.reset();
+  world.cut_power();
+  world.start();
+  CHECK(world.logs.at("a-0")->end() == Offset(4));
+  CHECK(world.readable(*world.logs.at("a-0")) == 3);
+}
+
+TEST_CASE("write.caching switched on and off: what was answered under the journal survives") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    HostileWorld world(seed);
+    world.settings.segment_bytes = 6000;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 5; ++i) world.append(*log, 1, 2000);
+    world.settings.write_caching = true;
+    REQUIRE(world.run(log->change_settings(world.settings)).has_value());
+    CHECK(log->durable() == Offset(5));
+    for (int i = 0; i < 5; ++i) world.append(*log, 1, 2000);
+    if (seed % 2 == 0) {
+      world.settings.write_caching = false;
+      REQUIRE(world.run(log->change_settings(world.settings)).has_value());
+      CHECK(log->durable() == Offset(10));
+      world.append(*log, 1, 2000);
+    }
+    world.settle();
+    log.reset();
+    world.cut_power();
+    world.start();
+    log = world.logs.at("a-0");
+    CHECK(log->end() >= Offset(seed % 2 == 0 ? 11 : 5));
+    world.readable(*log);
+  }
+}

@@ -1,0 +1,250 @@
+// A LogStore on the simulated hostile disk, with lanes that a test can hold back and files that it can make
+// fail: for tests of one order of events. The simulator draws its orders; here they are told.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <functional>
+
+#include "storage/data_folder.h"
+#include "storage/log_store.h"
+#include "tests/simulation/sim_file_system.h"
+#include "tests/simulation/virtual_time.h"
+#include "tests/unit/storage/raw_batch.h"
+
+namespace tidemark::storage {
+
+// Its work is done when it is given, unless it is held back.
+class TestLane final : public runtime::Lane {
+ public:
+  void submit(runtime::Job work, runtime::Scheduler& home, runtime::Job done) override {
+    queue_.push_back({std::move(work), &home, std::move(done)});
+    if (!held_) run();
+  }
+  [[nodiscard]] size_t depth() const override { return queue_.size(); }
+  void hold() { held_ = true; }
+  void release() {
+    held_ = false;
+    run();
+  }
+  void drop() {
+    queue_.clear();
+    held_ = false;
+  }
+
+ private:
+  struct Entry {
+    runtime::Job work;
+    runtime::Scheduler* home;
+    runtime::Job done;
+  };
+  void run() {
+    while (!queue_.empty() && !held_) {
+      Entry entry = std::move(queue_.front());
+      queue_.pop_front();
+      entry.work();
+      entry.work = nullptr;
+      entry.home->post(std::move(entry.done));
+    }
+  }
+  std::deque<Entry> queue_;
+  bool held_ = false;
+};
+
+// Passes everything on, but for what the test has forbidden.
+class FailingFiles final : public FileSystem {
+ public:
+  explicit FailingFiles(FileSystem& below) : below_(below) {}
+  using Rule = std::function<bool(const std::string& path)>;
+  Rule fail_sync = [](const std::string&) { return false; };
+  Rule fail_write = [](const std::string&) { return false; };
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    TRY_ASSIGN(auto file, below_.open(path, mode));
+    return std::make_unique<Failing>(*this, path, std::move(file));
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    return below_.rename(from, to);
+  }
+  Result<void> remove(const std::string& path) override { return below_.remove(path); }
+  Result<void> create_dir(const std::string& path) override { return below_.create_dir(path); }
+  Result<void> sync_dir(const std::string& path) override { return below_.sync_dir(path); }
+  Result<std::vector<DirEntry>> list(const std::string& path) override { return below_.list(path); }
+  Result<bool> exists(const std::string& path) override { return below_.exists(path); }
+  Result<DiskSpace> space(const std::string& path) override { return below_.space(path); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override { return below_.lock(path); }
+
+ private:
+  struct Failing final : File {
+    Failing(FailingFiles& f, std::string p, std::unique_ptr<File> b)
+        : files(f), path(std::move(p)), below(std::move(b)) {}
+    Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override {
+      return below->read(position, buffer);
+    }
+    Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override {
+      if (files.fail_write(path)) return fail(Error::io(path + ": planned failure of a write"));
+      return below->write(position, parts);
+    }
+    Result<void> sync_data() override {
+      if (files.fail_sync(path)) return fail(Error::io(path + ": planned failure of a sync"));
+      return below->sync_data();
+    }
+    Result<void> truncate(uint64_t size) override { return below->truncate(size); }
+    Result<uint64_t> size() override { return below->size(); }
+    Result<void> reserve(uint64_t from, uint64_t length) override { return below->reserve(from, length); }
+    FailingFiles& files;
+    const std::string path;
+    std::unique_ptr<File> below;
+  };
+  FileSystem& below_;
+};
+
+struct HostileWorld {
+  explicit HostileWorld(uint64_t seed = 1) : disk(seed, counters) {
+    options.folder = "/data";
+    options.journal.first_stretch_bytes = 64 << 10;
+    options.journal.stretch_bytes = 64 << 10;
+    options.journal.max_bytes = 256 << 10;
+    options.bypass_bytes = 16 << 10;
+    options.checkpoint_bytes = 1 << 30;
+    options.checkpoint_interval = std::chrono::hours(1);
+    options.min_reserve_bytes = 4 << 10;
+  }
+  ~HostileWorld() { end(); }
+
+  void start() {
+    DataFolderOptions folder;
+    folder.path = "/data";
+    folder.node = BrokerId(1);
+    auto opened = DataFolder::open(folder, files, {}, random);
+    INFO((opened ? "" : opened.error().message()));
+    REQUIRE(opened.has_value());
+    data = std::move(*opened);
+    options.journal.generation = data->identity().generation;
+    options.journal.floor = data->floor();
+    options.journal.folder = data->journal_folder();
+    store = std::make_unique<LogStore>(options, loop, FolderLanes{journal, write, read, background}, files,
+                                       data->cache(), nullptr);
+    REQUIRE(run(store->start(data->old_journal_files())).has_value());
+    for (const auto& [id, replayed] : data->replay().logs) {
+      RecoveryStats stats;
+      auto recovered = data->recover(replayed, {}, loop.clock().wall(), stats);
+      REQUIRE(recovered.has_value());
+      auto log = store->adopt(std::move(*recovered), settings);
+      logs[log->folder_name()] = log;
+    }
+  }
+  void finish_replay() {
+    REQUIRE(data->finish_replay().has_value());
+    store->allow_checkpoints();
+    settle();
+  }
+  void end() {
+    logs.clear();
+    for (TestLane* lane : {&journal, &write, &read, &background}) lane->drop();
+    scope.destroy_all();
+    loop.drop_events();
+    store.reset();
+    data.reset();
+    loop.drop_events();
+  }
+  void kill() {
+    end();
+    disk.crash_process();
+  }
+  void cut_power() {
+    end();
+    disk.crash_power();
+  }
+
+  void settle() { time.run_until(time.mono() + std::chrono::milliseconds(50)); }
+  template <class T>
+  void spawn(runtime::Task<T> task, std::shared_ptr<std::optional<T>> out) {
+    scope.spawn(await_into(std::move(task), std::move(out)));
+  }
+  template <class T>
+  std::shared_ptr<std::optional<T>> begin(runtime::Task<T> task) {
+    auto out = std::make_shared<std::optional<T>>();
+    spawn(std::move(task), out);
+    settle();
+    return out;
+  }
+  template <class T>
+  T run(runtime::Task<T> task) {
+    auto out = std::make_shared<std::optional<T>>();
+    spawn(std::move(task), out);
+    for (int i = 0; i < 100'000 && !*out && time.step(); ++i) {
+    }
+    REQUIRE(out->has_value());
+    return std::move(**out);
+  }
+  template <class T>
+  static runtime::Task<void> await_into(runtime::Task<T> task, std::shared_ptr<std::optional<T>> out) {
+    out->emplace(co_await task);
+  }
+
+  std::shared_ptr<Log> create(const std::string& name) {
+    auto made = run(store->create(name, random.uuid(), PartitionId(0), settings));
+    REQUIRE(made.has_value());
+    logs[name] = *made;
+    return *made;
+  }
+  Result<void> room(Log& log, size_t bytes) {
+    return run(log.make_room(bytes + protocol::kBatchHeaderBytes, 1000));
+  }
+  // Not waited for.
+  Offset add(Log& log, int count, size_t bytes) {
+    REQUIRE(room(log, bytes).has_value());
+    RawBatch raw;
+    raw.records = count;
+    raw.payload_bytes = bytes;
+    const auto encoded = raw.encode();
+    auto buffer = runtime::Buffer::allocate(encoded.size());
+    std::copy(encoded.begin(), encoded.end(), buffer->bytes().begin());
+    const auto header = protocol::parse_batch_header(encoded);
+    REQUIRE(header.has_value());
+    return log.append(runtime::BufferSlice::whole(buffer), *header, LeaderEpoch(epoch));
+  }
+  Offset append(Log& log, int count, size_t bytes) {
+    const Offset base = add(log, count, bytes);
+    REQUIRE(run(log.wait_counted(log.end())));
+    return base;
+  }
+  // Every offset from the start to the end can be read; the number of batches.
+  size_t readable(Log& log) {
+    INFO(log.folder_name() << ": " << (log.offline() ? log.offline()->message() : ""));
+    REQUIRE(!log.offline());
+    size_t batches = 0;
+    for (Offset from = log.start(); from < log.end();) {
+      auto range = run(log.locate(from, log.end(), 1 << 20, true));
+      REQUIRE(range.has_value());
+      REQUIRE(range->bytes > 0);
+      auto head = run(log.read(*range, 0, protocol::kBatchHeaderBytes));
+      REQUIRE(head.has_value());
+      auto header = protocol::parse_batch_header(head->bytes);
+      REQUIRE(header.has_value());
+      REQUIRE(header->base_offset <= from);
+      from = header->next_offset();
+      ++batches;
+    }
+    return batches;
+  }
+
+  simulation::FaultCounters counters;
+  simulation::SimDisk disk;
+  simulation::SimFileSystem below{disk};
+  FailingFiles files{below};
+  simulation::VirtualTime time{42};
+  simulation::VirtualScheduler loop{time};
+  TestLane journal, write, read, background;
+  runtime::SeededRandom random{7};
+  LogSettings settings;
+  LogStoreOptions options;
+  int epoch = 1;
+  std::unique_ptr<DataFolder> data;
+  std::unique_ptr<LogStore> store;
+  std::map<std::string, std::shared_ptr<Log>> logs;
+  runtime::TaskScope scope;
+};
+
+}  // namespace tidemark::storage
