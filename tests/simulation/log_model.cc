@@ -54,10 +54,17 @@ void LogModel::begin_truncate(Offset to) {
   ++cuts_;
 }
 
-void LogModel::truncated() {
+bool LogModel::is_cut(Offset start, Offset end) const {
+  return truncating_ && (end == *truncating_ || (end > *truncating_ && end == start));
+}
+
+Verdict LogModel::truncated(Offset start, Offset end) {
   INVARIANT(truncating_.has_value(), "{}: no truncation under way", name_);
-  cut(*truncating_);
+  if (!is_cut(start, end) || start > std::max(start_, trimming_.value_or(start_)))
+    return fmt::format("{}: holds {} to {} after a truncation to {}", name_, start, end, *truncating_);
+  cut(end);
   truncating_.reset();
+  return std::nullopt;
 }
 
 void LogModel::cut(Offset end) {
@@ -77,12 +84,12 @@ bool LogModel::is_boundary(Offset offset) const {
 }
 
 Verdict LogModel::recovered(Offset start, Offset end) {
-  const auto truncating = std::exchange(truncating_, {});
+  const bool was_cut = is_cut(start, end);
+  truncating_.reset();
   const auto trimming = std::exchange(trimming_, {});
   trims_ = 0;
   changing = false;
   const Offset latest_start = std::max(start_, trimming.value_or(start_));
-  const bool was_cut = truncating && end == *truncating;
   if (was_cut) {
     cut(end);
   } else if (end < promised_end_ && !caching) {

@@ -58,7 +58,7 @@ class LogModel {
   void end_trim(Offset start_now);
   void begin_truncate(Offset to);
   [[nodiscard]] std::optional<Offset> truncating() const { return truncating_; }
-  void truncated();
+  [[nodiscard]] Verdict truncated(Offset start, Offset end);
 
   // What a restart found. Forgets what did not survive; what did is promised from now on.
   [[nodiscard]] Verdict recovered(Offset start, Offset end);
@@ -81,6 +81,9 @@ class LogModel {
 
  private:
   void cut(Offset end);
+  // Whether a log of this extent has seen the truncation under way. It never falls below the start, which a
+  // trim may have moved meanwhile.
+  [[nodiscard]] bool is_cut(Offset start, Offset end) const;
   void trimmed(Offset to);
   [[nodiscard]] bool is_boundary(Offset offset) const;
   // Where a truncation to `offset` really cuts: a batch that holds it goes whole.

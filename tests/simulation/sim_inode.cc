@@ -55,6 +55,8 @@ void SimFileContent::truncate(uint64_t size) {
     for (uint64_t sector = size / kSectorBytes; sector * kSectorBytes < seen_.size(); ++sector) {
       Unsynced& unsynced = touch(sector);
       unsynced.cut = true;
+      const uint64_t at = sector * kSectorBytes;
+      unsynced.kept_bytes = std::min<uint64_t>(unsynced.kept_bytes, size > at ? size - at : 0);
       unsynced.rewritten = false;
     }
   }
@@ -108,11 +110,11 @@ SimFileContent::CrashOutcome SimFileContent::crash(runtime::Random& random) {
       continue;
     }
     ++outcome.sectors_lost;
-    // After a cut that survived, what was there before may come back, or zeros.
+    // After a cut that survived, what was there before may come back, or zeros; below the cut it stays.
+    std::copy_n(unsynced.platter.begin(), bytes.size(), bytes.begin());
     if (unsynced.cut && cut_survived && random.chance(0.5)) {
-      std::fill(bytes.begin(), bytes.end(), std::byte{});
-    } else {
-      std::copy_n(unsynced.platter.begin(), bytes.size(), bytes.begin());
+      const auto gone = bytes.subspan(std::min(unsynced.kept_bytes, bytes.size()));
+      std::fill(gone.begin(), gone.end(), std::byte{});
     }
     outcome.zeros_exposed |=
         std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{}; });

@@ -53,9 +53,10 @@ class SimFileContent {
  private:
   struct Unsynced {
     std::array<std::byte, kSectorBytes> platter{};
-    bool cut = false;        // truncated away since the last sync
-    bool rewritten = false;  // and written again after that
-    bool forgotten = false;  // by a failed sync
+    bool cut = false;                  // truncated away since the last sync
+    size_t kept_bytes = kSectorBytes;  // what lay below every such cut stays
+    bool rewritten = false;            // and written again after that
+    bool forgotten = false;            // by a failed sync
   };
   using Sectors = std::map<uint64_t, Unsynced>;
 

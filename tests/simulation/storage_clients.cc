@@ -379,9 +379,7 @@ Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
       run_.violate(fmt::format("{}: cannot truncate: {}", model->name(), truncated.error().message()));
     co_return;
   }
-  if (log->end() != expected)
-    run_.violate(fmt::format("{}: ends at {} after a truncation to {}", model->name(), log->end(), expected));
-  model->truncated();
+  if (auto wrong = model->truncated(log->start(), log->end())) run_.violate(*wrong);
   judge_derived(*log, *model);
   run_.note("truncated", *model, expected);
   run_.count("storage: truncated");
