@@ -234,7 +234,8 @@ class Replayer {
       result.logs.erase(it);
       break;
     }
-    std::erase(result.unidentified, name);
+    // Without a state it holds nothing that was ever synced, or is an erased log's that came back.
+    TRY(bury_unidentified(record));
     ReplayedLog log;
     log.folder_name = name;
     log.state =
