@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "storage/segment.h"
 
@@ -261,14 +260,10 @@ class Replayer {
 
   Result<void> write_append(const ReplayedLog& log, const JournalRecord& record) {
     TRY_ASSIGN(const auto file, open(log, record.segment_base));
-    // After a killed process the page cache mostly holds the same bytes already: comparing is cheaper than
-    // writing.
-    existing_.resize(record.data.size());
-    TRY_ASSIGN(const size_t got, file->read(record.position, existing_));
-    if (got != record.data.size() || std::memcmp(existing_.data(), record.data.data(), got) != 0) {
-      TRY(file->write(record.position, record.data));
-      result.rewritten_bytes += record.data.size();
-    }
+    // Written although the page cache of a killed process mostly holds the same bytes: where a sync has failed
+    // before, the system has forgotten that they are not on the disk.
+    TRY(file->write(record.position, record.data));
+    result.rewritten_bytes += record.data.size();
     return {};
   }
 
@@ -303,7 +298,6 @@ class Replayer {
   std::map<uint64_t, LogId> live_;  // appends to write, by their number among all records
   std::string open_path_;
   std::shared_ptr<File> open_file_;
-  std::vector<std::byte> existing_;
 };
 
 }  // namespace
