@@ -18,11 +18,6 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   TRY_ASSIGN(folder->journals_,
              JournalRecovery::open(files, folder->journal_folder(), planted, folder->was_clean_));
   TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), folder->journals_, planted));
-  if (!folder->journals_.corruption().empty()) {
-    // Which logs the destroyed groups spoke of is not known: none of this folder's is served.
-    for (auto& [id, log] : folder->replay_.logs)
-      log.damage = Error::corruption("the journal is damaged: " + folder->journals_.corruption().front());
-  }
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
   }
@@ -78,6 +73,11 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
 
 Result<void> DataFolder::finish_replay() {
   TRY(sync_replayed(files_, options_.path, replay_));
+  if (!journals_.corruption().empty()) {
+    // What they still hold may be all that is left of something: they are kept aside.
+    for (const std::string& path : journals_.paths()) TRY(files_.rename(path, path + ".damaged"));
+    TRY(files_.sync_dir(journal_folder()));
+  }
   for (const std::string& grave : replay_.graves) {
     const std::string path = options_.path + "/" + grave;
     auto inside = files_.list(path);

@@ -28,8 +28,31 @@ class Replayer {
       } else if (journals_.dead().contains(state->log)) {
         TRY(bury(entry.name, state->log));
       } else {
-        result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, false};
+        ReplayedLog& log = result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, false};
+        if (state->damaged) {
+          log.damage = Error::corruption(
+              entry.name + ": an earlier start found its journal damaged: restore it, or delete the topic");
+        }
       }
+    }
+    return {};
+  }
+
+  // Instead of a replay, where the journals themselves are damaged: which logs the destroyed groups spoke of is
+  // not known, so every log is marked, and no file of any is changed. A log that only the journal knows gets
+  // its folder, lest an empty one takes its place.
+  Result<void> condemn(const std::string& reason) {
+    const auto keep_name = [&](const JournalRecord& record) -> Result<void> {
+      const std::string name(record.folder);
+      if (record.type != JournalRecordType::create || journals_.dead().contains(record.log)) return {};
+      TRY_ASSIGN(const bool taken, files_.exists(path(name)));
+      return taken ? Result<void>() : create(record);
+    };
+    TRY(journals_.replay(keep_name));
+    for (auto& [id, log] : result.logs) {
+      log.damage = Error::corruption("the journal is damaged: " + reason);
+      log.state.damaged = log.changed = true;
+      TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
     }
     return {};
   }
@@ -306,6 +329,10 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
                                       JournalRecovery& journals, Planted planted) {
   Replayer replayer(files, data_folder, journals, planted);
   TRY(replayer.find_folders());
+  if (!journals.corruption().empty()) {
+    TRY(replayer.condemn(journals.corruption().front()));
+    return std::move(replayer.result);
+  }
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
   TRY(replayer.finish_plan());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.write(record); }));

@@ -240,6 +240,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   bool reserving_ = false;
   bool state_changed_ = true;              // partition.state differs from what the folder holds
   bool folder_changed_ = true;             // files were made or removed since the folder was synced
+  bool materialized_ = true;               // its folder is there: a new log's follows behind the journal
   bool dirty_ = false;                     // on the store's list for the next checkpoint
   bool fenced_ = false;                    // structural change under way: no append, no second change
   bool erasing_ = false;                   // for good: fenced too

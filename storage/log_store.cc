@@ -83,6 +83,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   fresh.folder_name = folder_name;
   fresh.segments.push_back(Segment{Offset(0), 0, -1, -1, loop_.clock().wall()});
   auto log = adopt(std::move(fresh), settings);
+  log->materialized_ = false;
   JournalRecord record;
   record.type = JournalRecordType::create;
   record.log = log->id();
@@ -107,7 +108,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
       return {};  // a full disk refuses the log
     };
     auto done = [this, raw, resolver](bool finished) mutable {
-      data_folder_changed_ = raw->folder_changed_ = raw->state_changed_ = true;
+      data_folder_changed_ = raw->folder_changed_ = raw->state_changed_ = raw->materialized_ = true;
       resolver.set(finished);
     };
     add_effect(*raw, std::move(work), std::move(done));
@@ -159,7 +160,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
       resolver.set(outcome->has_value());
       // The record must not be freed as long as the folder is there.
       if (!*outcome) return fail_folder(outcome->error());
-      tasks_.spawn(remove_later({grave}, raw->settings().file_delete_delay_ms));
+      graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
     };
     add_effect(*raw, std::move(work), std::move(done));
     raw->go_offline(Error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, raw->folder_name() + " was deleted"));
@@ -434,9 +435,14 @@ Task<Result<void>> LogStore::run_checkpoint() {
   // Dirty is what an effect or a record has ended on; so the list is taken when those of `up_to` have.
   const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
   const bool data_folder_changed = std::exchange(data_folder_changed_, false);
+  const auto graves = std::exchange(graves_, {});
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
   auto items = std::make_shared<std::vector<Syncing>>();
   for (const auto& log : dirty) {
+    if (!log->materialized_ && !log->offline()) {
+      dirty_.push_back(log);
+      continue;
+    }
     log->dirty_ = false;
     if (log->offline()) continue;
     Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
@@ -479,6 +485,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
       co_return fail(synced.error());
     }
   }
+  for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
   std::vector<KeyValueWrite> derived;
   for (Syncing& item : *items) {
     Log& log = *item.log;

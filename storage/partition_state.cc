@@ -10,13 +10,16 @@ namespace {
 constexpr uint32_t kKind = 0x53504D54;  // "TMPS"
 constexpr uint16_t kFormat = 1;
 
+constexpr uint32_t kJournaled = 1;
+constexpr uint32_t kDamaged = 2;
+
 struct Layout {
   uint64_t log;
   std::byte topic_id[16];
   int64_t log_start;
   int64_t synced;
   int32_t partition;
-  int32_t journaled;
+  uint32_t flags;
 };
 static_assert(sizeof(Layout) == 48);
 
@@ -31,7 +34,7 @@ std::vector<std::byte> encode_partition_state(const PartitionState& s) {
   layout.log_start = s.log_start.value;
   layout.synced = s.synced.value;
   layout.partition = s.partition.value;
-  layout.journaled = s.journaled ? 1 : 0;
+  layout.flags = (s.journaled ? kJournaled : 0) | (s.damaged ? kDamaged : 0);
   const auto* bytes = reinterpret_cast<const std::byte*>(&layout);
   return {bytes, bytes + sizeof layout};
 }
@@ -49,7 +52,8 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   s.log_start = Offset(layout.log_start);
   s.synced = Offset(layout.synced);
   s.partition = PartitionId(layout.partition);
-  s.journaled = layout.journaled != 0;
+  s.journaled = (layout.flags & kJournaled) != 0;
+  s.damaged = (layout.flags & kDamaged) != 0;
   return std::optional<PartitionState>(s);
 }
 

@@ -16,7 +16,8 @@ struct PartitionState {
   PartitionId partition;
   bool journaled = true;
   Offset log_start;
-  Offset synced;  // write.caching: everything below was synced at a checkpoint
+  Offset synced;         // write.caching: everything below was synced at a checkpoint
+  bool damaged = false;  // for good: a start found its journal destroyed, and nothing vouches for it
   bool operator==(const PartitionState&) const = default;
 };
 
