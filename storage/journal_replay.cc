@@ -28,7 +28,7 @@ class Replayer {
       } else if (journals_.dead().contains(state->log)) {
         TRY(bury(entry.name, state->log));
       } else {
-        ReplayedLog& log = result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, false};
+        ReplayedLog& log = result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
         if (state->damaged) {
           log.damage = Error::corruption(
               entry.name + ": an earlier start found its journal damaged: restore it, or delete the topic");
@@ -299,6 +299,7 @@ class Replayer {
     extent.rewind(record);
     extent.ends[record.segment_base] = record.position;
     log.end = record.base_offset;
+    log.cut = std::min(log.cut.value_or(log.end), log.end);
     log.state.log_start = std::min(log.state.log_start, record.base_offset);
     return {};
   }

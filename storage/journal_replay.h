@@ -18,6 +18,7 @@ struct ReplayedLog {
   std::string folder_name;
   PartitionState state;
   Offset end = kNoOffset;  // as the last record says; kNoOffset: the journals hold none that says
+  std::optional<Offset> cut;  // the lowest end that a truncation left: nothing derived from above it holds
   std::optional<Error> damage;
   std::set<Offset> touched;  // segments written to
   bool changed = false;      // anything of it was replayed: its state file and folder need a sync

@@ -148,6 +148,7 @@ Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Of
     const Segment s = segments_[index];
     const bool is_active = index + 1 == segments_.size();
     const Offset until = std::min(limit, is_active ? end_ : segments_[index + 1].base);
+    if (until <= next) break;  // a truncation took the rest
     Offset from = std::exchange(next, until);
     if (s.max_timestamp < timestamp || s.bytes == 0) continue;
     // From the index entry on; the entry's offset is below every record that is late enough.

@@ -289,9 +289,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   runtime::OneShot<bool> cut(store_.loop_);
   auto resolver = cut.resolver();
   auto work = [cache = &store_.cache_, files = &store_.files_, path = path_, folder = folder(), position,
-               state = state_, derived = store_.derived_, key = snapshot_key(id())]() -> Result<void> {
-    // Rule 12: what is derived from above the cut goes before anything is appended there.
-    if (derived != nullptr) TRY(derived->write({KeyValueWrite{key, std::nullopt}}));
+               state = state_]() -> Result<void> {
     // Without a journal the state says what must be there, and goes first.
     if (!state.journaled) TRY(write_partition_state(*files, folder, state, true));
     TRY_ASSIGN(auto file, cache->get(*path, true));
@@ -311,6 +309,18 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   auto awaiter = cut.wait();
   co_await awaiter;
   if (offline_) co_return fail(*offline_);
+  // Rule 12: what is derived from above the cut goes before anything is appended there, and for good. In the
+  // lane in which checkpoints write it.
+  if (store_.derived_ != nullptr) {
+    auto remove = [derived = store_.derived_, key = snapshot_key(id())]() -> Result<void> {
+      TRY(derived->write({KeyValueWrite{key, std::nullopt}}));
+      return derived->sync();
+    };
+    auto removing = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(remove));
+    auto removed = co_await removing;
+    if (!removed) go_offline(removed.error());
+    if (offline_) co_return fail(*offline_);
+  }
   // Indexes and producers: derived again from what is left.
   auto derive = [files = &store_.files_, folder = folder(), segments = segments_,
                  now = store_.loop_.clock().wall(),
