@@ -28,7 +28,8 @@ class Replayer {
       } else if (journals_.dead().contains(state->log)) {
         TRY(bury(entry.name, state->log));
       } else {
-        ReplayedLog& log = result.logs[state->log] = ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
+        ReplayedLog& log = result.logs[state->log] =
+            ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
         if (state->damaged) {
           log.damage = Error::corruption(
               entry.name + ": an earlier start found its journal damaged: restore it, or delete the topic");
@@ -38,9 +39,9 @@ class Replayer {
     return {};
   }
 
-  // Instead of a replay, where the journals themselves are damaged: which logs the destroyed groups spoke of is
-  // not known, so every log is marked, and no file of any is changed. A log that only the journal knows gets
-  // its folder, lest an empty one takes its place.
+  // Instead of a replay, where the journals themselves are damaged: which logs the destroyed groups spoke of
+  // is not known, so every log is marked, and no file of any is changed. A log that only the journal knows
+  // gets its folder, lest an empty one takes its place.
   Result<void> condemn(const std::string& reason) {
     const auto keep_name = [&](const JournalRecord& record) -> Result<void> {
       const std::string name(record.folder);
@@ -283,8 +284,8 @@ class Replayer {
 
   Result<void> write_append(const ReplayedLog& log, const JournalRecord& record) {
     TRY_ASSIGN(const auto file, open(log, record.segment_base));
-    // Written although the page cache of a killed process mostly holds the same bytes: where a sync has failed
-    // before, the system has forgotten that they are not on the disk.
+    // Written although the page cache of a killed process mostly holds the same bytes: where a sync has
+    // failed before, the system has forgotten that they are not on the disk.
     TRY(file->write(record.position, record.data));
     result.rewritten_bytes += record.data.size();
     return {};

@@ -17,7 +17,7 @@ namespace tidemark::storage {
 struct ReplayedLog {
   std::string folder_name;
   PartitionState state;
-  Offset end = kNoOffset;  // as the last record says; kNoOffset: the journals hold none that says
+  Offset end = kNoOffset;     // as the last record says; kNoOffset: the journals hold none that says
   std::optional<Offset> cut;  // the lowest end that a truncation left: nothing derived from above it holds
   std::optional<Error> damage;
   std::set<Offset> touched;  // segments written to

@@ -76,8 +76,8 @@ class LogRecovery {
     if (value) candidate_ = decode_log_snapshot(*value);
     if (candidate_ && candidate_->log != log_.state.log) candidate_.reset();
     if (candidate_ && replayed_.cut && candidate_->offset > *replayed_.cut) {
-      // The truncation was cut short before it removed what it makes untrue. Synced: a later start may not know
-      // of it any more.
+      // The truncation was cut short before it removed what it makes untrue. Synced: a later start may not
+      // know of it any more.
       candidate_.reset();
       TRY(derived_->write({KeyValueWrite{snapshot_key(log_.state.log), std::nullopt}}));
       TRY(derived_->sync());

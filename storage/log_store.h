@@ -143,8 +143,8 @@ class LogStore {
 
   std::vector<std::shared_ptr<Log>> dirty_;
   bool data_folder_changed_ = false;
-  // Folders of erased logs, and their delay (ms). Emptied only once the new name is durable: or a power cut might
-  // bring the old one back, without what tells whose it is.
+  // Folders of erased logs, and their delay (ms). Emptied only once the new name is durable: or a power cut
+  // might bring the old one back, without what tells whose it is.
   std::vector<std::pair<std::string, int64_t>> graves_;
   std::vector<std::string> dead_keys_;  // of erased logs, in the key-value store
   struct Evictable {
