@@ -131,11 +131,13 @@ class Fetch {
       size_t missing = 0;
     };
     std::vector<std::vector<PartitionRead>> by_shard(services_.shards.size());
+    const int32_t most = most_bytes();  // answer() divides it; no partition alone may have more
     for (size_t i = 0; i < entries_.size(); ++i) {
       Entry& e = entries_[i];
       if (e.shard == nullptr) continue;
-      by_shard[e.shard->index()].push_back({i, e.result.id, e.wish->fetch_offset, e.wish->max_bytes,
-                                            e.wish->current_leader_epoch, e.wish->last_fetched_epoch});
+      by_shard[e.shard->index()].push_back({i, e.result.id, e.wish->fetch_offset,
+                                            std::min(e.wish->max_bytes, most), e.wish->current_leader_epoch,
+                                            e.wish->last_fetched_epoch});
     }
     // The home shard's part runs last: the others work meanwhile.
     Gather gather(loop_);
@@ -210,9 +212,13 @@ class Fetch {
     return bytes >= request_.min_bytes;
   }
 
+  [[nodiscard]] int32_t most_bytes() const {
+    return std::min(request_.max_bytes, view_->broker.fetch_max_bytes);
+  }
+
   Result<Response> answer() {
     // max_bytes over all, in order; the first partition with data gets its first batch whatever it costs.
-    int64_t left = std::min<int64_t>(request_.max_bytes, view_->broker.fetch_max_bytes);
+    int64_t left = most_bytes();
     bool first = true;
     FetchResponse response;
     response.session_id = session_ ? session_->id() : 0;

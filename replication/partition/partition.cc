@@ -44,11 +44,10 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   } release{*this};
 
   if (log_->offline()) co_return fail(*log_->offline());
-  if (!log_->has_room(batch.size())) {
-    auto making = log_->make_room(batch.size(), header.max_timestamp);
-    auto room = co_await making;
-    if (!room) co_return fail(room.error());
-  }
+  // Always: a segment with room may be due by time or by its indexes.
+  auto making = log_->make_room(batch.size(), header.max_timestamp);
+  auto room = co_await making;
+  if (!room) co_return fail(room.error());
   auto known = log_->producers().check(header);
   if (!known) co_return fail(known.error());
   if (*known) {
