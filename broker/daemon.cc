@@ -67,11 +67,21 @@ ServerOptions server_options(const config::BrokerConfig& c) {
   ServerOptions options;
   options.max_frame_bytes = static_cast<size_t>(c.socket_request_max_bytes);
   options.max_in_flight = static_cast<size_t>(c.connection_max_in_flight);
+  options.max_queued = static_cast<size_t>(c.queued_max_requests);
   options.max_idle = std::chrono::milliseconds(std::max<int64_t>(c.connections_max_idle_ms, 0));
   options.max_queue_time = std::chrono::milliseconds(c.request_queue_time_max_ms);
   options.max_connections = static_cast<uint32_t>(c.max_connections);
   options.max_connections_per_address = static_cast<uint32_t>(c.max_connections_per_ip);
   return options;
+}
+
+// What requests may hold: half of the memory, or what queued.max.request.bytes leaves of it. On top of that
+// RequestMemory keeps an eighth for small frames: the largest frame that is allowed must still fit.
+uint64_t request_memory(const config::BrokerConfig& c) {
+  const auto half = static_cast<uint64_t>(c.memory_limit) / 2;
+  if (c.queued_max_request_bytes <= 0) return half;
+  const auto queued = static_cast<uint64_t>(c.queued_max_request_bytes);
+  return std::min(half, queued + queued / 7 + 8);
 }
 
 // The threads, from the first to the last; whatever lives on them goes before they do.
@@ -216,8 +226,7 @@ class Daemon {
   }
 
   void serve() {
-    const auto memory = static_cast<uint64_t>(config_.broker.memory_limit);
-    memory_ = std::make_unique<RequestMemory>(memory / 2, threads_.size());
+    memory_ = std::make_unique<RequestMemory>(request_memory(config_.broker), threads_.size());
     metrics_.gauge("tidemark_request_memory_bytes", "Memory that requests hold",
                    [this] { return static_cast<double>(memory_->used()); });
     metrics_.gauge("tidemark_request_memory_limit_bytes", "Memory that requests may hold",
@@ -226,6 +235,14 @@ class Daemon {
     for (size_t i = 0; i < threads_.size(); ++i) {
       servers_.push_back(std::make_unique<ShardServer>(i, threads_[i]->scheduler(), node_->handler(i), shared,
                                                        server_options(config_.broker)));
+    }
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      threads_[i]->scheduler().post([server = servers_[i].get(), shard = node_->shards()[i].get()] {
+        shard->on_view = [server](const ClusterView& view) {
+          server->set_options(server_options(view.broker));
+        };
+        shard->on_view(*shard->view());  // settings that were changed in an earlier life
+      });
     }
     for (auto& [name, listeners] : listeners_) {
       for (size_t i = 0; i < listeners.size(); ++i) {

@@ -2,6 +2,7 @@
 // touches it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 
@@ -23,7 +24,12 @@ class Shard {
 
   // Never null once the node serves; take a copy before waiting for anything.
   [[nodiscard]] const std::shared_ptr<const ClusterView>& view() const { return view_; }
-  void set_view(std::shared_ptr<const ClusterView> view) { view_ = std::move(view); }
+  void set_view(std::shared_ptr<const ClusterView> view) {
+    view_ = std::move(view);
+    if (on_view) on_view(*view_);
+  }
+  // Called with every new view, on this loop.
+  std::function<void(const ClusterView&)> on_view;
 
   // nullptr: not here (any more).
   [[nodiscard]] std::shared_ptr<replication::Partition> partition(const TopicIdPartition& id) const {

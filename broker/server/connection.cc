@@ -56,6 +56,11 @@ runtime::Task<void> Connection::read_requests() {
           co_await room;
           break;
         }
+        if (services_.queue.taken() >= services_.options.max_queued) {
+          auto room = services_.queue.wait();
+          co_await room;
+          break;
+        }
         const size_t bytes = reader_.frame_bytes();
         runtime::Charge charge = services_.admission.try_take(bytes);
         if (!charge) {
@@ -76,7 +81,7 @@ runtime::Task<void> Connection::read_requests() {
 }
 
 void Connection::accept_frame(runtime::BufferSlice frame) {
-  auto exchange = std::make_unique<Exchange>(info_, std::move(frame), services_.loop.mono());
+  auto exchange = std::make_unique<Exchange>(info_, std::move(frame), services_.loop.mono(), services_.queue);
   if (auto decoded = decode_header(exchange->request); !decoded) {
     break_off(services_.metrics.broken, "connection closed: bad request", decoded.error().message());
     return;
@@ -119,7 +124,8 @@ void Connection::pump() {
     }
     ++started_;
     order_free_ = false;
-    next.request.on_release_ = [this] {
+    next.request.on_release_ = [this, place = &next.place] {
+      place->give_back();
       order_free_ = true;
       if (pumping_) return;
       services_.loop.post([weak = weak_from_this()] {
@@ -136,6 +142,7 @@ runtime::Task<void> Connection::serve(Exchange& exchange) {
   Result<Response> answer = co_await handling;
   exchange.answer.emplace(std::move(answer));
   exchange.request.on_hurry(nullptr);
+  exchange.place.give_back();
   if (exchange.request.on_release_) {
     exchange.request.on_release_ = nullptr;
     order_free_ = true;

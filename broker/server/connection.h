@@ -17,6 +17,7 @@
 #include "broker/server/admission.h"
 #include "broker/server/frame_reader.h"
 #include "broker/server/request_handler.h"
+#include "broker/server/request_queue.h"
 #include "broker/server/response_writer.h"
 #include "broker/server/server_metrics.h"
 #include "broker/server/server_options.h"
@@ -33,6 +34,7 @@ struct ConnectionServices {
   ServerMetrics& metrics;
   const ServerOptions& options;
   WritePins& pins;
+  RequestQueue& queue;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -60,9 +62,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // One request and its answer.
   struct Exchange {
-    Exchange(ConnectionInfo& info, runtime::BufferSlice frame, runtime::MonoTime now)
-        : request(info, std::move(frame), now) {}
+    Exchange(ConnectionInfo& info, runtime::BufferSlice frame, runtime::MonoTime now, RequestQueue& queue)
+        : request(info, std::move(frame), now), place(queue) {}
     RequestContext request;
+    RequestQueue::Place place;
     std::optional<Result<Response>> answer;
   };
 

@@ -11,6 +11,7 @@ namespace tidemark::broker {
 struct ServerOptions {
   size_t max_frame_bytes = 104'857'600;                   // socket.request.max.bytes
   size_t max_in_flight = 64;                              // of one connection; then reading from it stops
+  size_t max_queued = 500;                                // queued.max.requests, of a shard: see RequestQueue
   runtime::Duration max_idle = std::chrono::minutes(10);  // connections.max.idle.ms; 0: no limit
   // A request that has waited longer for its turn is not started: its client has given up.
   runtime::Duration max_queue_time = std::chrono::seconds(30);

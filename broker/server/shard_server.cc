@@ -16,7 +16,8 @@ ShardServer::ShardServer(size_t shard, runtime::Scheduler& loop, RequestHandler&
       shared_(shared),
       options_(bounded(options, shared.memory)),
       admission_(shared.memory, shard, loop),
-      services_{loop, handler, admission_, shared.log, log_limiter_, shared.metrics, options_, pins_},
+      queue_(loop),
+      services_{loop, handler, admission_, shared.log, log_limiter_, shared.metrics, options_, pins_, queue_},
       emptied_(loop),
       self_(std::make_shared<ShardServer*>(this)) {}
 

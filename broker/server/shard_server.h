@@ -57,6 +57,7 @@ class ShardServer {
   Admission admission_;
   LogLimiter log_limiter_{kLogLinesPerSecond};
   WritePins pins_;
+  RequestQueue queue_;
   ConnectionServices services_;
   bool draining_ = false;
   uint64_t next_id_ = 0;

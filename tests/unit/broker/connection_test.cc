@@ -67,6 +67,44 @@ TEST_CASE("a frame may come in any pieces") {
   CHECK(world.memory.used() == 0);
 }
 
+TEST_CASE("with as many requests waiting or in work as allowed no connection of the shard is read") {
+  ServerOptions options;
+  options.max_queued = 2;
+  for (const bool limited : {false, true}) {
+    ServerWorld world(limited ? options : ServerOptions{});
+    Client& busy = world.connect();
+    Client& other = world.connect();
+    world.send(busy, request_frame(1, "sleep 100") + request_frame(2, "sleep 100"));
+    world.run(20ms);
+    world.send(other, request_frame(3, "now"));
+    world.run(20ms);
+    CHECK(ids_in(other.received).empty() == limited);
+    world.run(100ms);  // the first of the two has been answered
+    CHECK(ids_in(other.received) == std::vector<int32_t>{3});
+    world.run(100ms);
+    CHECK(ids_in(busy.received) == std::vector<int32_t>{1, 2});
+  }
+}
+
+TEST_CASE(
+    "a request that has its place holds nobody up, and a place comes back when its connection breaks off") {
+  ServerOptions options;
+  options.max_queued = 1;
+  ServerWorld world(options);
+  Client& parked = world.connect();
+  Client& broken = world.connect();
+  Client& other = world.connect();
+  world.send(parked, request_frame(1, "park"));
+  world.run(20ms);
+  world.send(broken, request_frame(2, "fail"));
+  world.run(20ms);
+  CHECK(broken.ended);
+  world.send(other, request_frame(3, "now"));
+  world.run(20ms);
+  CHECK(ids_in(other.received) == std::vector<int32_t>{3});
+  CHECK(parked.received.empty());
+}
+
 TEST_CASE("half a frame is not a request, and its connection is closed when idle for too long") {
   ServerOptions options;
   options.max_idle = 10s;
