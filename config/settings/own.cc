@@ -12,21 +12,26 @@ constexpr Setting kSettings[] = {
                        "loss may take them.")),
     beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide, kTopicDefault,
                         "The default of the topic setting of this name.")),
-    beyond_kafka(broker("memory.limit", kLong, kNull, size_at_least(33554432), kHigh, kReadOnly, honoured(""),
+    beyond_kafka(broker("memory.limit", kLong, kNull, size_at_least(33554432), kHigh, kReadOnly,
+                        honoured("settings/broker_test.py: test_queued_max_request_bytes_and_memory_limit"),
                         "Bytes for the tail cache, requests and sessions together; unset, a quarter of the "
                         "cgroup's or machine's memory, at most 1 GiB.")),
     beyond_kafka(
-        broker("journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly, honoured(""),
+        broker("journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly,
+               honoured("settings/broker_test.py: test_journal_size"),
                "Bytes of the journal of each shard in a data folder: recovery after a crash reads no more.")),
-    beyond_kafka(broker("http.address", kString, "127.0.0.1:9644", kAddress, kMedium, kReadOnly, honoured(""),
+    beyond_kafka(broker("http.address", kString, "127.0.0.1:9644", kAddress, kMedium, kReadOnly,
+                        honoured("settings/broker_test.py: test_http_address"),
                         "Where /metrics, /healthz and /readyz are served.")),
-    beyond_kafka(broker("shards", kInt, "0", between(0, 1024), kMedium, kReadOnly, honoured(""),
+    beyond_kafka(broker("shards", kInt, "0", between(0, 1024), kMedium, kReadOnly,
+                        honoured("settings/broker_test.py: test_shards"),
                         "Event loops, each with its connections and partitions; 0 is one for each core.")),
     beyond_kafka(broker("connection.max.in.flight", kInt, "64", between(1, 100000), kMedium, kReadOnly,
-                        honoured(""),
+                        honoured("settings/broker_test.py: test_connection_max_in_flight"),
                         "Requests of one connection in work at once; then its socket is not read.")),
     beyond_kafka(broker(
-        "request.queue.time.max.ms", kLong, "30000", at_least(1), kMedium, kReadOnly, honoured(""),
+        "request.queue.time.max.ms", kLong, "30000", at_least(1), kMedium, kReadOnly,
+        honoured("settings/broker_test.py: test_request_queue_time_max_ms"),
         "A request that waited longer than this before its turn is dropped: its client has given up.")),
 };
 

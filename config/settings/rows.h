@@ -103,8 +103,8 @@ struct StatusAndNote {
   Status status;
   std::string_view note;
 };
-// `test`: "PATH: TEXT", the file under tests/ and the TEST_CASE's or function's name in it, that sets another
-// value and sees the effect; empty until there is one (tests/checks/config_tests.py counts these).
+// `test`: "PATH: TEXT", the file under tests/ and the beginning of the TEST_CASE's or function's name in it,
+// that sets another value and sees the effect (tests/checks/config_tests.py looks whether it is there).
 constexpr StatusAndNote honoured(std::string_view test) { return {Status::honoured, test}; }
 // A broker's default for a topic setting does nothing else than become the topic's value.
 inline constexpr StatusAndNote kTopicDefault{

@@ -7,7 +7,8 @@ namespace {
 using namespace rows;
 
 constexpr Setting kSettings[] = {
-    broker("producer.id.expiration.ms", kInt, "86400000", at_least(1), kLow, kClusterWide, honoured(""),
+    broker("producer.id.expiration.ms", kInt, "86400000", at_least(1), kLow, kClusterWide,
+           honoured("settings/broker_test.py: test_producer_id_expiration_ms"),
            "How long an idle producer's sequence numbers are remembered."),
     broker("add.partitions.to.txn.retry.backoff.max.ms", kInt, "100", at_least(0), kHigh, kReadOnly,
            refused(kNoTransactions), "Longest pause before a transaction's partition is added again."),

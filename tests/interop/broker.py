@@ -47,6 +47,7 @@ class Broker:
             self.options += ["--set", f"{key}={value}"]
         self.listen = "127.0.0.1:0"
         self.http = "127.0.0.1:0"
+        self.flags = ["--data-dir", "--listen", "--http"]  # those that settings among the options don't replace
         self.process = None
         self.is_external = False
         self.ready_seconds = None
@@ -62,10 +63,11 @@ class Broker:
         self.starts += 1
         log_path = f"{self.log_path}.{self.starts}"
         began = time.monotonic()
+        places = {"--data-dir": self.data_dir, "--listen": self.listen, "--http": self.http}
+        flags = [word for flag in self.flags for word in (flag, places[flag])]
         with open(log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*self.wrapper, os.path.join(BIN, "tidemarkd"), "--data-dir", self.data_dir, "--listen", self.listen,
-                 "--http", self.http, "--log-format", "json", *self.options],
+                [*self.wrapper, os.path.join(BIN, "tidemarkd"), *flags, "--log-format", "json", *self.options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder)
         while True:
             with open(log_path, encoding="utf-8", errors="replace") as log:

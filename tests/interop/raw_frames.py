@@ -39,14 +39,16 @@ def varint(number):
     return out + bytes([zigzag])
 
 
-def batch(values, magic=2, crc=None, count=None, last_delta=None, attributes=0, length_change=0):
+def batch(values, magic=2, crc=None, count=None, last_delta=None, attributes=0, length_change=0, timestamp_ms=None,
+          producer=(-1, -1, -1)):
+    """`producer`: id, epoch, first sequence."""
     records = b""
     for delta, value in enumerate(values):
         body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
         records += varint(len(body)) + body
-    now = int(time.time() * 1000)
-    checked = struct.pack(">hiqqqhii", attributes, len(values) - 1 if last_delta is None else last_delta, now, now, -1, -1, -1,
-                          len(values) if count is None else count) + records
+    time_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
+    checked = struct.pack(">hiqqqhii", attributes, len(values) - 1 if last_delta is None else last_delta, time_ms, time_ms,
+                          *producer, len(values) if count is None else count) + records
     after_length = struct.pack(">ibI", -1, magic, crc32c(checked) if crc is None else crc) + checked
     return struct.pack(">qi", 0, len(after_length) + length_change) + after_length
 

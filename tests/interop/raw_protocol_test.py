@@ -5,16 +5,14 @@ Every expectation here is genuine Kafka's behaviour (4.3)."""
 import struct
 import time
 import unittest
-import uuid
 
 import broker as brokers
 import client_suite
-from confluent_admin import Admin
-from raw_frames import batch, framed, old_message_set, produce_answer, produce_body, request, string
-from served_apis import connect, exchange, receive, served_apis
+from raw_client import API_VERSIONS, FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body
+from raw_frames import batch, framed, old_message_set, produce_body, request, string
+from served_apis import connect, receive, served_apis
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
-NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 0, 1, 2, 3
+OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 1, 2, 3
 INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, INVALID_RECORD = 21, 35, 87
 
 
@@ -28,18 +26,14 @@ class RawProtocol(unittest.TestCase):
         cls.broker.close()
 
     def setUp(self):
-        self.connection = connect(self.broker.bootstrap)
-        self.addCleanup(self.connection.close)
+        client = RawClient(self.broker.bootstrap)
+        self.addCleanup(client.close)
+        self.connection = client.connection
+        self.ask, self.new_topic, self.produce = client.ask, client.new_topic, client.produce
+        self.list_offset, self.fetch = client.list_offset, client.fetch
 
     def tearDown(self):
         self.assertIn(METADATA, served_apis(self.broker.bootstrap), "the broker lives on")
-
-    def ask(self, key, version, body):
-        """The response without its correlation id."""
-        response = exchange(self.connection, request(key, version, body))
-        self.assertIsNotNone(response, "the connection was closed")
-        self.assertEqual(struct.unpack_from(">i", response)[0], 77)
-        return response[4:]
 
     def assert_closed(self, *frames):
         try:
@@ -48,36 +42,6 @@ class RawProtocol(unittest.TestCase):
             self.assertIsNone(receive(self.connection), "expected the connection to be closed")
         except (ConnectionResetError, BrokenPipeError):
             pass
-
-    def new_topic(self, configs=None):
-        topic = f"raw-{uuid.uuid4().hex[:8]}"
-        Admin(self.broker.bootstrap).create_topic(topic, 1, configs)
-        # genuine Kafka knows a topic before its partitions are led
-        deadline = time.monotonic() + 20
-        while self.list_offset(topic, 0)[0] != NONE and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return topic
-
-    def produce(self, topic, records, acks=-1, partition=0):
-        """(error, base offset)"""
-        frame = request(PRODUCE, 7, produce_body(topic, records, acks, partition))
-        return produce_answer(exchange(self.connection, frame), topic)
-
-    def list_offset(self, topic, partition, timestamp=-1):
-        response = self.ask(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic) +
-                            struct.pack(">iiq", 1, partition, timestamp))
-        _, error, _, offset = struct.unpack_from(">ihqq", response, 4 + 2 + len(topic) + 4)
-        return error, offset
-
-    def fetch(self, topic, partition, offset, max_bytes=1 << 20):
-        """(error, high watermark, records) of a Fetch version 4."""
-        response = self.ask(FETCH, 4, struct.pack(">iiiibi", -1, 100, 1, 50 << 20, 0, 1) + string(topic) +
-                            struct.pack(">iiqi", 1, partition, offset, max_bytes))
-        at = 4 + 4 + 2 + len(topic) + 4
-        _, error, high_watermark, _, aborted = struct.unpack_from(">ihqqi", response, at)
-        at += 26 + 16 * max(aborted, 0)
-        size, = struct.unpack_from(">i", response, at)
-        return error, high_watermark, response[at + 4:at + 4 + max(size, 0)]
 
     # --- frames --------------------------------------------------------------------------------------------------
     def test_api_versions_of_a_version_that_is_not_there(self):
@@ -222,7 +186,7 @@ class RawProtocol(unittest.TestCase):
         topic = self.new_topic()
         waiting = connect(self.broker.bootstrap)
         self.addCleanup(waiting.close)
-        body = (struct.pack(">iiiibi", -1, 10_000, 1, 1 << 20, 0, 1) + string(topic) + struct.pack(">iiqi", 1, 0, 0, 1 << 20))
+        body = fetch_body(topic, 0, 0, max_wait_ms=10_000)
         began = time.monotonic()
         waiting.sendall(framed(request(FETCH, 4, body)))
         waiting.settimeout(0.5)

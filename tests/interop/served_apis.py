@@ -12,12 +12,14 @@ def exchange(connection, frame):
 
 def receive(connection):
     """One response frame, or None if the broker closed the connection."""
-    data = b""
-    while len(data) < 4 or len(data) < 4 + struct.unpack(">i", data[:4])[0]:
-        more = connection.recv(65536)
+    data, wanted = b"", 4
+    while len(data) < wanted:
+        more = connection.recv(wanted - len(data))
         if not more:
             return None
         data += more
+        if len(data) == 4:
+            wanted = 4 + struct.unpack(">i", data)[0]
     return data[4:]
 
 

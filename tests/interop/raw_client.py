@@ -1,0 +1,67 @@
+"""A client by hand: one connection, one request at a time, in old versions that are quickly written."""
+
+import struct
+import time
+import uuid
+
+from confluent_admin import Admin
+from raw_frames import produce_answer, produce_body, request, string
+from served_apis import connect, exchange
+
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
+NONE = 0
+
+
+class RawClient:
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        self.connection = connect(bootstrap)
+
+    def close(self):
+        self.connection.close()
+
+    def ask(self, key, version, body):
+        """The response without its correlation id."""
+        response = exchange(self.connection, request(key, version, body))
+        assert response is not None, "the connection was closed"
+        assert struct.unpack_from(">i", response)[0] == 77
+        return response[4:]
+
+    def new_topic(self, partitions=1, configs=None):
+        topic = f"raw-{uuid.uuid4().hex[:8]}"
+        Admin(self.bootstrap).create_topic(topic, partitions, configs)
+        # genuine Kafka knows a topic before its partitions are led
+        deadline = time.monotonic() + 20
+        while self.list_offset(topic, partitions - 1)[0] != NONE and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return topic
+
+    def produce(self, topic, records, acks=-1, partition=0):
+        """(error, base offset)"""
+        frame = request(PRODUCE, 7, produce_body(topic, records, acks, partition))
+        return produce_answer(exchange(self.connection, frame), topic)
+
+    def list_offset(self, topic, partition, timestamp=-1):
+        """(error, offset)"""
+        response = self.ask(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic) +
+                            struct.pack(">iiq", 1, partition, timestamp))
+        _, error, _, offset = struct.unpack_from(">ihqq", response, 4 + 2 + len(topic) + 4)
+        return error, offset
+
+    def log_start(self, topic, partition=0):
+        return self.list_offset(topic, partition, -2)[1]
+
+    def fetch(self, topic, partition, offset, max_bytes=1 << 20):
+        """(error, high watermark, records) of a Fetch version 4."""
+        response = self.ask(FETCH, 4, fetch_body(topic, partition, offset, max_bytes))
+        at = 4 + 4 + 2 + len(topic) + 4
+        _, error, high_watermark, _, aborted = struct.unpack_from(">ihqqi", response, at)
+        at += 26 + 16 * max(aborted, 0)
+        size, = struct.unpack_from(">i", response, at)
+        return error, high_watermark, response[at + 4:at + 4 + max(size, 0)]
+
+
+def fetch_body(topic, partition, offset, max_bytes=1 << 20, max_wait_ms=100):
+    """Of Fetch version 4."""
+    return (struct.pack(">iiiibi", -1, max_wait_ms, 1, 50 << 20, 0, 1) + string(topic) +
+            struct.pack(">iiqi", 1, partition, offset, max_bytes))

@@ -1,0 +1,378 @@
+#!/usr/bin/python3
+"""Every broker setting that is honoured and is not a topic's default, seen from outside: each test starts a daemon with another
+value, and holds it against one that has the defaults."""
+
+import glob
+import os
+import socket
+import struct
+import sys
+import time
+import unittest
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+import broker as brokers  # noqa: E402
+import client_suite  # noqa: E402
+from confluent_admin import Admin  # noqa: E402
+from confluent_kafka import KafkaError, KafkaException  # noqa: E402
+from raw_client import FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body  # noqa: E402
+from raw_frames import batch, framed, produce_body, request, string  # noqa: E402
+from served_apis import connect, exchange, receive  # noqa: E402
+
+CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_TOPIC_PARTITIONS = 19, 44, 75
+OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+MIB = 1 << 20
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def metric(broker, name):
+    """Values of a metric, by its labels."""
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.split(" ")[0][len(name):]: float(line.split(" ")[1]) for line in lines
+            if line.startswith((name + " ", name + "{"))}
+
+
+def is_open(connection):
+    """Whether a request is still answered."""
+    try:
+        return exchange(connection, request(METADATA, 0, struct.pack(">i", 0))) is not None
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+
+
+def brokers_of(client):
+    """{id: (host, port, rack)} as Metadata version 1 tells it."""
+    answer = client.ask(METADATA, 1, struct.pack(">i", 0))
+    count, = struct.unpack_from(">i", answer)
+    at, found = 4, {}
+
+    def text():
+        nonlocal at
+        length, = struct.unpack_from(">h", answer, at)
+        value = None if length < 0 else answer[at + 2:at + 2 + length].decode()
+        at += 2 + max(length, 0)
+        return value
+
+    for _ in range(count):
+        number, = struct.unpack_from(">i", answer, at)
+        at += 4
+        host = text()
+        port, = struct.unpack_from(">i", answer, at)
+        at += 4
+        found[number] = (host, port, text())
+    return found
+
+
+class BrokerSettings(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.default = brokers.Broker().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.default.close()
+
+    def start(self, properties, options=()):
+        broker = brokers.Broker(options, properties).start()
+        self.addCleanup(broker.close)
+        return broker
+
+    def client(self, broker):
+        client = RawClient(broker.bootstrap)
+        self.addCleanup(client.close)
+        return client
+
+    def connect(self, broker):
+        connection = connect(broker.bootstrap)
+        self.addCleanup(connection.close)
+        return connection
+
+    def refusal(self, call, *arguments):
+        """The error's code, or NO_ERROR."""
+        try:
+            call(*arguments)
+        except KafkaException as error:
+            return error.args[0].code()
+        return KafkaError.NO_ERROR
+
+    # --- who and where -----------------------------------------------------------------------------------------------
+    def test_node_id_and_broker_rack(self):
+        other = self.start({"broker.rack": "shelf-7"}, ["--set", "node.id=42"])
+        self.assertEqual([(number, rack) for number, (_, _, rack) in brokers_of(self.client(other)).items()],
+                         [(42, "shelf-7")])
+        self.assertEqual([(number, rack) for number, (_, _, rack) in brokers_of(self.client(self.default)).items()],
+                         [(1, None)])
+
+    def test_listeners_and_advertised_listeners(self):
+        inside, outside = free_port(), free_port()
+        broker = brokers.Broker()
+        broker.listen = f"127.0.0.1:{inside}"
+        self.addCleanup(broker.close)
+        command = {"listeners": f"IN://127.0.0.1:{inside},OUT://127.0.0.1:{outside}",
+                   "advertised.listeners": f"IN://127.0.0.1:{inside},OUT://front.example:19092",
+                   "listener.security.protocol.map": "IN:PLAINTEXT,OUT:PLAINTEXT"}
+        broker.flags.remove("--listen")
+        broker.options = [word for key, value in command.items() for word in ("--set", f"{key}={value}")]
+        broker.start()
+        for port, told in ((inside, ("127.0.0.1", inside)), (outside, ("front.example", 19092))):
+            client = RawClient(f"127.0.0.1:{port}")
+            self.addCleanup(client.close)
+            self.assertEqual([place[:2] for place in brokers_of(client).values()], [told])
+        # Without: where the client connected to.
+        host, port = self.default.bootstrap.rsplit(":", 1)
+        self.assertEqual([place[:2] for place in brokers_of(self.client(self.default)).values()], [(host, int(port))])
+
+    def test_http_address(self):
+        port = free_port()
+        broker = brokers.Broker(properties={"http.address": f"127.0.0.1:{port}"})
+        broker.flags.remove("--http")
+        self.addCleanup(broker.close)
+        broker.start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+
+    def test_log_dirs(self):
+        broker = brokers.Broker()
+        elsewhere = os.path.join(broker.folder, "elsewhere")
+        broker.options = ["--set", f"log.dirs={elsewhere}"]
+        broker.flags.remove("--data-dir")
+        self.addCleanup(broker.close)
+        broker.start()
+        topic = self.client(broker).new_topic()
+        self.assertTrue(os.path.isdir(os.path.join(elsewhere, f"{topic}-0")))
+        self.assertFalse(os.path.exists(broker.data_dir))
+
+    def test_shards(self):
+        three = self.start({"shards": 3})
+        self.assertEqual(len(metric(three, "tidemark_loop_stalls_total")), 3)
+        self.assertEqual(len(metric(self.default, "tidemark_loop_stalls_total")), os.cpu_count())
+
+    # --- topics ------------------------------------------------------------------------------------------------------
+    def test_auto_create_topics_enable(self):
+        strict = self.start({"auto.create.topics.enable": "false"})
+        asking = struct.pack(">i", 1) + string("asked-for") + b"\x01"
+        for broker, exists in ((strict, False), (self.default, True)):
+            self.client(broker).ask(METADATA, 4, asking)
+            self.assertEqual("asked-for" in Admin(broker.bootstrap).topics(), exists)
+
+    def test_delete_topic_enable(self):
+        strict = self.start({"delete.topic.enable": "false"})
+        for broker, expected in ((strict, KafkaError.TOPIC_DELETION_DISABLED), (self.default, KafkaError.NO_ERROR)):
+            topic = self.client(broker).new_topic()
+            self.assertEqual(self.refusal(Admin(broker.bootstrap).delete_topic, topic), expected)
+
+    def test_num_partitions(self):
+        seven = self.start({"num.partitions": 7})
+        for broker, expected in ((seven, 7), (self.default, 1)):
+            admin = Admin(broker.bootstrap)
+            admin.create_topic("by-default", -1)
+            self.assertEqual(len(admin.topics()["by-default"].partitions), expected)
+
+    def test_default_replication_factor(self):
+        two = self.start({"default.replication.factor": 2})
+        for broker, expected in ((two, KafkaError.INVALID_REPLICATION_FACTOR), (self.default, KafkaError.NO_ERROR)):
+            create = Admin(broker.bootstrap).create_topic
+            self.assertEqual(self.refusal(create, "replicated", 1, None, -1), expected)
+
+    def test_log_retention_check_interval_ms(self):
+        often = self.start({"log.retention.check.interval.ms": 50})
+        topics = {}
+        for broker in (often, self.default):
+            client = self.client(broker)
+            topics[broker] = client, client.new_topic(1, {"retention.ms": "1000"})
+            hour_ago = int(time.time() * 1000) - 3_600_000
+            self.assertEqual(client.produce(topics[broker][1], batch([b"old"], timestamp_ms=hour_ago))[0], NONE)
+        deadline = time.monotonic() + 20
+        while topics[often][0].log_start(topics[often][1]) == 0 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual([client.log_start(topic) for client, topic in topics.values()], [1, 0])
+
+    def test_producer_id_expiration_ms(self):
+        short = self.start({"producer.id.expiration.ms": 100, "log.retention.check.interval.ms": 50})
+        for broker, forgets in ((short, True), (self.default, False)):
+            client = self.client(broker)
+            topic = client.new_topic()
+            self.assertEqual(client.produce(topic, batch([b"x"], producer=(7, 0, 0)))[0], NONE)
+            deadline = time.monotonic() + (20 if forgets else 0.5)
+            error = OUT_OF_ORDER_SEQUENCE_NUMBER
+            while error == OUT_OF_ORDER_SEQUENCE_NUMBER and time.monotonic() < deadline:
+                time.sleep(0.02)
+                # A gap is out of order for a producer that is known, and the beginning of one that is not.
+                error, _ = client.produce(topic, batch([b"x"], producer=(7, 0, 5)))
+            self.assertEqual(error, NONE if forgets else OUT_OF_ORDER_SEQUENCE_NUMBER)
+
+    # --- connections -------------------------------------------------------------------------------------------------
+    def test_connections_max_idle_ms(self):
+        short = self.start({"connections.max.idle.ms": 200})
+        for broker, stays in ((short, False), (self.default, True)):
+            connection = self.connect(broker)
+            self.assertTrue(is_open(connection))
+            time.sleep(0.8)
+            self.assertEqual(is_open(connection), stays)
+
+    def test_max_connections(self):
+        self.assert_connection_limit("max.connections")
+
+    def test_max_connections_per_ip(self):
+        self.assert_connection_limit("max.connections.per.ip")
+
+    def assert_connection_limit(self, setting):
+        few = self.start({setting: 2})
+        self.await_answered(few, 2)
+        self.await_answered(self.default, 6)
+        # It changes while the node runs, and the change is kept.
+        with connect(few.bootstrap) as connection:
+            body = (struct.pack(">i", 1) + b"\x04" + string("") + struct.pack(">i", 1) + string(setting) + b"\x00" +
+                    string("4") + b"\x00")
+            answer = exchange(connection, request(INCREMENTAL_ALTER_CONFIGS, 0, body))
+            self.assertEqual(struct.unpack_from(">h", answer, 12)[0], NONE)
+        self.await_answered(few, 4)
+        few.stop()
+        few.start()
+        self.await_answered(few, 4)
+
+    def await_answered(self, broker, expected):
+        """Of six connections so many are served; places of closed ones come back in a moment."""
+        found, deadline = None, time.monotonic() + 20
+        while found != expected and time.monotonic() < deadline:
+            connections = [self.connect(broker) for _ in range(6)]
+            found = sum(is_open(connection) for connection in connections)
+            for connection in connections:
+                connection.close()
+        self.assertEqual(found, expected)
+
+    def test_connection_max_in_flight(self):
+        one = self.start({"connection.max.in.flight": 1})
+        for broker, at_once in ((one, False), (self.default, True)):
+            client = self.client(broker)
+            topic = client.new_topic()
+            connection = self.connect(broker)
+            began = time.monotonic()
+            # The produce would wake the fetch that waits, if only it were read.
+            connection.sendall(framed(request(FETCH, 4, fetch_body(topic, 0, 0, max_wait_ms=1000))) +
+                               framed(request(PRODUCE, 7, produce_body(topic, batch([b"x"])))))
+            receive(connection)
+            self.assertEqual(time.monotonic() - began < 0.9, at_once)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+    def slow_request(self, client, number):
+        """CreateTopics version 2 of a topic whose creation takes a while."""
+        name = f"slow-{number}-{client.connection.getsockname()[1]}"
+        return framed(request(CREATE_TOPICS, 2, struct.pack(">i", 1) + string(name) + struct.pack(">ihii", 400, 1, 0, 0) +
+                              struct.pack(">i?", 30_000, False)))
+
+    def test_request_queue_time_max_ms(self):
+        impatient = self.start({"request.queue.time.max.ms": 1})
+        for broker, answers in ((impatient, 1), (self.default, 2)):
+            client = self.client(broker)
+            client.connection.sendall(self.slow_request(client, 0) + framed(request(METADATA, 0, struct.pack(">i", 0))))
+            self.assertIsNotNone(receive(client.connection))
+            self.assertEqual(receive(client.connection) is not None, answers == 2)
+
+    def test_queued_max_requests(self):
+        # A connection that would be answered at once waits while another one's requests fill the shard's queue.
+        waited = {}
+        for value in (1, 500):
+            broker = self.start({"queued.max.requests": value, "shards": 1})
+            busy, other = self.client(broker), self.client(broker)
+            self.assertTrue(is_open(other.connection))
+            busy.connection.sendall(self.slow_request(busy, 0) + self.slow_request(busy, 1))
+            time.sleep(0.01)
+            self.assertTrue(is_open(other.connection))
+            busy.connection.settimeout(0.0)
+            try:
+                waited[value] = len(busy.connection.recv(1)) == 1  # the first was answered before
+            except BlockingIOError:
+                waited[value] = False
+        self.assertEqual(waited, {1: True, 500: False})
+
+    def test_socket_request_max_bytes(self):
+        small = self.start({"socket.request.max.bytes": 1000})
+        for broker, taken in ((small, False), (self.default, True)):
+            connection = self.connect(broker)
+            names = [f"name-{number:04}" for number in range(200)]
+            body = struct.pack(">i", len(names)) + b"".join(string(name) for name in names) + b"\x00"
+            try:
+                answer = exchange(connection, request(METADATA, 4, body))
+            except (ConnectionResetError, BrokenPipeError):
+                answer = None
+            self.assertEqual(answer is not None, taken)
+
+    def test_queued_max_request_bytes_and_memory_limit(self):
+        limit = "tidemark_request_memory_limit_bytes"
+        bounded = self.start({"queued.max.request.bytes": 7 * MIB, "socket.request.max.bytes": 7 * MIB})
+        small = self.start({"memory.limit": "64MiB"})
+        # An eighth is for small frames.
+        self.assertAlmostEqual(metric(bounded, limit)[""], 8 * MIB, delta=100)
+        self.assertEqual(metric(small, limit)[""], 32 * MIB)
+        self.assertGreater(metric(self.default, limit)[""], 32 * MIB)
+        # What could never fit is refused, not waited for.
+        for broker, announced, refused in ((small, 40 * MIB, True), (self.default, 40 * MIB, False),
+                                           (bounded, 7 * MIB, False), (bounded, 7 * MIB + 1, True)):
+            connection = self.connect(broker)
+            connection.sendall(struct.pack(">i", announced) + struct.pack(">hhi", METADATA, 0, 1))
+            connection.settimeout(0.3)
+            try:
+                closed = connection.recv(1) == b""
+            except TimeoutError:
+                closed = False
+            self.assertEqual(closed, refused, announced)
+
+    def test_journal_size(self):
+        small = self.start({"journal.size": 8 * MIB, "shards": 1, "memory.limit": "64MiB"})
+        large = self.start({"shards": 1, "memory.limit": "64MiB"})
+        sizes = []
+        for broker in (small, large):
+            client = self.client(broker)
+            topic = client.new_topic()
+            for _ in range(300):  # below what bypasses the journal
+                self.assertEqual(client.produce(topic, LARGE_BATCH)[0], NONE)
+            files = glob.glob(os.path.join(broker.data_dir, "tidemark", "journal", "*-0-*.journal"))
+            sizes.append(sum(os.path.getsize(path) for path in files))
+        self.assertLessEqual(sizes[0], 8 * MIB)
+        self.assertGreater(sizes[1], 8 * MIB)
+
+    def test_fetch_max_bytes(self):
+        small = self.start({"fetch.max.bytes": 1024})
+        for broker, batches in ((small, 1), (self.default, 10)):
+            client = self.client(broker)
+            topic = client.new_topic()
+            for _ in range(10):
+                client.produce(topic, batch([b"x" * 900]))
+            error, _, records = client.fetch(topic, 0, 0)
+            self.assertEqual((error, records.count(b"x" * 900)), (NONE, batches))
+
+    def test_max_incremental_fetch_session_cache_slots(self):
+        none = self.start({"max.incremental.fetch.session.cache.slots": 0})
+        for broker, remembered in ((none, False), (self.default, True)):
+            client = self.client(broker)
+            topic = client.new_topic()
+            body = (struct.pack(">iiiibii", -1, 0, 0, 1 << 20, 0, 0, 0) + struct.pack(">i", 1) + string(topic) +
+                    struct.pack(">iiqqi", 1, 0, 0, -1, 1 << 20) + struct.pack(">i", 0))
+            _, error, session = struct.unpack_from(">ihi", client.ask(FETCH, 7, body))
+            self.assertEqual((error, session != 0), (NONE, remembered))
+
+    def test_max_request_partition_size_limit(self):
+        three = self.start({"max.request.partition.size.limit": 3})
+        for broker, complete in ((three, False), (self.default, True)):
+            topic = self.client(broker).new_topic(5)
+            name = topic.encode()
+            # Flexible: compact arrays and strings, then tagged fields; the limit asked for is beyond any.
+            body = (b"\x00" + b"\x02" + bytes([len(name) + 1]) + name + b"\x00" + struct.pack(">i", 2000) + b"\xff" + b"\x00")
+            answer = exchange(self.connect(broker), request(DESCRIBE_TOPIC_PARTITIONS, 0, body))
+            # The cursor at the end is null where nothing is left: -1, and no tagged fields.
+            self.assertEqual(answer.endswith(b"\xff\x00"), complete)
+            self.assertEqual(name in answer[-60:-2], not complete)
+
+
+LARGE_BATCH = batch([b"x" * 60_000])
+
+if __name__ == "__main__":
+    client_suite.main(__name__)

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""Every topic setting that is honoured, seen from outside: a topic with another value, and one with the default beside it. One
+daemon serves them all; its retention looks every 50 ms."""
+
+import glob
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+import broker as brokers  # noqa: E402
+import client_suite  # noqa: E402
+import stored_batch  # noqa: E402
+from confluent_admin import Admin  # noqa: E402
+from raw_client import NONE, RawClient  # noqa: E402
+from raw_frames import batch  # noqa: E402
+
+MESSAGE_TOO_LARGE, INVALID_TIMESTAMP = 10, 32
+MIB = 1 << 20
+HOUR_MS = 3_600_000
+PATIENCE_SECONDS = 20
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class TopicSettings(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = brokers.Broker(properties={"log.retention.check.interval.ms": 50}).start()
+        cls.client = RawClient(cls.broker.bootstrap)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.broker.close()
+
+    # --- what every test needs -----------------------------------------------------------------------------------
+    def with_and_without(self, configs, partitions=1, both=None):
+        """Two topics: one with the settings, one without; `both` have the settings of that name."""
+        return (self.client.new_topic(partitions, {**(both or {}), **configs}), self.client.new_topic(partitions, both))
+
+    def produce(self, topic, records, partition=0):
+        error, offset = self.client.produce(topic, records, partition=partition)
+        self.assertEqual(error, NONE)
+        return offset
+
+    def files(self, topic, pattern, partition=0):
+        return sorted(glob.glob(os.path.join(self.broker.data_dir, f"{topic}-{partition}", pattern)))
+
+    def segments(self, topic, end, partition=0):
+        """Names of the segments, once they hold all records below `end`."""
+        stored = stored_batch.stored_batches(self.broker.data_dir, topic, partition, end)
+        return sorted({found.file for found in stored})
+
+    def eventually(self, what, expected):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while what() != expected and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(what(), expected)
+
+    def await_log_start(self, topic, offset):
+        self.eventually(lambda: self.client.log_start(topic), offset)
+
+    # --- retention -------------------------------------------------------------------------------------------------
+    def test_cleanup_policy(self):
+        kept, deleted = self.with_and_without({"cleanup.policy": ""}, both={"retention.ms": "1000"})
+        for topic in (kept, deleted):
+            self.produce(topic, batch([b"old"], timestamp_ms=now_ms() - HOUR_MS))
+        self.await_log_start(deleted, 1)
+        self.assertEqual(self.client.log_start(kept), 0)
+
+    def test_retention_ms(self):
+        short, default = self.with_and_without({"retention.ms": str(HOUR_MS // 2)})
+        for topic in (short, default):
+            self.produce(topic, batch([b"old"], timestamp_ms=now_ms() - HOUR_MS))
+        self.await_log_start(short, 1)
+        self.assertEqual(self.client.log_start(default), 0)
+
+    def test_retention_bytes(self):
+        small, default = self.with_and_without({"retention.bytes": str(MIB)}, both={"segment.bytes": str(MIB)})
+        for topic in (small, default):
+            for _ in range(4):
+                self.produce(topic, batch([b"x" * 700_000]))
+        self.await_log_start(small, 2)  # two of 0.7 MB are more than 1 MiB, one is less
+        self.assertEqual(self.client.log_start(default), 0)
+
+    def test_file_delete_delay_ms(self):
+        at_once, default = self.with_and_without({"file.delete.delay.ms": "0"}, both={"retention.ms": "1000"})
+        for topic in (at_once, default):
+            self.produce(topic, batch([b"old"], timestamp_ms=now_ms() - HOUR_MS))
+            self.await_log_start(topic, 1)
+        self.eventually(lambda: len(self.files(at_once, "00000000000000000000.*")), 0)
+        self.eventually(lambda: len(self.files(default, "00000000000000000000.log.deleted")), 1)
+
+    # --- segments --------------------------------------------------------------------------------------------------
+    def test_segment_bytes(self):
+        small, default = self.with_and_without({"segment.bytes": str(MIB)})
+        for topic in (small, default):
+            for _ in range(3):
+                self.produce(topic, batch([b"x" * 600_000]))
+        self.assertEqual(len(self.segments(small, 3)), 3)
+        self.assertEqual(len(self.segments(default, 3)), 1)
+
+    def test_segment_ms(self):
+        short, default = self.with_and_without({"segment.ms": "10000"})
+        for topic in (short, default):
+            for age_ms in (60_000, 30_000, 25_000):
+                self.produce(topic, batch([b"x"], timestamp_ms=now_ms() - age_ms))
+        self.assertEqual(len(self.segments(short, 3)), 2)
+        self.assertEqual(len(self.segments(default, 3)), 1)
+
+    # --- what is taken ---------------------------------------------------------------------------------------------
+    def test_max_message_bytes(self):
+        small, default = self.with_and_without({"max.message.bytes": "1000"})
+        self.assertEqual(self.client.produce(small, batch([b"x" * 2000]))[0], MESSAGE_TOO_LARGE)
+        self.produce(small, batch([b"x" * 500]))
+        self.produce(default, batch([b"x" * 2000]))
+
+    def test_message_timestamp_after_max_ms(self):
+        strict, default = self.with_and_without({"message.timestamp.after.max.ms": "1000"})
+        for ahead_ms, in_strict, in_default in ((0, NONE, NONE), (HOUR_MS // 2, INVALID_TIMESTAMP, NONE),
+                                                (2 * HOUR_MS, INVALID_TIMESTAMP, INVALID_TIMESTAMP)):
+            for topic, expected in ((strict, in_strict), (default, in_default)):
+                self.assertEqual(self.client.produce(topic, batch([b"x"], timestamp_ms=now_ms() + ahead_ms))[0], expected)
+
+    def test_message_timestamp_before_max_ms(self):
+        strict, default = self.with_and_without({"message.timestamp.before.max.ms": "60000"})
+        for topic, expected in ((strict, INVALID_TIMESTAMP), (default, NONE)):
+            self.assertEqual(self.client.produce(topic, batch([b"x"], timestamp_ms=now_ms() - HOUR_MS))[0], expected)
+
+    def test_message_timestamp_type(self):
+        appended, created = self.with_and_without({"message.timestamp.type": "LogAppendTime"})
+        given = now_ms() - HOUR_MS
+        for topic in (appended, created):
+            self.produce(topic, batch([b"x"], timestamp_ms=given))
+        stored = stored_batch.stored_batches(self.broker.data_dir, appended, 0, 1)[0]
+        self.assertTrue(stored.log_append_time)
+        self.assertGreater(stored.max_timestamp, given + HOUR_MS // 2)
+        stored = stored_batch.stored_batches(self.broker.data_dir, created, 0, 1)[0]
+        self.assertEqual((stored.log_append_time, stored.max_timestamp), (False, given))
+
+    def test_min_insync_replicas(self):
+        # Never more than the partition has, as Kafka 4.3 counts: with one replica the write is taken, and the value is told.
+        two, default = self.with_and_without({"min.insync.replicas": "2"})
+        told = {topic: Admin(self.broker.bootstrap).describe_configs("topic", topic)["min.insync.replicas"].value
+                for topic in (two, default)}
+        self.assertEqual(told, {two: "2", default: "1"})
+        self.produce(two, batch([b"x"]))
+
+    # --- what is stored --------------------------------------------------------------------------------------------
+    def test_compression_type(self):
+        for codec in ("gzip", "snappy", "lz4", "zstd"):
+            topic, default = self.with_and_without({"compression.type": codec})
+            for name, expected in ((topic, codec), (default, "none")):
+                self.produce(name, batch([b"tide" * 100]))
+                self.assertEqual(stored_batch.stored_batches(self.broker.data_dir, name, 0, 1)[0].codec, expected)
+
+    def stored_bytes(self, configs):
+        topic = self.client.new_topic(1, configs)
+        values = [b"%d tide %d mark %d" % (i * i, i % 7, i * 7919 % 1013) for i in range(2000)]
+        self.produce(topic, batch(values))
+        self.segments(topic, len(values))
+        with open(self.files(topic, "*.log")[0], "rb") as log:
+            size = int.from_bytes(log.read(12)[8:], "big")
+        self.assertEqual(self.client.fetch(topic, 0, 0)[0], NONE)
+        return size
+
+    def assert_level_counts(self, codec, low, high):
+        by_default = self.stored_bytes({"compression.type": codec})
+        least = self.stored_bytes({"compression.type": codec, f"compression.{codec}.level": low})
+        most = self.stored_bytes({"compression.type": codec, f"compression.{codec}.level": high})
+        self.assertLess(most, least)
+        self.assertNotEqual(by_default, least)
+
+    def test_compression_gzip_level(self):
+        self.assert_level_counts("gzip", "1", "9")
+
+    def test_compression_lz4_level(self):
+        self.assert_level_counts("lz4", "1", "17")
+
+    def test_compression_zstd_level(self):
+        self.assert_level_counts("zstd", "-50", "19")
+
+
+if __name__ == "__main__":
+    client_suite.main(__name__)
