@@ -55,11 +55,15 @@ class LogRecovery {
     }
     // A segment is made before the journal knows of it: where the records before it were lost, so is it.
     const Offset known = std::max(replayed_.end, candidate_ ? candidate_->offset : kNoOffset);
+    bool removed = false;
     while (log_.segments.size() > 1 && log_.segments.back().bytes == 0 && log_.segments.back().base > known) {
+      removed = true;
       for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
         TRY(files_.remove(segment_path(folder_, log_.segments.back().base, suffix)));
       log_.segments.pop_back();
     }
+    // Durably: the log may grow past its base, and it must not come back in the middle.
+    if (removed) TRY(files_.sync_dir(folder_));
     if (log_.segments.empty()) {
       const Offset base = log_.state.log_start;
       TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
