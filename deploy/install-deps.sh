@@ -13,7 +13,7 @@ build=(
   libboost1.81-dev                                                # Asio
   librocksdb-dev zlib1g-dev libbz2-dev libsnappy-dev liblz4-dev libzstd-dev   # RocksDB, linked statically; our codecs
   libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev
-  prometheus-cpp-dev libisal-dev
+  prometheus-cpp-dev libisal-dev libjemalloc-dev
   catch2
 )
 test=(
