@@ -219,7 +219,6 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   PartitionState state_;
   std::string folder_name_;
   LogSettings settings_;
-  int64_t roll_jitter_ms_ = 0;     // of the active segment, below segment_jitter_ms
   runtime::WallTime created_{};    // the active segment
   std::vector<Segment> segments_;  // by base; never empty
   Offset end_;

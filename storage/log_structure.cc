@@ -127,8 +127,10 @@ bool Log::must_roll(uint64_t bytes, int64_t max_timestamp) const {
   const ActiveSegment segment{s.base, s.bytes, indexes_.full(settings_.segment_index_bytes),
                               s.first_timestamp >= 0 ? std::optional(s.first_timestamp) : std::nullopt,
                               created_};
+  const int64_t jitter_ms =
+      draw_roll_jitter(state_.log.value, s.base, std::min(settings_.segment_jitter_ms, settings_.segment_ms));
   return s.bytes > 0 && decide_roll(segment, {bytes, end_ + kMaxRecordsPerAppend, max_timestamp},
-                                    {settings_.segment_bytes, settings_.segment_ms, roll_jitter_ms_},
+                                    {settings_.segment_bytes, settings_.segment_ms, jitter_ms},
                                     store_.loop_.clock().wall()) != RollReason::none;
 }
 

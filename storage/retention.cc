@@ -45,6 +45,16 @@ Retained decide_retention(std::span<const SegmentFacts> segments, const Retentio
   return result;
 }
 
+int64_t draw_roll_jitter(uint64_t seed, Offset base, int64_t at_most) {
+  if (at_most <= 0) return 0;
+  // SplitMix64's finisher: neighbours in both numbers draw far apart.
+  uint64_t x = seed * 0x9E3779B97F4A7C15ULL + static_cast<uint64_t>(base.value);
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  x ^= x >> 31;
+  return static_cast<int64_t>(x % (static_cast<uint64_t>(at_most) + 1));
+}
+
 RollReason decide_roll(const ActiveSegment& active, const NextAppend& next, const RollLimits& limits,
                        runtime::WallTime now) {
   if (next.last_offset - active.base_offset > INT32_MAX) return RollReason::offsets;

@@ -48,7 +48,7 @@ struct Retained {
 struct RollLimits {
   uint64_t segment_bytes = 1 << 30;  // segment.bytes
   int64_t segment_ms = 0;            // segment.ms
-  int64_t jitter_ms = 0;             // of this segment, drawn at its creation from [0, segment.jitter.ms]
+  int64_t jitter_ms = 0;             // of this segment: draw_roll_jitter()
 };
 
 struct ActiveSegment {
@@ -63,6 +63,10 @@ struct NextAppend {
   Offset last_offset;
   int64_t max_timestamp_ms = -1;
 };
+
+// What a segment's time is shortened by, from [0, at_most]: drawn from the log and the segment's base alone,
+// so that it is the same after a restart. `seed`: the log's number in its folder.
+[[nodiscard]] int64_t draw_roll_jitter(uint64_t seed, Offset base, int64_t at_most);
 
 enum class RollReason : uint8_t { none, size, time, index, offsets };
 

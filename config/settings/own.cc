@@ -7,7 +7,8 @@ namespace {
 using namespace rows;
 
 constexpr Setting kSettings[] = {
-    beyond_kafka(topic("write.caching", kBoolean, "false", kAny, "write.caching", honoured(""),
+    beyond_kafka(topic("write.caching", kBoolean, "false", kAny, "write.caching",
+                       honoured("settings/topics_test.py: test_write_caching"),
                        "Kafka's durability: acks=all answers once the page cache has the records, and power "
                        "loss may take them.")),
     beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide, kTopicDefault,

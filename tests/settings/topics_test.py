@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Every topic setting that is honoured, seen from outside: a topic with another value, and one with the default beside it. One
-daemon serves them all; its retention looks every 50 ms."""
+daemon serves nearly all; its retention looks every 50 ms. The syncs of another one are traced."""
 
 import glob
 import os
 import sys
+import tempfile
 import time
 import unittest
 
@@ -112,6 +113,42 @@ class TopicSettings(unittest.TestCase):
         self.assertEqual(len(self.segments(short, 3)), 2)
         self.assertEqual(len(self.segments(default, 3)), 1)
 
+    def test_segment_jitter_ms(self):
+        partitions = 24
+        drawn, default = self.with_and_without({"segment.jitter.ms": "600000"}, partitions, {"segment.ms": "600000"})
+        first = now_ms() - 300_000
+        rolled = {drawn: 0, default: 0}
+        for topic in rolled:
+            for partition in range(partitions):
+                for at in (first, first + 299_000):  # half of the time: one partition in two draws less
+                    self.produce(topic, batch([b"x"], timestamp_ms=at), partition)
+            for partition in range(partitions):
+                rolled[topic] += len(self.segments(topic, 2, partition)) - 1
+        self.assertEqual(rolled[default], 0)
+        self.assertTrue(0 < rolled[drawn] < partitions, rolled)
+
+    def test_segment_index_bytes(self):
+        small, default = self.with_and_without({"segment.index.bytes": "24"}, both={"index.interval.bytes": "0"})
+        for topic in (small, default):
+            for _ in range(9):
+                self.produce(topic, batch([b"x"]))
+        self.assertGreaterEqual(len(self.segments(small, 9)), 3)
+        self.assertEqual(len(self.segments(default, 9)), 1)
+
+    def test_index_interval_bytes(self):
+        dense, default = self.with_and_without({"index.interval.bytes": "0"}, both={"segment.bytes": str(MIB)})
+        entries = {}
+        for topic in (dense, default):
+            for _ in range(10):
+                self.produce(topic, batch([b"x" * 1000]))
+            self.produce(topic, batch([b"x" * 1_045_000]))  # rolls, and the sealed segment's index is written
+            self.assertEqual(len(self.segments(topic, 11)), 2)
+            index = os.path.join(self.broker.data_dir, f"{topic}-0", "00000000000000000000.index")
+            self.eventually(lambda path=index: os.path.exists(path) and os.path.getsize(path) > 0, True)
+            entries[topic] = os.path.getsize(index) // 8
+        self.assertEqual(entries[dense], 9)  # the first batch needs none
+        self.assertEqual(entries[default], 2)
+
     # --- what is taken ---------------------------------------------------------------------------------------------
     def test_max_message_bytes(self):
         small, default = self.with_and_without({"max.message.bytes": "1000"})
@@ -183,6 +220,63 @@ class TopicSettings(unittest.TestCase):
 
     def test_compression_zstd_level(self):
         self.assert_level_counts("zstd", "-50", "19")
+
+
+class DurabilitySettings(unittest.TestCase):
+    """What is synced, and when: a daemon whose syncs are traced."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.trace = tempfile.NamedTemporaryFile(prefix="tidemark-test.trace.")
+        strace = ["strace", "-D", "-f", "-yy", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o", cls.trace.name]
+        cls.broker = brokers.Broker(wrapper=strace).start()
+        cls.client = RawClient(cls.broker.bootstrap)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.broker.close()
+        cls.trace.close()
+
+    def syncs(self, part_of_path):
+        """So many syncs of files with this in their path have begun."""
+        with open(self.trace.name, encoding="utf-8", errors="replace") as trace:
+            return sum(part_of_path in line for line in trace if "sync(" in line)
+
+    def produce_and_count(self, topic, part_of_path, batches=30):
+        before = self.syncs(part_of_path)
+        for _ in range(batches):
+            self.assertEqual(self.client.produce(topic, batch([b"x"]))[0], NONE)
+        return self.syncs(part_of_path) - before
+
+    def test_write_caching(self):
+        cached = self.client.new_topic(1, {"write.caching": "true"})
+        default = self.client.new_topic()
+        time.sleep(0.2)  # the journal marks what it wrote for the creations
+        self.assertEqual(self.produce_and_count(cached, "/journal/"), 0)
+        self.assertEqual(self.produce_and_count(cached, f"/{cached}-0/"), 0)
+        # One at a time, each answered by a sync of its own.
+        self.assertGreaterEqual(self.produce_and_count(default, "/journal/"), 30)
+
+    def test_flush_messages(self):
+        counts = {}
+        for value in ("1", "10", None):
+            topic = self.client.new_topic(1, {"write.caching": "true", **({"flush.messages": value} if value else {})})
+            counts[value] = self.produce_and_count(topic, f"/{topic}-0/")
+        self.assertGreaterEqual(counts["1"], 15)  # one sync may cover two appends, where the answer does not wait for it
+        self.assertTrue(1 <= counts["10"] <= 6, counts)
+        self.assertEqual(counts[None], 0)
+
+    def test_flush_ms(self):
+        synced = {}
+        for value in ("50", None):
+            topic = self.client.new_topic(1, {"write.caching": "true", **({"flush.ms": value} if value else {})})
+            self.produce_and_count(topic, f"/{topic}-0/", batches=1)
+            deadline = time.monotonic() + (PATIENCE_SECONDS if value else 0.5)
+            while self.syncs(f"/{topic}-0/0") == 0 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            synced[value] = self.syncs(f"/{topic}-0/0") > 0
+        self.assertEqual(synced, {"50": True, None: False})
 
 
 if __name__ == "__main__":

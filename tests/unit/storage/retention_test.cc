@@ -135,3 +135,18 @@ TEST_CASE("records without timestamps roll by the clock, and an empty segment on
   CHECK(decide_roll(active, {5000, Offset(1), -1}, limits, kNow + 1h) == RollReason::none);
   CHECK(decide_roll(active, {10, Offset(1) + INT32_MAX, -1}, limits, kNow) == RollReason::offsets);
 }
+
+TEST_CASE("a segment's roll jitter is drawn evenly within its bound, and always the same") {
+  CHECK(draw_roll_jitter(1, Offset(0), 0) == 0);
+  int64_t low = 0;
+  for (uint64_t log = 1; log <= 100; ++log) {
+    for (int64_t base = 0; base < 10; ++base) {
+      const int64_t drawn = draw_roll_jitter(log, Offset(base), 1000);
+      CHECK((drawn >= 0 && drawn <= 1000));
+      CHECK(drawn == draw_roll_jitter(log, Offset(base), 1000));
+      low += drawn < 500 ? 1 : 0;
+    }
+  }
+  CHECK((low > 430 && low < 570));
+  CHECK(draw_roll_jitter(7, Offset(3), INT64_MAX) >= 0);
+}
