@@ -89,8 +89,7 @@ Task<void> append_into(Shard& shard, ShardWork::Append append, bool wait_committ
   auto appending = append_one(shard, std::move(append), wait_committed);
   auto placement = co_await appending;
   collected->placements.push_back(std::move(placement));
-  --collected->missing;
-  changed->notify_all();
+  if (--collected->missing == 0) changed->notify_all();
 }
 
 // All appends of one shard: their places are taken in the order given, then they are waited for together.
@@ -104,6 +103,7 @@ Task<std::vector<Placement>> append_on(Shard& shard, std::shared_ptr<ShardWork> 
   auto collected = std::make_shared<Collected>();
   auto changed = std::make_shared<runtime::Signal>(shard.loop());
   collected->missing = work->appends.size();
+  collected->placements.reserve(work->appends.size());
   for (auto& append : work->appends)
     shard.tasks().spawn(append_into(shard, std::move(append), work->wait_committed, collected, changed));
   while (collected->missing > 0) {
@@ -134,8 +134,7 @@ Task<void> collect(runtime::Scheduler& home, Shard& shard, std::shared_ptr<Shard
     item.appended = p.appended;
     item.done = true;
   }
-  --produce->missing;
-  produce->changed.notify_all();
+  if (--produce->missing == 0) produce->changed.notify_all();
 }
 
 ProduceResponse::PartitionProduceResponse partition_response(Item& item, int32_t partition,
@@ -171,13 +170,17 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   auto produce = std::make_shared<Produce>(loop);
   const bool acks_known = body.acks == 0 || body.acks == 1 || body.acks == kAll;
 
+  const int64_t now_ms = unix_ms(loop.clock().wall());
+  size_t partitions = 0;
+  for (const auto& topic_data : body.topic_data) partitions += topic_data.partition_data.size();
+  produce->items.reserve(partitions);
   for (size_t t = 0; t < body.topic_data.size(); ++t) {
     const auto& topic_data = body.topic_data[t];
     const TopicView* topic = version >= kFirstVersionWithTopicIds ? view->topic(topic_data.topic_id)
                                                                   : view->topic(topic_data.name);
     for (size_t p = 0; p < topic_data.partition_data.size(); ++p) {
       const auto& data = topic_data.partition_data[p];
-      Item item;
+      Item& item = produce->items.emplace_back();
       item.topic = t;
       item.index = p;
       if (!acks_known) {
@@ -193,7 +196,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
         if (item.shard == nullptr) item.error = ErrorCode::KAFKA_STORAGE_ERROR;
       }
       if (item.error == ErrorCode::NONE) {
-        auto checking = check_batch(services, request, data.records, topic->config, version);
+        auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
         auto checked = co_await checking;
         if (checked.error == ErrorCode::NONE) {
           item.batch = std::move(checked);
@@ -203,7 +206,6 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
           item.record_errors = std::move(checked.record_errors);
         }
       }
-      produce->items.push_back(std::move(item));
     }
   }
 
@@ -215,6 +217,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
     if (!work) {
       work = std::make_shared<ShardWork>();
       work->wait_committed = body.acks == kAll;
+      work->appends.reserve(produce->items.size() - i);
     }
     work->appends.push_back({i, item.id, std::move(item.batch.batch), item.batch.header});
   }

@@ -35,11 +35,13 @@ std::optional<int> level_of(CompressionType codec, const config::TopicConfig& co
   return std::nullopt;
 }
 
-// Pure work, on the shard or in a lane.
+// Pure work, on the shard or in a lane. The codecs' contexts and windows are kept from batch to batch, by
+// thread: making them costs more than opening a small batch.
 CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLimits& limits,
                         const config::TopicConfig& config) {
+  thread_local protocol::ProduceChecker checker;
+  thread_local protocol::Compressor compressor;
   CheckedBatch result;
-  protocol::ProduceChecker checker;
   auto checked = checker.check(records.bytes, limits);
   const auto refuse = [&](const Error& error) {
     result.error = error.code();
@@ -52,7 +54,6 @@ CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLim
   protocol::settle_timestamps(result.batch.bytes, *checked, limits);
   const auto codec = wanted_codec(config);
   if (codec && *codec != checked->header.codec()) {
-    protocol::Compressor compressor;
     auto rewritten = protocol::recompress(result.batch.bytes, *codec, level_of(*codec, config),
                                           static_cast<size_t>(limits.max_message_bytes),
                                           checker.decompressor(), compressor, checked->payload_bytes);
@@ -70,14 +71,14 @@ CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLim
 }  // namespace
 
 Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request, protocol::Records records,
-                               config::TopicConfig config, int16_t produce_version) {
+                               const config::TopicConfig& config, int16_t produce_version, int64_t now_ms) {
   protocol::ProduceLimits limits;
   limits.produce_version = produce_version;
   limits.max_message_bytes = config.max_message_bytes;
   limits.timestamp_type = config.message_timestamp_type;
   limits.timestamp_before_max_ms = config.message_timestamp_before_max_ms;
   limits.timestamp_after_max_ms = config.message_timestamp_after_max_ms;
-  limits.now_ms = unix_ms(services.home.loop().clock().wall());
+  limits.now_ms = now_ms;
   limits.compacted = config.cleanup_compact;
   // The records are a view into the frame; its own bytes are what is appended.
   const auto bytes = records.bytes();

@@ -21,8 +21,9 @@ struct CheckedBatch {
   std::vector<protocol::RecordError> record_errors;
 };
 
+// `config` must live until the task ends; `now_ms`: the wall clock.
 runtime::Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request,
-                                        protocol::Records records, config::TopicConfig config,
-                                        int16_t produce_version);
+                                        protocol::Records records, const config::TopicConfig& config,
+                                        int16_t produce_version, int64_t now_ms);
 
 }  // namespace tidemark::broker
