@@ -61,6 +61,7 @@ def folder_bytes(folder):
 
 class Broker:
     name = ""
+    needs_warmup = False
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"tidemark-bench.{self.name}.")
@@ -140,6 +141,7 @@ class Kafka(Broker):
     """One node with Kafka's default heap of 1 GiB. `kafka.sh run` replaces itself by the JVM."""
 
     name = "kafka"
+    needs_warmup = True
 
     def __init__(self):
         super().__init__()

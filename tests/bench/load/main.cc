@@ -13,6 +13,13 @@ namespace {
 using namespace tidemark::bench;
 using nlohmann::json;
 
+using tidemark::protocol::CompressionType;
+const std::map<std::string, CompressionType> codecs{{"none", CompressionType::none},
+                                                    {"gzip", CompressionType::gzip},
+                                                    {"snappy", CompressionType::snappy},
+                                                    {"lz4", CompressionType::lz4},
+                                                    {"zstd", CompressionType::zstd}};
+
 struct Options {
   Load load;
   std::vector<std::string> settings;
@@ -72,6 +79,7 @@ int main(int argc, char** argv) {
     sub->add_option("--in-flight", load.in_flight, "requests of a connection");
     sub->add_option("--record-bytes", load.record_bytes);
     sub->add_option("--batch-bytes", load.batch_bytes, "at most");
+    sub->add_option("--codec", load.codec)->transform(CLI::CheckedTransformer(codecs));
     sub->add_option("--batches", load.batches, "in a request");
     sub->add_option("--rate", load.rate, "records a second");
     sub->add_option("--warmup", load.warmup_s, "seconds");

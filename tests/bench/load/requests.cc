@@ -124,7 +124,7 @@ void delete_topic(const std::string& bootstrap, const std::string& topic) {
 }
 
 std::vector<std::byte> build_batch(const BatchShape& shape, uint64_t mark) {
-  BatchBuilder builder;
+  BatchBuilder builder({.codec = shape.codec});
   std::vector<std::byte> value;
   uint64_t state = 88172645463325252ULL + mark;
   const int64_t now = wall_ms();

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "protocol/batch/header.h"
 #include "protocol/error.h"
 #include "tests/bench/load/wire.h"
 
@@ -16,6 +17,7 @@ using Settings = std::map<std::string, std::string>;
 struct BatchShape {
   size_t record_bytes = 100;  // of a record's value
   size_t records = 1;
+  protocol::CompressionType codec = protocol::CompressionType::none;
 };
 
 // A topic with a name of its own; waits until all of its partitions take a record.

@@ -75,11 +75,12 @@ class Errors {
 };
 
 size_t records_in(size_t batch_bytes, size_t record_bytes) {
-  const size_t one = build_batch({record_bytes, 1}, 1).size();
-  const size_t two = build_batch({record_bytes, 2}, 1).size();
+  const size_t one = build_batch({.record_bytes = record_bytes}, 1).size();
+  const size_t two = build_batch({.record_bytes = record_bytes, .records = 2}, 1).size();
   size_t count = batch_bytes <= one ? 1 : 1 + (batch_bytes - one) / (two - one);
   // Lengths are of variable size: the estimate may be one too many.
-  while (count > 1 && build_batch({record_bytes, count}, 1).size() > batch_bytes) --count;
+  while (count > 1 && build_batch({.record_bytes = record_bytes, .records = count}, 1).size() > batch_bytes)
+    --count;
   return count;
 }
 
@@ -87,7 +88,7 @@ size_t records_in(size_t batch_bytes, size_t record_bytes) {
 
 nlohmann::json run_max(const Load& load) {
   const size_t per_batch = records_in(load.batch_bytes, load.record_bytes);
-  const auto batch = build_batch({load.record_bytes, per_batch}, 1);
+  const auto batch = build_batch({load.record_bytes, per_batch, load.codec}, 1);
   const size_t in_request = std::min(load.batches, static_cast<size_t>(load.partitions));
   std::vector<Frame> frames;
   for (size_t first = 0; first < static_cast<size_t>(load.partitions); first += in_request) {
@@ -142,7 +143,7 @@ nlohmann::json run_max(const Load& load) {
 }
 
 nlohmann::json run_paced(const Load& load) {
-  const auto batch = build_batch({load.record_bytes, 1}, 1);
+  const auto batch = build_batch({.record_bytes = load.record_bytes}, 1);
   std::vector<Frame> frames;
   for (int32_t p = 0; p < load.partitions; ++p)
     frames.push_back(produce_frame(load.topic, load.acks, std::span(&p, 1), batch));
@@ -252,7 +253,7 @@ nlohmann::json run_end_to_end(const Load& load) {
     while (!phases.closed() && start + static_cast<Nanos>(sent) * gap <= now) {
       if (phases.measuring()) oversleeping.add(now - (start + static_cast<Nanos>(sent) * gap));
       const Nanos since = now_ns();
-      const auto batch = build_batch({load.record_bytes, 1}, static_cast<uint64_t>(since));
+      const auto batch = build_batch({.record_bytes = load.record_bytes}, static_cast<uint64_t>(since));
       frames.push_back(produce_frame(load.topic, load.acks, partition, batch));
       producer.send(frames.back(), since);
       ++sent;

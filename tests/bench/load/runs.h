@@ -19,12 +19,13 @@ struct Load {
   size_t connections = 4;
   size_t in_flight = 5;  // of a connection
   size_t record_bytes = 100;
-  size_t batch_bytes = 16384;  // no batch is larger; one record at least
-  size_t batches = 16;         // in a request, each for another partition
-  double rate = 1000;          // records a second, where a run is paced
+  size_t batch_bytes = 16384;  // no batch is larger, uncompressed; one record at least
+  protocol::CompressionType codec = protocol::CompressionType::none;
+  size_t batches = 16;  // in a request, each for another partition
+  double rate = 1000;   // records a second, where a run is paced
   double warmup_s = 2;
   double seconds = 8;
-  uint64_t max_bytes = uint64_t{4} << 30;  // acknowledged record bytes, after which a run ends early
+  uint64_t max_bytes = uint64_t{3} << 29;  // acknowledged record bytes, after which a run ends early
 };
 
 // As much as it takes: `in_flight` requests of full batches on every connection, always.
