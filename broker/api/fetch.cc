@@ -52,6 +52,8 @@ class Fetch {
       co_await waiting;
     }
     context_.on_hurry(nullptr);
+    auto fitting = fit();
+    co_await fitting;
     co_return answer();
   }
 
@@ -216,22 +218,42 @@ class Fetch {
     return std::min(request_.max_bytes, view_->broker.fetch_max_bytes);
   }
 
-  Result<Response> answer() {
-    // max_bytes over all, in order; the first partition with data gets its first batch whatever it costs.
+  // max_bytes over all, in order; the first partition with data gets its first batch whatever it costs. What
+  // is too much for the rest is looked up again: a client takes a piece that ends inside a batch, but not one
+  // that ends inside its first (KIP-74).
+  Task<void> fit() {
     int64_t left = most_bytes();
     bool first = true;
+    for (Entry& e : entries_) {
+      storage::LogRange& range = e.result.range;
+      if (!first && range.bytes > left) {
+        range.bytes = 0;
+        if (left > 0) {
+          std::vector<PartitionRead> reads;
+          reads.push_back({static_cast<size_t>(&e - entries_.data()), e.result.id, e.wish->fetch_offset,
+                           static_cast<int32_t>(left), e.wish->current_leader_epoch,
+                           e.wish->last_fetched_epoch, false});
+          auto make = [shard = e.shard, reads = std::move(reads)] {
+            return read_partitions(*shard, reads, nullptr);
+          };
+          auto reading = e.shard->call(loop_, std::move(make));
+          auto results = co_await reading;
+          take(std::move(results));
+        }
+      }
+      if (e.result.range.bytes > 0) first = false;
+      left -= e.result.range.bytes;
+    }
+  }
+
+  Result<Response> answer() {
     FetchResponse response;
     response.session_id = session_ ? session_->id() : 0;
     std::vector<std::unique_ptr<ByteSource>> sources;
     std::vector<FetchSession::Wishes::iterator> with_data;
     for (Entry& e : entries_) {
-      storage::LogRange& range = e.result.range;
-      if (!first && range.bytes > left) range.bytes = static_cast<uint32_t>(std::max<int64_t>(left, 0));
-      if (range.bytes > 0) {
-        first = false;
-        left -= range.bytes;
-        with_data.push_back(e.wish);
-      }
+      const storage::LogRange& range = e.result.range;
+      if (range.bytes > 0) with_data.push_back(e.wish);
       if (!must_tell(e)) continue;
       e.wish->told_high_watermark = e.result.high_watermark;
       e.wish->told_log_start = e.result.log_start;

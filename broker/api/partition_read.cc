@@ -40,7 +40,7 @@ Task<PartitionReadResult> read_one(Shard& shard, PartitionRead read, std::shared
     }
   }
   auto locating = log.locate(read.fetch_offset, result.high_watermark,
-                             static_cast<uint32_t>(std::max(0, read.max_bytes)), true);
+                             static_cast<uint32_t>(std::max(0, read.max_bytes)), read.at_least_one);
   auto range = co_await locating;
   if (range) {
     result.range = *range;

@@ -16,6 +16,7 @@ struct PartitionRead {
   int32_t max_bytes = 0;
   LeaderEpoch current_leader_epoch = kNoLeaderEpoch;
   LeaderEpoch last_fetched_epoch = kNoLeaderEpoch;
+  bool at_least_one = true;  // the first batch is returned even if it is larger than max_bytes
 };
 
 struct PartitionReadResult {

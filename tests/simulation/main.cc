@@ -3,6 +3,7 @@
 // caught), 2 a wrong argument, 3 a seed did not repeat, 4 a fault or branch that never happened.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/simulation/node_simulation.h"
 #include "tests/simulation/storage_simulation.h"
 
 namespace {
@@ -22,11 +24,14 @@ using namespace tidemark::simulation;
 constexpr uint64_t kSeedsForEveryFault = 100;
 
 constexpr std::string_view kUsage =
-    "usage: tidemark-sim (--seed N | --seeds FROM..TO) [--operations N] [--seconds N] [--twice]\n"
-    "                    [--plant NAME] [--write-caching] [--verbose] [--show-disk]\n"
+    "usage: tidemark-sim (--seed N | --seeds FROM..TO) [--world storage|node|all] [--operations N]\n"
+    "                    [--seconds N] [--twice] [--plant NAME] [--write-caching] [--verbose] [--show-disk]\n"
     "       tidemark-sim --list-planted\n"
     "\n"
     "  --seed, --seeds   which worlds to run\n"
+    "  --world WHICH     storage: clients at the storage's API; node: a whole broker, clients that speak "
+    "the\n"
+    "                    protocol; all: each seed in both (storage)\n"
     "  --operations N    client operations of a seed, at least (2000)\n"
     "  --seconds N       virtual seconds of a seed, at least (60)\n"
     "  --twice           run each seed twice: both must leave the same trace\n"
@@ -35,9 +40,17 @@ constexpr std::string_view kUsage =
     "  --verbose         say what happens in the world\n"
     "  --show-disk       and every disk operation\n";
 
+using Simulate = SeedResult (*)(const SeedOptions&, FaultCounters&);
+struct World {
+  std::string_view name;
+  Simulate simulate;
+};
+constexpr World kWorlds[] = {{"storage", simulate_storage}, {"node", simulate_node}};
+
 struct Arguments {
   uint64_t from = 0;
   uint64_t to = 0;
+  std::string_view world = "storage";
   bool twice = false;
   std::string_view planted;
   SeedOptions seed;
@@ -72,6 +85,13 @@ std::optional<Arguments> parse(const std::vector<std::string_view>& words) {
     }
     if (i + 1 == words.size()) return std::nullopt;
     const std::string_view value = words[++i];
+    if (word == "--world") {
+      const bool known = value == "all" || std::any_of(std::begin(kWorlds), std::end(kWorlds),
+                                                       [&](const World& w) { return w.name == value; });
+      if (!known) return std::nullopt;
+      arguments.world = value;
+      continue;
+    }
     if (word == "--plant") {
       const auto planted = storage::parse_planted(value);
       if (!planted) return std::nullopt;
@@ -123,49 +143,60 @@ void print_summary(const Totals& totals, double real_seconds) {
   for (const auto& [name, times] : totals.counters.all()) fmt::print("{:>12}  {}\n", times, name);
 }
 
+// One seed in one world: nothing if there is nothing to say, else how the run ends.
+std::optional<int> run_seed(const Arguments& arguments, const World& world, uint64_t seed, Totals& totals) {
+  const bool planted = arguments.seed.planted != storage::Planted::none;
+  SeedOptions options = arguments.seed;
+  options.seed = seed;
+  const SeedResult result = world.simulate(options, totals.counters);
+  ++totals.seeds;
+  totals.operations += result.operations;
+  totals.disk_operations += result.disk_operations;
+  totals.events += result.events;
+  totals.crashes += result.crashes;
+  totals.virtual_seconds += std::chrono::duration<double>(result.virtual_time).count();
+  if (result.violation) {
+    fmt::print("seed {} of the {} world: {}\n", seed, world.name, *result.violation);
+    if (planted) {
+      fmt::print("{} is caught by seed {}\n", arguments.planted, seed);
+      return 0;
+    }
+    fmt::print("again: tidemark-sim --world {} --seed {} --operations {} --seconds {} --verbose\n",
+               world.name, seed, options.operations,
+               std::chrono::duration_cast<std::chrono::seconds>(options.duration).count());
+    return 1;
+  }
+  if (arguments.twice) {
+    FaultCounters again_counters;
+    const SeedResult again = world.simulate(options, again_counters);
+    if (again.trace != result.trace || again.events != result.events) {
+      fmt::print("seed {} of the {} world does not repeat: trace {:016x}, then {:016x}\n", seed, world.name,
+                 result.trace, again.trace);
+      return 3;
+    }
+  }
+  if (arguments.from == arguments.to)
+    fmt::print("seed {} of the {} world: trace {:016x}\n", seed, world.name, result.trace);
+  return std::nullopt;
+}
+
 int run(const Arguments& arguments) {
   Totals totals;
   const auto start = std::chrono::steady_clock::now();
-  const bool planted = arguments.seed.planted != storage::Planted::none;
   for (uint64_t seed = arguments.from; seed <= arguments.to; ++seed) {
-    SeedOptions options = arguments.seed;
-    options.seed = seed;
-    const SeedResult result = simulate_storage(options, totals.counters);
-    ++totals.seeds;
-    totals.operations += result.operations;
-    totals.disk_operations += result.disk_operations;
-    totals.events += result.events;
-    totals.crashes += result.crashes;
-    totals.virtual_seconds += std::chrono::duration<double>(result.virtual_time).count();
-    if (result.violation) {
-      fmt::print("seed {}: {}\n", seed, *result.violation);
-      if (planted) {
-        fmt::print("{} is caught by seed {}\n", arguments.planted, seed);
-        return 0;
-      }
-      fmt::print("again: tidemark-sim --seed {} --operations {} --seconds {} --verbose\n", seed,
-                 options.operations,
-                 std::chrono::duration_cast<std::chrono::seconds>(options.duration).count());
-      return 1;
+    for (const World& world : kWorlds) {
+      if (arguments.world != "all" && arguments.world != world.name) continue;
+      if (const auto ended = run_seed(arguments, world, seed, totals)) return *ended;
     }
-    if (arguments.twice) {
-      FaultCounters again_counters;
-      const SeedResult again = simulate_storage(options, again_counters);
-      if (again.trace != result.trace || again.events != result.events) {
-        fmt::print("seed {} does not repeat: trace {:016x}, then {:016x}\n", seed, result.trace, again.trace);
-        return 3;
-      }
-    }
-    if (arguments.from == arguments.to) fmt::print("seed {}: trace {:016x}\n", seed, result.trace);
   }
-  if (planted) {
+  if (arguments.seed.planted != storage::Planted::none) {
     fmt::print("{} is not caught by the seeds {} to {}\n", arguments.planted, arguments.from, arguments.to);
     return 1;
   }
   const std::chrono::duration<double> real = std::chrono::steady_clock::now() - start;
   print_summary(totals, real.count());
   const auto never = totals.counters.never();
-  if (totals.seeds >= kSeedsForEveryFault && !never.empty()) {
+  if (arguments.to - arguments.from + 1 >= kSeedsForEveryFault && !never.empty()) {
     for (const std::string& name : never) fmt::print("never happened: {}\n", name);
     return 4;
   }

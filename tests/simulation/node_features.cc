@@ -1,0 +1,125 @@
+#include "tests/simulation/node_features.h"
+
+#include "config/resolver.h"
+
+namespace tidemark::simulation {
+
+using namespace std::chrono_literals;
+using runtime::Duration;
+using runtime::Random;
+
+namespace {
+
+template <class T>
+T one_of(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + random.below(values.size()));
+}
+
+}  // namespace
+
+NodeFeatures draw_features(Random& random) {
+  NodeFeatures f;
+  f.full_disk = random.chance(0.3);
+  f.slow_disk = random.chance(0.4);
+  f.disk_stalls = random.chance(0.3);
+  f.disk_errors = random.chance(0.2);
+  f.kills = random.chance(0.7);
+  f.power_cuts = random.chance(0.8) || !f.kills;
+  f.clean_stops = random.chance(0.5);
+  f.crash_in_recovery = random.chance(0.5);
+  f.derived_removed = random.chance(0.3);
+  f.cut_offs = random.chance(0.4);
+  f.network.most_delay = one_of<Duration>(random, {400us, 5ms, 40ms});
+  if (random.chance(0.5)) f.network.stalls = one_of(random, {0.001, 0.01});
+  if (random.chance(0.5)) f.network.resets = one_of(random, {0.001, 0.01});
+  if (random.chance(0.4)) f.network.silences = one_of(random, {0.0005, 0.003});
+  return f;
+}
+
+NodeWorkload draw_workload(Random& random) {
+  NodeWorkload w;
+  w.producers = 2 + random.below(4);
+  w.consumers = 1 + random.below(4);
+  w.admins = 1 + random.below(2);
+  w.think = one_of<Duration>(random, {30ms, 80ms, 150ms});
+  w.request_timeout_ms = one_of(random, {1'000, 4'000, 15'000});
+  w.max_partitions = one_of(random, {1, 4, 10});
+  w.max_value_bytes = one_of<size_t>(random, {20, 400, 1'500});
+  w.max_records = one_of(random, {1, 5, 20});
+  w.max_pipelined = one_of<size_t>(random, {1, 3, 5});
+  w.idempotent = random.chance(0.7);
+  w.plain_acks = random.chance(0.7);
+  w.sessions = random.chance(0.7);
+  w.erases = random.chance(0.6);
+  w.grows = random.chance(0.5);
+  w.trims = random.chance(0.6);
+  w.alters = random.chance(0.7);
+  return w;
+}
+
+SimBrokerOptions draw_broker(Random& random) {
+  SimBrokerOptions o;
+  o.config.data_dirs = {"/data"};
+  o.config.listeners = {{"PLAINTEXT", {"broker", 9092}, std::nullopt}};
+  o.config.properties["log.retention.check.interval.ms"] = one_of(random, {"300", "2000", "20000"});
+  o.config.broker = config::resolve_broker_config({nullptr, nullptr, &o.config.properties});
+  o.config.broker.memory_limit = one_of<int64_t>(random, {256 << 10, 4 << 20, 64 << 20});
+  o.first_stretch_bytes = one_of<uint64_t>(random, {16 << 10, 32 << 10, 128 << 10});
+  o.stretch_bytes = o.first_stretch_bytes * one_of<uint64_t>(random, {1, 4});
+  o.config.broker.journal_size =
+      static_cast<int64_t>(4 * o.stretch_bytes * one_of<uint64_t>(random, {1, 2, 16}));
+  o.bypass_bytes = one_of<uint64_t>(random, {600, 4 << 10, 256 << 10});
+  o.checkpoint_bytes = one_of<uint64_t>(random, {8 << 10, 64 << 10, 16 << 20});
+  o.config.broker.max_incremental_fetch_session_cache_slots = one_of(random, {0, 3, 1000});
+  o.request_memory_bytes = one_of<uint64_t>(random, {1 << 20, 32 << 20});
+  o.server.max_in_flight = one_of<size_t>(random, {1, 5, 64});
+  o.server.max_idle = one_of<Duration>(random, {2s, 600s});
+  o.wall_skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
+  o.cross_delay = one_of<Duration>(random, {0us, 20us, 2ms});
+  return o;
+}
+
+void declare_node_counters(FaultCounters& counters) {
+  for (const char* name : {"node: acknowledged by all",
+                           "node: acknowledged by the leader",
+                           "node: sent with acks=0",
+                           "node: append refused",
+                           "node: produce unanswered",
+                           "node: plain batch sent again",
+                           "node: idempotent batch sent again",
+                           "node: producer id given",
+                           "node: produce to a deleted topic",
+                           "node: fetched by topic id",
+                           "node: fetched by topic name",
+                           "node: fetch from a deleted topic",
+                           "node: fetch out of range",
+                           "node: fetch session begun",
+                           "node: fetched incrementally",
+                           "node: fetch session lost",
+                           "node: searched by time",
+                           "node: asked for an end of a log",
+                           "node: topic created",
+                           "node: topic deleted",
+                           "node: topic made again under its name",
+                           "node: partitions added",
+                           "node: records deleted",
+                           "node: trim unanswered",
+                           "node: settings altered",
+                           "node: admin operation unanswered",
+                           "node: admin operation refused",
+                           "node: looked at the topics",
+                           "node: looked at settings",
+                           "node: looked at the quorum",
+                           "node: connected",
+                           "node: everything verified",
+                           "node: healed and answered",
+                           "world: killed",
+                           "world: power cut",
+                           "world: clean stop",
+                           "world: crash during recovery",
+                           "world: another number of shards",
+                           "world: crash while stopping"})
+    counters.declare(name);
+}
+
+}  // namespace tidemark::simulation

@@ -1,0 +1,77 @@
+// What a run of the node world knows across the lives of its process: the model, the workload, the first
+// violation, and what the disk may be blamed for at the moment.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "tests/simulation/cluster_model.h"
+#include "tests/simulation/fault_counters.h"
+#include "tests/simulation/sim_network.h"
+
+namespace tidemark::simulation {
+
+// What the clients of a seed do at all.
+struct NodeWorkload {
+  size_t names = 4;
+  size_t producers = 3;
+  size_t consumers = 3;
+  size_t admins = 1;
+  runtime::Duration think = std::chrono::milliseconds(100);  // mean pause between operations of a client
+  int32_t request_timeout_ms = 5'000;
+  int32_t max_partitions = 4;
+  size_t max_value_bytes = 400;
+  int32_t max_records = 5;
+  size_t max_pipelined = 3;
+  bool idempotent = true;
+  bool plain_acks = true;  // acks 0 and 1 too
+  bool sessions = true;
+  bool erases = true;
+  bool grows = true;
+  bool trims = true;
+  bool alters = true;
+  bool retention = false;
+};
+
+struct NodeRun {
+  NodeRun(VirtualTime& t, SimNetwork& n, uint64_t seed, size_t names, FaultCounters& c)
+      : time(t), network(n), random(seed), counters(c), cluster(names) {}
+
+  // The first violation ends the run.
+  void violate(std::string what) {
+    if (!violation) violation = std::move(what);
+  }
+  void judge(Verdict verdict) {
+    if (verdict) violate(std::move(*verdict));
+  }
+  void count(std::string_view what) {
+    ++operations;
+    counters.count(what);
+    time.trace().add(what);
+  }
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    if (show) show(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  std::function<void(const std::string&)> show;  // for a run that is looked at
+  VirtualTime& time;
+  SimNetwork& network;
+  runtime::SeededRandom random;
+  FaultCounters& counters;
+  NodeWorkload workload;
+  ClusterModel cluster;
+  Verdict violation;
+  uint64_t operations = 0;
+  uint64_t identities = 0;
+  uint64_t life = 0;                  // of the process that runs, from 1 on
+  std::map<int32_t, uint64_t> terms;  // of the metadata log -> life
+  bool disk_may_be_full = false;
+  bool disk_may_fail = false;
+  bool stopping = false;  // the process drains
+};
+
+}  // namespace tidemark::simulation

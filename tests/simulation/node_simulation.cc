@@ -1,0 +1,388 @@
+#include "tests/simulation/node_simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "tests/simulation/node_consumer.h"
+#include "tests/simulation/node_features.h"
+#include "tests/simulation/node_producer.h"
+#include "tests/simulation/node_verifier.h"
+
+namespace tidemark::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::Duration;
+using runtime::MonoTime;
+
+constexpr uint64_t kNoQuota = uint64_t{1} << 40;
+constexpr size_t kNames = 5;
+// Healed, a node has this long to start, to answer every client and to be looked through.
+constexpr Duration kRecoveryTime = 120s;
+
+enum class End : uint8_t { crash_at_operation, crash_at_time, clean_stop, last, verified };
+
+class NodeSimulation {
+ public:
+  NodeSimulation(const SeedOptions& options, FaultCounters& counters)
+      : options_(options),
+        counters_(counters),
+        time_(options.seed * 8),
+        disk_(options.seed * 8 + 1, counters, &time_.trace()),
+        derived_(disk_, counters),
+        network_(time_, options.seed * 8 + 2, counters),
+        run_(time_, network_, options.seed * 8 + 3, kNames, counters),
+        random_(options.seed * 8 + 4),
+        world_(time_),
+        began_(time_.mono()) {
+    if (options.show_disk) {
+      disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
+        show(fmt::format("  {} {} {}+{}", disk_op_name(op), path, position, bytes));
+      };
+    }
+    if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
+    declare_node_counters(counters);
+    features_ = draw_features(random_);
+    run_.workload = draw_workload(random_);
+    broker_ = draw_broker(random_);
+    broker_.planted = options.planted;
+    disk_.faults.writes_back = *(std::initializer_list<double>{0.0, 0.02, 0.2}.begin() + random_.below(3));
+    for (size_t i = 0; i < run_.workload.producers; ++i)
+      producers_.push_back(std::make_unique<NodeProducer>(run_, fmt::format("producer-{}", i)));
+    for (size_t i = 0; i < run_.workload.consumers; ++i)
+      others_.push_back(std::make_unique<NodeConsumer>(run_, fmt::format("consumer-{}", i)));
+    for (size_t i = 0; i < run_.workload.admins; ++i)
+      others_.push_back(std::make_unique<NodeAdmin>(run_, fmt::format("admin-{}", i)));
+    verifier_ = std::make_unique<NodeVerifier>(run_, "verifier");
+  }
+
+  SeedResult run() {
+    for_clients([](NodeClient& client) { client.begin(); });
+    while (!run_.violation && !over_) live();
+    SeedResult result;
+    result.violation = run_.violation;
+    result.trace = time_.trace().value();
+    result.events = time_.events_run();
+    result.disk_operations = disk_.operations();
+    result.operations = run_.operations;
+    result.crashes = crashes_;
+    result.virtual_time = time_.mono() - began_;
+    return result;
+  }
+
+ private:
+  bool draw(double probability) { return random_.chance(probability); }
+  void for_clients(const std::function<void(NodeClient&)>& each) {
+    for (const auto& producer : producers_) each(*producer);
+    for (const auto& other : others_) each(*other);
+  }
+  void say(const std::string& what) {
+    if (options_.verbose) show(what);
+  }
+  void show(const std::string& what) const {
+    fmt::print("[{:9.3f} s] {}\n", std::chrono::duration<double>(time_.mono() - began_).count(), what);
+  }
+
+  // --- one life of the process
+
+  void live() {
+    const size_t shards = 1 + random_.below(3);
+    if (run_.life > 0 && shards != broker_.shards) counters_.count("world: another number of shards");
+    broker_.shards = shards;
+    if (features_.derived_removed && draw(0.3)) derived_.remove_all();
+    SimProcess process(time_, disk_);
+    ++run_.life;
+    auto& broker = process.host<SimBroker>(process, network_, broker_, derived_, random_.next(),
+                                           [this](const std::string& line) { judge_line(line); });
+    stop_disk_errors();
+    run_.disk_may_fail = false;
+    run_.stopping = false;
+    run_.disk_may_be_full = disk_.quota_bytes < kNoQuota;
+    if (draw(0.5)) heal_disk();
+    plan_end();
+    say(fmt::format("life {} with {} shards", run_.life, shards));
+    broker.start();
+    live_until_end(process, broker);
+    if (!process.ended()) end_by_crash(process);
+    run_.stopping = false;
+    world_.drop_events();
+    // The machine is down for a while, or the process is started again at once.
+    if (!over_ && !run_.violation && draw(0.7)) pass(Duration(random_.below(1'500'000'000)));
+  }
+
+  void plan_end() {
+    end_ = End::crash_at_operation;
+    end_time_ = runtime::kNever;
+    disk_.crash_at(0);
+    if (stopped_last_ ||
+        (run_.operations >= options_.operations && time_.mono() - began_ >= options_.duration)) {
+      end_ = stopped_last_ ? End::verified : End::last;
+      heal();
+      end_time_ = time_.mono() + kRecoveryTime;
+      return;
+    }
+    if (features_.clean_stops && draw(0.25)) {
+      end_ = End::clean_stop;
+    } else if (draw(0.5)) {
+      end_ = End::crash_at_time;
+    }
+    const auto span = static_cast<uint64_t>(options_.duration.count()) / 3;
+    end_time_ = time_.mono() + Duration(random_.below(span)) + 1ms;
+    if (end_ == End::crash_at_operation) {
+      const bool early = features_.crash_in_recovery && draw(0.5);
+      disk_.crash_at(1 + random_.below(early ? 150 : 6'000));
+    }
+    network_.faults = features_.network;
+    schedule_faults();
+  }
+
+  void live_until_end(SimProcess& process, SimBroker& broker) {
+    enum class Stage : uint8_t { starting, working, verifying, finishing, insisting, stopping };
+    Stage stage = Stage::starting;
+    const bool healed = end_ == End::last || end_ == End::verified;
+    const MonoTime give_up = healed ? end_time_ : time_.mono() + 10 * options_.duration;
+    while (!run_.violation) {
+      step();
+      if (process.dying()) {
+        if (stage == Stage::starting) counters_.count("world: crash during recovery");
+        return;
+      }
+      if (broker.failure()) return judge_failed_start(*broker.failure());
+      if (time_.mono() > give_up) return run_.violate(what_hangs(static_cast<int>(stage), healed));
+      switch (stage) {
+        case Stage::starting:
+          if (!broker.started()) {
+            if (!healed && time_.mono() > end_time_ && end_ == End::crash_at_time) return;
+            break;
+          }
+          verifier_->verify();
+          stage = healed ? Stage::verifying : Stage::working;
+          break;
+        case Stage::working:
+          if (time_.mono() < end_time_ && run_.operations < options_.operations + 1'000) break;
+          if (end_ != End::clean_stop) return;
+          begin_stop(broker);
+          stage = Stage::stopping;
+          break;
+        case Stage::verifying:
+          if (verifier_->verified_life() != run_.life || !verifier_->idle()) break;
+          if (end_ == End::verified) {
+            counters_.count("node: healed and answered");
+            over_ = true;
+            return;
+          }
+          for_clients([](NodeClient& client) { client.finish(); });
+          stage = Stage::finishing;
+          break;
+        case Stage::finishing: {
+          bool idle = true;
+          for_clients([&](NodeClient& client) { idle = idle && client.idle(); });
+          if (!idle) break;
+          insist();
+          stage = Stage::insisting;
+          break;
+        }
+        case Stage::insisting:
+          if (insisting_ > 0) break;
+          begin_stop(broker);
+          stage = Stage::stopping;
+          break;
+        case Stage::stopping:
+          if (broker.stop_failure()) return judge_failed_stop(*broker.stop_failure());
+          if (!broker.stopped()) {
+            if (!healed && time_.mono() > end_time_) {
+              counters_.count("world: crash while stopping");
+              return;
+            }
+            break;
+          }
+          process.exit();
+          say("stopped cleanly");
+          counters_.count("world: clean stop");
+          stopped_last_ = end_ == End::last;
+          // Everything was synced: not even the power matters now.
+          run_.cluster.stopped();
+          if (draw(0.5)) disk_.crash_power();
+          return;
+      }
+    }
+  }
+
+  void begin_stop(SimBroker& broker) {
+    run_.stopping = true;
+    say("stopping");
+    // Now and then it does not get to the end.
+    end_time_ = time_.mono() + (draw(0.3) ? Duration(random_.below(200'000'000)) : Duration(60s));
+    broker.stop();
+  }
+
+  // One append, acks=all, to every partition of every topic.
+  void insist() {
+    for (const std::string& name : run_.cluster.names()) {
+      const TopicPtr topic = run_.cluster.name(name).topic;
+      if (!topic || run_.cluster.name(name).busy) continue;
+      for (int32_t p = 0; p < topic->partition_count(); ++p) {
+        ++insisting_;
+        insisting_tasks_.spawn(insist_on(topic, PartitionId(p)));
+      }
+    }
+  }
+  runtime::Task<void> insist_on(TopicPtr topic, PartitionId partition) {
+    NodeProducer& producer = *producers_[static_cast<size_t>(partition.value) % producers_.size()];
+    auto insisting = producer.insist(std::move(topic), partition);
+    co_await insisting;
+    --insisting_;
+  }
+
+  std::string what_hangs(int stage, bool healed) {
+    std::string busy;
+    for_clients([&](NodeClient& client) { busy += client.idle() ? '.' : 'x'; });
+    return fmt::format("{} (life {}, stage {}, clients {}, {} appends, verified life {})",
+                       healed ? "healed, and not well in time" : "nothing moves any more", run_.life, stage,
+                       busy, insisting_, verifier_->verified_life());
+  }
+
+  void step() {
+    try {
+      if (!time_.step()) run_.violate("no event is left, and something is waited for");
+    } catch (const SimCrash&) {
+      // The process asked the disk outside of its lanes; disk_.dying() says the rest.
+    }
+  }
+  void pass(Duration duration) {
+    const MonoTime until = time_.mono() + duration;
+    if (!world_.has_events()) world_.at(until, [] {});
+    while (time_.mono() < until && !run_.violation) step();
+  }
+
+  void end_by_crash(SimProcess& process) {
+    const bool power = features_.power_cuts && (!features_.kills || draw(0.6));
+    say(power ? "power cut" : "killed");
+    counters_.count(power ? "world: power cut" : "world: killed");
+    ++crashes_;
+    if (power) network_.power_lost(SimBroker::address().host);
+    process.crash(power ? CrashKind::power : CrashKind::kill);
+    run_.cluster.crashed();
+  }
+
+  // --- faults of the world
+
+  void schedule_faults() {
+    world_.after(Duration(random_.below(4'000'000'000)), [this] {
+      strike();
+      schedule_faults();
+    });
+  }
+
+  void strike() {
+    const auto last = Duration(random_.below(3'000'000'000));
+    switch (random_.below(5)) {
+      case 0:
+        if (!features_.full_disk) return;
+        run_.disk_may_be_full = true;
+        disk_.quota_bytes = disk_.used_bytes() + random_.below(64 << 10);
+        world_.after(last, [this] { disk_.quota_bytes = kNoQuota; });
+        return;
+      case 1:
+        if (!features_.slow_disk) return;
+        counters_.count("disk: slow for a while");
+        disk_.faults.slowness = draw(0.5) ? 5.0 : 50.0;
+        world_.after(last, [this] { disk_.faults.slowness = 1; });
+        return;
+      case 2:
+        if (!features_.disk_stalls) return;
+        disk_.faults.stalls = 0.01;
+        world_.after(last, [this] { disk_.faults.stalls = 0; });
+        return;
+      case 3:
+        if (!features_.cut_offs) return;
+        network_.cut_off(draw(0.5) ? SimBroker::address().host : "producer-0", time_.mono() + last);
+        return;
+      default:
+        if (!features_.disk_errors) return;
+        run_.disk_may_fail = true;
+        disk_.faults.sync_fails = draw(0.5) ? 0.05 : 0;
+        disk_.faults.write_fails = draw(0.5) ? 0.01 : 0;
+        disk_.faults.read_fails = draw(0.5) ? 0.05 : 0;
+        world_.after(last, [this] { stop_disk_errors(); });
+        return;
+    }
+  }
+
+  void stop_disk_errors() {
+    disk_.faults.sync_fails = disk_.faults.write_fails = disk_.faults.read_fails = 0;
+  }
+  void heal_disk() {
+    stop_disk_errors();
+    disk_.faults.stalls = 0;
+    disk_.faults.slowness = 1;
+    disk_.quota_bytes = kNoQuota;
+    run_.disk_may_be_full = false;
+  }
+  void heal() {
+    heal_disk();
+    network_.faults = {};
+  }
+
+  // --- judgements
+
+  void judge_failed_start(const Error& error) {
+    say("does not start: " + error.message());
+    counters_.count("world: start refused by a bad disk", 0);
+    const bool excused = run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
+    if (!excused) run_.violate("does not start: " + error.message());
+    heal_disk();
+  }
+
+  void judge_failed_stop(const Error& error) {
+    say("does not stop cleanly: " + error.message());
+    if (!run_.disk_may_fail && !run_.disk_may_be_full)
+      run_.violate("does not stop cleanly: " + error.message());
+  }
+
+  // What an operator would read.
+  void judge_line(const std::string& line) {
+    run_.note("  broker: {}", line);
+    const auto has = [&](std::string_view part) { return line.find(part) != std::string::npos; };
+    if (has("went offline") && !run_.disk_may_fail) run_.violate("on a disk that did not fail: " + line);
+    if (has("is damaged") || has("no readable partition.state"))
+      run_.violate("on a disk that keeps its bits: " + line);
+    if (has("bad frame") || has("bad request"))
+      run_.violate("to a client that keeps to the protocol: " + line);
+  }
+
+  const SeedOptions& options_;
+  FaultCounters& counters_;
+  VirtualTime time_;
+  SimDisk disk_;
+  SimStoreContent derived_;
+  SimNetwork network_;
+  NodeRun run_;
+  runtime::SeededRandom random_;
+  VirtualScheduler world_;
+  const MonoTime began_;
+  NodeFeatures features_;
+  SimBrokerOptions broker_;
+  std::vector<std::unique_ptr<NodeProducer>> producers_;
+  std::vector<std::unique_ptr<NodeClient>> others_;
+  std::unique_ptr<NodeVerifier> verifier_;
+  End end_ = End::last;
+  MonoTime end_time_{};
+  uint64_t crashes_ = 0;
+  size_t insisting_ = 0;
+  bool stopped_last_ = false;
+  bool over_ = false;
+  runtime::TaskScope insisting_tasks_;  // goes before the clients
+};
+
+}  // namespace
+
+SeedResult simulate_node(const SeedOptions& options, FaultCounters& counters) {
+  NodeSimulation simulation(options, counters);
+  return simulation.run();
+}
+
+}  // namespace tidemark::simulation

@@ -1,0 +1,106 @@
+// What clients know of one partition of one topic (by its id), from answers alone: which batch stands where,
+// up to where nothing may be lost any more, where the log may start, who led in which epoch. The judge of the
+// node world; it lives outside of every process. Each judging function returns what is wrong, or nothing.
+//
+// An answer is held against what was certain when its request was sent (View): answers overtake each other.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/ids.h"
+#include "tests/simulation/log_model.h"
+
+namespace tidemark::simulation {
+
+inline constexpr Offset kAnyOffset{INT64_MAX};
+
+// A batch that a client has sent, once or several times.
+struct SentBatch {
+  uint64_t identity = 0;
+  std::string topic;
+  Uuid topic_id;         // that the client knew
+  bool by_id = false;    // named by id; else the broker may put it into a later topic of the same name
+  uint64_t sent_at = 0;  // ClusterModel::changes() when it was first sent
+  PartitionId partition;
+  int32_t records = 0;
+  int64_t timestamp_ms = -1;
+  uint32_t crc = 0;
+  ProducerId producer = kNoProducerId;
+  int32_t base_sequence = -1;
+  int attempts = 0;
+  std::map<Uuid, std::vector<Offset>> places;  // where it stands, by topic id
+};
+
+class PartitionModel {
+ public:
+  PartitionModel(std::string name, Uuid topic_id) : name_(std::move(name)), topic_id_(topic_id) {}
+
+  struct View {
+    Offset certain_end;  // nothing below may be lost, and no reader may see a high watermark below it
+    Offset start;        // the log starts here or later
+  };
+  [[nodiscard]] View view() const { return {certain_end(), start_}; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Offset start() const { return start_; }
+  [[nodiscard]] Offset start_limit() const { return start_limit_; }
+  // No crash of any kind may take what lies below.
+  [[nodiscard]] Offset promised_end() const { return promised_end_; }
+  [[nodiscard]] Offset certain_end() const { return std::max(promised_end_, stopped_end_); }
+
+  // A produce request was answered with an offset. `life`: the process's that answered; `promised`: acks=all.
+  // `was_promised`: promised_end() when the batch was first sent.
+  [[nodiscard]] Verdict acked(SentBatch& batch, Offset base, bool promised, uint64_t life,
+                              Offset was_promised);
+  // One batch of a fetch response.
+  [[nodiscard]] Verdict read(SentBatch& batch, Offset base, LeaderEpoch epoch);
+  // A fetch or ListOffsets response says this.
+  [[nodiscard]] Verdict saw_high_watermark(Offset high_watermark, View at_send);
+  [[nodiscard]] Verdict saw_start(Offset start, View at_send);
+  // Everything below `end` was read by a client.
+  void was_read(Offset end) { promised_end_ = std::max(promised_end_, end); }
+  // The partition was led in `epoch` by the process's life `life`.
+  [[nodiscard]] Verdict saw_leader(LeaderEpoch epoch, uint64_t life);
+  // A search by time was answered: kNoOffset if no record is that late.
+  [[nodiscard]] Verdict found_by_time(int64_t timestamp, Offset found, int64_t found_timestamp,
+                                      View at_send) const;
+
+  void begin_trim(Offset to) { start_limit_ = std::max(start_limit_, to); }
+  [[nodiscard]] Verdict trimmed(Offset to, Offset low_watermark, View at_send);
+
+  // The process stopped in order: what it answered, with whatever acks, outlives that.
+  void stopped();
+  // It died: what acks=1 was answered may be gone (README.md: what a fault may cost).
+  void crashed(std::map<uint64_t, SentBatch>& batches);
+
+ private:
+  struct Entry {
+    Offset last;
+    uint64_t identity;
+    LeaderEpoch epoch = kNoLeaderEpoch;  // known once read
+    int64_t timestamp_ms;
+    uint64_t life = 0;  // of the process that appended it, where that is known
+  };
+  using Content = std::map<Offset, Entry>;
+  [[nodiscard]] Verdict place(SentBatch& batch, Offset base);
+  [[nodiscard]] Verdict judge_order(const SentBatch& batch, Offset base);
+  [[nodiscard]] Verdict judge_epoch(Content::iterator at);
+  [[nodiscard]] Offset end() const {
+    return content_.empty() ? Offset(0) : content_.rbegin()->second.last + 1;
+  }
+
+  const std::string name_;
+  const Uuid topic_id_;
+  Content content_;  // by base offset; what clients were told, with gaps
+  std::map<ProducerId, std::map<int32_t, Offset>> sequences_;
+  std::map<LeaderEpoch, uint64_t> led_in_;  // epoch -> life
+  Offset promised_end_;                     // acks=all, or seen by a reader
+  Offset stopped_end_;                      // what a killed process had answered to acks=1
+  Offset start_;                            // the highest start that anybody was told
+  Offset start_limit_;                      // no start beyond it: the furthest trim that was ever asked for
+};
+
+}  // namespace tidemark::simulation

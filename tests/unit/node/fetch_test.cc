@@ -1,0 +1,49 @@
+// Fetch on a whole broker.
+#include "protocol/batch/batch_iterator.h"
+#include "protocol/messages/fetch_request.h"
+#include "protocol/messages/fetch_response.h"
+#include "tests/unit/node/one_broker.h"
+
+namespace tidemark::simulation {
+namespace {
+
+protocol::FetchRequest fetch_of_two(std::string_view topic, int32_t max_bytes) {
+  protocol::FetchRequest request;
+  request.max_bytes = max_bytes;
+  auto& wanted = request.topics.emplace_back();
+  wanted.topic = topic;
+  for (const int32_t index : {0, 1}) {
+    auto& partition = wanted.partitions.emplace_back();
+    partition.partition = index;
+    partition.partition_max_bytes = 1 << 20;
+  }
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("what a fetch has no room for is cut between batches, never inside a partition's first") {
+  OneBroker world;
+  world.options.shards = 2;
+  world.start();
+  REQUIRE(world.create_topic("tide", 2) == ErrorCode::NONE);
+  REQUIRE(world.produce("tide", 0, 1'000) == ErrorCode::NONE);
+  const size_t first = world.last_batch_bytes;
+  for (int i = 0; i < 4; ++i) REQUIRE(world.produce("tide", 1, 300) == ErrorCode::NONE);
+  const size_t small = world.last_batch_bytes;
+
+  const auto sizes_with = [&](size_t room) {
+    const auto request = fetch_of_two("tide", static_cast<int32_t>(room));
+    const auto reply = world.ask<protocol::FetchResponse>(request, 12);
+    std::vector<size_t> sizes;
+    for (const auto& topic : reply.body.responses)
+      for (const auto& partition : topic.partitions) sizes.push_back(partition.records.size());
+    return sizes;
+  };
+  CHECK(sizes_with(first + small / 2) == std::vector<size_t>{first, 0});
+  CHECK(sizes_with(first + small + small / 2) == std::vector<size_t>{first, small});
+  CHECK(sizes_with(first + 2 * small) == std::vector<size_t>{first, 2 * small});
+  CHECK(sizes_with(10) == std::vector<size_t>{first, 0});
+}
+
+}  // namespace tidemark::simulation

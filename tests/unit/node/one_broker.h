@@ -1,0 +1,123 @@
+// A whole broker in virtual time for one test: on a simulated disk and network that do nothing wrong unless
+// the test says so, and a client's connection to it.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include "client/core/connection.h"
+#include "protocol/messages/create_topics_request.h"
+#include "protocol/messages/create_topics_response.h"
+#include "protocol/messages/metadata_request.h"
+#include "protocol/messages/metadata_response.h"
+#include "protocol/messages/produce_request.h"
+#include "protocol/messages/produce_response.h"
+#include "tests/simulation/sim_batch.h"
+#include "tests/simulation/sim_broker.h"
+
+namespace tidemark::simulation {
+
+class OneBroker {
+ public:
+  OneBroker() : disk(2, counters), derived_(disk, counters), network(time, 3, counters), client_(time) {
+    options.config.data_dirs = {"/data"};
+    options.config.listeners = {{"PLAINTEXT", {"broker", 9092}, std::nullopt}};
+  }
+  ~OneBroker() {
+    scope_.destroy_all();
+    connection.reset();
+    if (process_ && !process_->ended()) process_->crash(CrashKind::kill);
+  }
+
+  void start() {
+    process_ = std::make_unique<SimProcess>(time, disk);
+    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4, [](const std::string&) {});
+    broker->start();
+    while (!broker->started()) {
+      REQUIRE_FALSE(broker->failure().has_value());
+      REQUIRE(time.step());
+    }
+    connector_ = network.connector("client", client_);
+    client::ConnectionOptions connecting;
+    auto opened = run(client::Connection::open(client_, *connector_, SimBroker::address(), connecting));
+    REQUIRE(opened);
+    connection = *opened;
+  }
+
+  // Runs the world until the task is done.
+  template <class T>
+  T run(runtime::Task<T> task) {
+    std::optional<T> value;
+    scope_.spawn(keep(std::move(task), value));
+    while (!value) REQUIRE(time.step());
+    return std::move(*value);
+  }
+
+  template <class Response, class Request>
+  client::Reply<Response> ask(const Request& request, int16_t version) {
+    auto reply = run(connection->call<Request, Response>(request, version));
+    REQUIRE(reply);
+    return std::move(*reply);
+  }
+
+  ErrorCode create_topic(std::string_view name, int32_t partitions) {
+    protocol::CreateTopicsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = name;
+    topic.num_partitions = partitions;
+    topic.replication_factor = 1;
+    const auto reply = ask<protocol::CreateTopicsResponse>(request, 7);
+    return static_cast<ErrorCode>(reply.body.topics.at(0).error_code);
+  }
+
+  // One batch of one record with a value of `bytes`, acks=all.
+  ErrorCode produce(std::string_view topic, int32_t partition, size_t bytes) {
+    SimBatch batch;
+    batch.identity = ++identities_;
+    batch.value_bytes = bytes;
+    batch.timestamp_ms = runtime::unix_ms(static_cast<runtime::Scheduler&>(client_).clock().wall());
+    const runtime::BufferSlice slice = batch.encode();
+    last_batch_bytes = slice.size();
+    protocol::ProduceRequest request;
+    request.acks = -1;
+    request.timeout_ms = 5'000;
+    auto& wanted = request.topic_data.emplace_back();
+    wanted.name = topic;
+    auto& p = wanted.partition_data.emplace_back();
+    p.index = partition;
+    p.records = protocol::Records(slice.bytes);
+    const auto reply = ask<protocol::ProduceResponse>(request, 9);
+    return static_cast<ErrorCode>(reply.body.responses.at(0).partition_responses.at(0).error_code);
+  }
+
+  FaultCounters counters;
+  VirtualTime time{1};
+  SimDisk disk;
+
+ private:
+  SimStoreContent derived_;
+
+ public:
+  SimNetwork network;
+  SimBrokerOptions options;
+  SimBroker* broker = nullptr;
+  size_t last_batch_bytes = 0;
+
+ private:
+  template <class T>
+  static runtime::Task<void> keep(runtime::Task<T> task, std::optional<T>& value) {
+    value.emplace(co_await task);
+  }
+
+  std::unique_ptr<SimProcess> process_;
+  VirtualScheduler client_;
+  std::unique_ptr<runtime::Connector> connector_;
+  uint64_t identities_ = 0;
+
+ public:
+  std::shared_ptr<client::Connection> connection;
+
+ private:
+  runtime::TaskScope scope_;
+};
+
+}  // namespace tidemark::simulation
