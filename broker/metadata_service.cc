@@ -203,7 +203,10 @@ struct ShardChange {
   }
 };
 
-Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runtime::Signal& changed) {
+using Unopened = std::vector<UnopenedPartition>;
+
+Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runtime::Signal& changed,
+                    Unopened& failed) {
   std::shared_ptr<storage::Log> log;
   if (open.recovered) {
     log = shard.store().adopt(std::move(*open.recovered), replication::log_settings(open.config));
@@ -212,9 +215,11 @@ Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runti
         shard.store().create(fmt::format("{}-{}", open.topic, open.id.partition), open.id.topic_id,
                              open.id.partition, replication::log_settings(open.config));
     auto created = co_await creating;
-    // A folder that cannot be written to has taken its store offline; the partition answers
-    // KAFKA_STORAGE_ERROR.
-    if (created) log = *created;
+    if (created) {
+      log = *created;
+    } else {
+      failed.push_back({open.id, fmt::format("{}-{}", open.topic, open.id.partition), created.error()});
+    }
   }
   if (log) {
     auto partition = std::make_shared<replication::Partition>(open.id, open.topic, log, shard.loop());
@@ -226,10 +231,12 @@ Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runti
   changed.notify_all();
 }
 
-Task<bool> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
+Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
   runtime::Signal changed(shard.loop());
   size_t missing = change->opens.size();
-  for (auto& open : change->opens) shard.tasks().spawn(open_one(shard, std::move(open), missing, changed));
+  Unopened failed;
+  for (auto& open : change->opens)
+    shard.tasks().spawn(open_one(shard, std::move(open), missing, changed, failed));
   while (missing > 0) {
     auto waiting = changed.wait();
     co_await waiting;
@@ -252,7 +259,7 @@ Task<bool> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
     auto erasing = shard.store().erase(std::move(log));
     (void)co_await erasing;
   }
-  co_return true;
+  co_return failed;
 }
 
 Task<bool> set_shard_view(Shard& shard, std::shared_ptr<const ClusterView> view) {
@@ -262,14 +269,73 @@ Task<bool> set_shard_view(Shard& shard, std::shared_ptr<const ClusterView> view)
 
 }  // namespace
 
-Task<void> MetadataService::run_changes(std::vector<std::shared_ptr<void>> changes) {
+Task<std::vector<UnopenedPartition>> MetadataService::run_changes(
+    std::vector<std::shared_ptr<void>> changes) {
+  Unopened failed;
   for (size_t s = 0; s < changes.size(); ++s) {
     auto change = std::static_pointer_cast<ShardChange>(changes[s]);
     if (!change || change->empty()) continue;
     auto make = [shard = shards_[s].get(), change] { return change_shard(*shard, change); };
     auto calling = shards_[s]->call(shards_[0]->loop(), std::move(make));
-    (void)co_await calling;
+    const Unopened of_shard = co_await calling;
+    failed.insert(failed.end(), of_shard.begin(), of_shard.end());
   }
+  co_return failed;
+}
+
+void MetadataService::set_unopened(ClusterView& view, const std::vector<UnopenedPartition>& failed) {
+  for (const UnopenedPartition& partition : failed) {
+    const TopicIdPartition& id = partition.id;
+    const auto* known = view.topics.find(id.topic_id);
+    if (known == nullptr) continue;
+    auto topic = std::make_shared<TopicView>(**known);
+    uint16_t& shard = topic->shards[static_cast<size_t>(id.partition.value)];
+    --partitions_on_[shard];
+    shard = kNoShard;
+    view.topics.set(id.topic_id, std::move(topic));
+    unopened_.insert(id);
+    if (reported_.insert(id).second && on_unopened) on_unopened(partition);
+  }
+  if (unopened_.empty() || reopening_) return;
+  reopening_ = true;
+  shards_[0]->tasks().spawn(reopen_loop());
+}
+
+Task<void> MetadataService::reopen_loop() {
+  while (!unopened_.empty()) {
+    auto pause = runtime::sleep_for(shards_[0]->loop(), kReopenInterval);
+    co_await pause;
+    auto turn = take_turn();
+    co_await turn;
+    auto opening = reopen();
+    co_await opening;
+    release_turn();
+  }
+  reopening_ = false;
+}
+
+Task<void> MetadataService::reopen() {
+  std::vector<std::shared_ptr<ShardChange>> changes;
+  for (size_t s = 0; s < shards_.size(); ++s) changes.push_back(std::make_shared<ShardChange>());
+  auto view = next_view();
+  for (const TopicIdPartition& id : std::exchange(unopened_, {})) {
+    const auto* known = view->topics.find(id.topic_id);
+    if (known == nullptr) continue;  // deleted meanwhile
+    auto topic = std::make_shared<TopicView>(**known);
+    const auto* partition = topic->image->partition(id.partition);
+    const uint16_t shard = least_loaded();
+    topic->shards[static_cast<size_t>(id.partition.value)] = shard;
+    changes[shard]->opens.push_back(
+        {id, topic->image->name, std::nullopt, topic->config, partition->leader_epoch});
+    view->topics.set(id.topic_id, std::move(topic));
+  }
+  std::vector<std::shared_ptr<void>> erased(changes.begin(), changes.end());
+  auto running = run_changes(std::move(erased));
+  const auto failed = co_await running;
+  set_unopened(*view, failed);
+  reported_ = unopened_;
+  auto publishing = publish_view(std::move(view));
+  co_await publishing;
 }
 
 Task<void> MetadataService::publish_view(std::shared_ptr<const ClusterView> view) {
@@ -320,7 +386,8 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
   for (auto& [id, stray] : recovered) changes[0]->strays.push_back(std::move(stray));
   std::vector<std::shared_ptr<void>> erased(changes.begin(), changes.end());
   auto running = run_changes(std::move(erased));
-  co_await running;
+  const auto failed = co_await running;
+  set_unopened(*view, failed);
   auto publishing = publish_view(std::move(view));
   co_await publishing;
   co_return Result<void>();
@@ -392,12 +459,15 @@ Task<void> MetadataService::publish(ImageDelta delta) {
     view->topics.set(id, topic);
   }
   // Made before anyone hears of them, and gone for everyone before they are erased.
-  auto opening = run_changes({opens.begin(), opens.end()});
-  co_await opening;
+  std::vector<std::shared_ptr<void>> to_open(opens.begin(), opens.end());
+  auto opening = run_changes(std::move(to_open));
+  const auto failed = co_await opening;
+  set_unopened(*view, failed);
   auto publishing = publish_view(std::move(view));
   co_await publishing;
-  auto erasing = run_changes({erases.begin(), erases.end()});
-  co_await erasing;
+  std::vector<std::shared_ptr<void>> to_erase(erases.begin(), erases.end());
+  auto erasing = run_changes(std::move(to_erase));
+  (void)co_await erasing;
 }
 
 }  // namespace tidemark::broker

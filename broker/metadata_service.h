@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "broker/shard.h"
 #include "config/node_config.h"
@@ -15,6 +16,13 @@
 #include "storage/data_folder.h"
 
 namespace tidemark::broker {
+
+// A partition of this node that no shard could open: the disk is full, or gone.
+struct UnopenedPartition {
+  TopicIdPartition id;
+  std::string name;  // TOPIC-PARTITION
+  Error error;
+};
 
 class MetadataService {
  public:
@@ -29,8 +37,12 @@ class MetadataService {
   runtime::Task<Result<void>> lead(LeaderEpoch term, replication::BrokerRegistration registration);
   // Opens the partitions that the image gives to this node: from `recovered`, or new. What is left there
   // belongs to topics that are gone, and is erased. Then every shard has its first view.
+  static constexpr runtime::Duration kReopenInterval = std::chrono::seconds(1);
   using Recovered = std::map<TopicIdPartition, storage::RecoveredLog>;
   runtime::Task<Result<void>> open_partitions(Recovered recovered);
+
+  // Told once of every partition of this node that cannot be opened; it is tried again.
+  std::function<void(const UnopenedPartition&)> on_unopened;
 
   // Decides on the newest image, appends what it decided, and returns its response when the records are
   // committed and every shard has applied them. Any shard may call it; `home` is the caller's loop.
@@ -76,7 +88,12 @@ class MetadataService {
   runtime::Task<Result<Offset>> append(std::vector<std::byte> batch);
   runtime::Task<void> publish(replication::ImageDelta delta);
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
-  runtime::Task<void> run_changes(std::vector<std::shared_ptr<void>> changes);  // ShardChange, by shard
+  // ShardChange, by shard; returns the partitions that could not be opened.
+  runtime::Task<std::vector<UnopenedPartition>> run_changes(std::vector<std::shared_ptr<void>> changes);
+  // Nobody is sent to a partition that could not be opened: a full disk may have room again, and then it is.
+  void set_unopened(ClusterView& view, const std::vector<UnopenedPartition>& failed);
+  runtime::Task<void> reopen_loop();
+  runtime::Task<void> reopen();
   [[nodiscard]] std::shared_ptr<ClusterView> next_view() const;
   uint16_t least_loaded();
   [[nodiscard]] config::TopicConfig topic_config(std::string_view topic) const;
@@ -87,7 +104,10 @@ class MetadataService {
   replication::Controller controller_;
   std::shared_ptr<storage::Log> log_;
   std::shared_ptr<const ClusterView> view_;
-  std::vector<size_t> partitions_on_;  // by shard
+  std::vector<size_t> partitions_on_;    // by shard
+  std::set<TopicIdPartition> reported_;  // of those, on_unopened was told
+  std::set<TopicIdPartition> unopened_;  // ours, and on no shard
+  bool reopening_ = false;
   LeaderEpoch term_ = kNoLeaderEpoch;
   BrokerEpoch broker_epoch_{-1};
   bool deciding_ = false;

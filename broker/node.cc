@@ -19,7 +19,7 @@ constexpr uint64_t kDefaultMemoryLimit = 256 << 20;
 }  // namespace
 
 Node::Node(config::NodeConfig config, NodeSeams seams)
-    : config_(std::move(config)), seams_(std::move(seams)) {
+    : config_(std::move(config)), seams_(std::move(seams)), replay_end_(*seams_.shards.at(0)) {
   INVARIANT(!seams_.shards.empty(), "a node without shards");
   write_lane_ = seams_.make_lane("segments");
   read_lane_ = seams_.make_lane("reads");
@@ -171,6 +171,10 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
 Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
   metadata_ =
       std::make_unique<MetadataService>(shards_, seams_.random, config_, folder_->identity().cluster_id);
+  metadata_->on_unopened = [this](const UnopenedPartition& partition) {
+    say(fmt::format("partition {} cannot be opened, and is tried again: {}", partition.name,
+                    partition.error.message()));
+  };
   storage::LogSettings settings;
   settings.delete_policy = false;
   std::shared_ptr<storage::Log> log;
@@ -278,11 +282,13 @@ Task<void> Node::finish_replay() {
   if (!finished) {
     say(fmt::format("what the journal replayed could not be synced: {}; journals grow until the next start",
                     finished.error().message()));
-    co_return;
+  } else {
+    metadata_store_->allow_checkpoints();
+    for (auto& shard : shards_)
+      shard->loop().post([target = shard.get()] { target->store().allow_checkpoints(); });
   }
-  metadata_store_->allow_checkpoints();
-  for (auto& shard : shards_)
-    shard->loop().post([target = shard.get()] { target->store().allow_checkpoints(); });
+  replay_finished_ = true;
+  replay_end_.notify_all();
 }
 
 Task<void> Node::retention_loop(Shard& shard) {
@@ -316,6 +322,11 @@ Task<Result<void>> stop_store(Shard& shard) {
 
 Task<Result<void>> Node::stop() {
   status_.phase = Phase::stopping;
+  // A stop that comes this early waits: without what was replayed in its files there is no mark to leave.
+  while (!replay_finished_) {
+    auto waiting = replay_end_.wait();
+    co_await waiting;
+  }
   Result<void> result;
   for (auto& shard : shards_) {
     auto make = [target = shard.get()] { return stop_store(*target); };

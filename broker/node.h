@@ -99,7 +99,8 @@ class Node {
   std::vector<std::unique_ptr<ProducerIds>> producer_ids_;
   std::unique_ptr<FolderInfo> folder_info_;
   std::vector<std::unique_ptr<ApiHandler>> handlers_;
-  bool stopping_ = false;
+  bool replay_finished_ = false;  // or has failed
+  runtime::Signal replay_end_;
 };
 
 }  // namespace tidemark::broker
