@@ -94,9 +94,13 @@ Task<Result<void>> Connection::send_only(std::vector<std::byte> frame) {
   if (failure_) co_return fail(dead());
   queue(std::move(frame));
   const uint64_t mine = queued_;
+  // There will be no answer whose absence could tell that the broker is gone.
+  const runtime::MonoTime deadline = scheduler_.mono() + millis(options_.request_timeout_ms);
   while (!failure_ && written_ < mine) {
-    auto waiting = progress_.wait();
-    co_await waiting;
+    auto waiting = progress_.wait_until(deadline);
+    (void)co_await waiting;
+    if (!failure_ && written_ < mine && scheduler_.mono() >= deadline)
+      fail_with(Error::timeout(fmt::format("{}:{} takes nothing any more", endpoint_.host, endpoint_.port)));
   }
   if (written_ < mine) co_return fail(Error(dead()).mark_possibly_persisted());
   co_return Result<void>();
