@@ -157,6 +157,8 @@ Result<void> walk(FileSystem& files, const std::string& folder, int depth, FileR
   }
   if (depth == 0) return {};
   for (const storage::DirEntry& entry : entries) {
+    // The daemon's own folder: journals, and a key-value store whose files end in .log too.
+    if (entry.name == "tidemark") continue;
     if (entry.is_dir) TRY(walk(files, folder + "/" + entry.name, depth - 1, report));
   }
   return {};

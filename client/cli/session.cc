@@ -1,6 +1,6 @@
 #include "client/cli/session.h"
 
-#include <charconv>
+#include "client/core/nearest.h"
 
 namespace tidemark::cli {
 namespace {
@@ -17,16 +17,22 @@ Result<std::pair<std::string, std::string>> parse_pair(std::string_view text, st
   return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
 }
 
-Result<int64_t> parse_number(std::string_view text, std::string_view what, int64_t least, int64_t most) {
-  int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || number < least || number > most)
-    return fail(Error::config(fmt::format("{} '{}' is no number from {} to {}", what, text, least, most)));
-  return number;
-}
-
 runtime::Task<Result<const client::TopicMetadata*>> find_topic(Session& session, std::string name) {
-  return session.cluster.topic(std::move(name), false, session.cluster.scheduler().mono() + kTopicPatience);
+  client::Cluster& cluster = session.cluster;
+  auto asking = cluster.topic(name, false, cluster.scheduler().mono() + kTopicPatience);
+  auto found = co_await asking;
+  if (found || found.error().code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) co_return found;
+  client::Cluster::Interest all;
+  all.all = true;
+  auto listing = cluster.refresh(std::move(all));
+  (void)co_await listing;
+  std::vector<std::string_view> names;
+  for (const auto& [known, topic] : cluster.metadata().topics()) {
+    if (topic.error == ErrorCode::NONE) names.push_back(known);
+  }
+  const std::string_view nearest = client::nearest_word(name, names);
+  if (nearest.empty()) co_return found;
+  co_return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, fmt::format("{} (did you mean {}?)", name, nearest));
 }
 
 }  // namespace tidemark::cli

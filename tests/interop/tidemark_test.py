@@ -210,6 +210,19 @@ class Tidemark(client_suite.ClientSuite):
             config.flush()
             self.assertIn("SSL is not supported", self.refused(2, "--config", config.name, "topic", "list"))
 
+    def test_what_was_meant(self):
+        topic = self.new_topic()
+        for meant, arguments in (("did you mean topic?", ["topik", "list"]), ("did you mean create?", ["topic", "creat", "x"]),
+                                 ("did you mean json?", ["-o", "jsn", "topic", "list"]),
+                                 ("did you mean gzip?", ["produce", topic, "-z", "gzp"]),
+                                 ("did you mean all?", ["produce", topic, "--acks", "al"]),
+                                 ("did you mean --partitions?", ["topic", "create", "--partition", "3", "x"]),
+                                 ("did you mean topic?", ["config", "get", "topc", "x"])):
+            self.assertIn(meant, self.refused(2, *arguments))
+        for meant, arguments in (("did you mean retention.ms?", ["config", "set", "topic", topic, "retention.sm=1"]),
+                                 (f"did you mean {topic}?", ["topic", "describe", topic[:-1]])):
+            self.assertIn(meant, self.refused(1, *arguments))
+
     def test_a_record_that_is_too_large(self):
         topic = self.new_topic(configs={"max.message.bytes": "10000"})
         done = self.run_command("produce", topic, stdin=b"x" * 20_000)
