@@ -1,149 +1,11 @@
 #include "client/cli/client_config.h"
 
-#include <charconv>
-
-#include "client/cli/session.h"
+#include "client/core/client_properties.h"
 #include "config/written.h"
-#include "protocol/batch/codec.h"
 #include "storage/posix/posix_file_system.h"
 
 namespace tidemark::cli {
 namespace {
-
-using Apply = Result<void> (*)(std::string_view value, GlobalOptions& out);
-
-struct Setting {
-  std::string_view name;
-  Apply apply;
-};
-
-template <class Number>
-Result<void> number(std::string_view value, Number& out, int64_t least) {
-  TRY_ASSIGN(const int64_t parsed, parse_number(value, "value", least, std::numeric_limits<Number>::max()));
-  out = static_cast<Number>(parsed);
-  return {};
-}
-
-Result<void> choice(std::string_view value, std::initializer_list<std::string_view> known) {
-  for (const std::string_view each : known) {
-    if (value == each) return {};
-  }
-  return fail(Error::config(fmt::format("value '{}' is none of {}", value, fmt::join(known, ", "))));
-}
-
-// By name.
-constexpr Setting kSettings[] = {
-    {"acks",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(choice(value, {"all", "-1", "0", "1"}));
-       out.producer.acks = value == "0"   ? client::Acks::none
-                           : value == "1" ? client::Acks::leader
-                                          : client::Acks::all;
-       return {};
-     }},
-    {"batch.size", [](auto value, auto& out) { return number(value, out.producer.batch_bytes, 1); }},
-    {"bootstrap.servers",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY_ASSIGN(out.cluster.bootstrap, parse_bootstrap(value));
-       return {};
-     }},
-    {"buffer.memory", [](auto value, auto& out) { return number(value, out.producer.buffer_bytes, 1); }},
-    {"check.crcs",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(choice(value, {"true", "false"}));
-       out.consumer.check_crcs = value == "true";
-       return {};
-     }},
-    {"client.id",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       out.cluster.connection.client_id = std::string(value);
-       return {};
-     }},
-    {"compression.type",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(choice(value, {"none", "gzip", "snappy", "lz4", "zstd"}));
-       for (int bits = 0; bits <= 4; ++bits) {
-         const auto codec = static_cast<protocol::CompressionType>(bits);
-         if (value == protocol::codec_name(codec)) out.producer.codec = codec;
-       }
-       return {};
-     }},
-    {"default.api.timeout.ms",
-     [](auto value, auto& out) { return number(value, out.cluster.api_timeout_ms, 1); }},
-    {"delivery.timeout.ms",
-     [](auto value, auto& out) { return number(value, out.producer.delivery_timeout_ms, 1); }},
-    {"enable.idempotence",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(choice(value, {"true", "false"}));
-       out.producer.idempotent = value == "true";
-       return {};
-     }},
-    {"fetch.max.bytes", [](auto value, auto& out) { return number(value, out.consumer.fetch_max_bytes, 1); }},
-    {"fetch.max.wait.ms",
-     [](auto value, auto& out) { return number(value, out.consumer.fetch_max_wait_ms, 0); }},
-    {"fetch.min.bytes", [](auto value, auto& out) { return number(value, out.consumer.fetch_min_bytes, 0); }},
-    {"isolation.level",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(choice(value, {"read_uncommitted", "read_committed"}));
-       out.consumer.isolation = value == "read_committed" ? client::Isolation::read_committed
-                                                          : client::Isolation::read_uncommitted;
-       return {};
-     }},
-    {"linger.ms", [](auto value, auto& out) { return number(value, out.producer.linger_ms, 0); }},
-    {"max.in.flight.requests.per.connection",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY_ASSIGN(const int64_t parsed, parse_number(value, "value", 1, 5));
-       out.producer.max_in_flight_per_partition = static_cast<int32_t>(parsed);
-       return {};
-     }},
-    {"max.partition.fetch.bytes",
-     [](auto value, auto& out) { return number(value, out.consumer.max_partition_fetch_bytes, 1); }},
-    {"max.request.size",
-     [](auto value, auto& out) { return number(value, out.producer.max_request_bytes, 1); }},
-    {"request.timeout.ms",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(number(value, out.cluster.connection.request_timeout_ms, 1));
-       out.producer.request_timeout_ms = out.cluster.connection.request_timeout_ms;
-       return {};
-     }},
-    {"retry.backoff.max.ms",
-     [](auto value, auto& out) { return number(value, out.cluster.retry_backoff_max_ms, 1); }},
-    {"retry.backoff.ms",
-     [](std::string_view value, GlobalOptions& out) -> Result<void> {
-       TRY(number(value, out.cluster.retry_backoff_ms, 1));
-       out.producer.retry_backoff_ms = out.consumer.retry_backoff_ms = out.cluster.retry_backoff_ms;
-       return {};
-     }},
-    {"security.protocol",
-     [](std::string_view value, GlobalOptions&) -> Result<void> {
-       if (value == "PLAINTEXT") return {};
-       return fail(Error::config(fmt::format("{} is not supported yet, only PLAINTEXT", value)));
-     }},
-    {"socket.connection.setup.timeout.ms",
-     [](auto value, auto& out) { return number(value, out.cluster.connection.connect_timeout_ms, 1); }},
-};
-
-// How many letters it takes to get from one name to the other.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, change}));
-    }
-  }
-  return row[b.size()];
-}
-
-std::string_view nearest(std::string_view name) {
-  return std::min_element(std::begin(kSettings), std::end(kSettings),
-                          [&](const Setting& a, const Setting& b) {
-                            return distance(a.name, name) < distance(b.name, name);
-                          })
-      ->name;
-}
 
 Result<std::string> read_file(const std::string& path) {
   storage::PosixFileSystem files;
@@ -159,51 +21,15 @@ Result<std::string> read_file(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string_view> client_setting_names() {
-  std::vector<std::string_view> names;
-  for (const Setting& setting : kSettings) names.push_back(setting.name);
-  return names;
-}
-
 Result<void> apply_config_file(const std::string& path, GlobalOptions& out) {
   const Result<std::string> text = read_file(path);
   if (!text) return fail(Error::config(text.error().message()));
   TRY_ASSIGN(const std::vector<config::WrittenSetting> written, config::parse_properties(path, *text));
   for (const config::WrittenSetting& each : written) {
-    const auto found = std::find_if(std::begin(kSettings), std::end(kSettings),
-                                    [&](const Setting& setting) { return setting.name == each.name; });
-    if (found == std::end(kSettings)) {
-      return fail(Error::config(fmt::format("{}: unknown or unsupported setting {}; the nearest is {}",
-                                            each.where, each.name, nearest(each.name))));
-    }
-    const Result<void> applied = found->apply(each.value, out);
-    if (!applied)
-      return fail(Error::config(fmt::format("{}: {}: {}", each.where, each.name, applied.error().message())));
+    const Result<void> applied = client::apply_property(each.name, each.value, out);
+    if (!applied) return fail(Error::config(fmt::format("{}: {}", each.where, applied.error().message())));
   }
   return {};
-}
-
-Result<std::vector<runtime::Endpoint>> parse_bootstrap(std::string_view text) {
-  std::vector<runtime::Endpoint> endpoints;
-  while (!text.empty()) {
-    std::string_view one = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), one.size() + 1));
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
-    if (one.empty()) continue;
-    const size_t colon = one.rfind(':');
-    std::string_view host = one.substr(0, colon);
-    const bool bracketed = host.starts_with('[') && host.ends_with(']');
-    if (colon == std::string_view::npos || host.empty() ||
-        (!bracketed && host.find(':') != std::string_view::npos)) {
-      return fail(Error::config(fmt::format("broker address '{}' is not of the form HOST:PORT", one)));
-    }
-    if (bracketed) host = host.substr(1, host.size() - 2);
-    TRY_ASSIGN(const int64_t port, parse_number(one.substr(colon + 1), "port", 1, 65'535));
-    endpoints.push_back({std::string(host), static_cast<uint16_t>(port)});
-  }
-  if (endpoints.empty()) return fail(Error::config("no broker address"));
-  return endpoints;
 }
 
 }  // namespace tidemark::cli

@@ -11,11 +11,8 @@
 
 namespace tidemark::cli {
 
-struct GlobalOptions {
+struct GlobalOptions : client::ClientOptions {
   OutputFormat format = OutputFormat::automatic;
-  client::ClusterOptions cluster;
-  client::ProducerOptions producer;
-  client::ConsumerOptions consumer;
 };
 
 struct TopicCreate {

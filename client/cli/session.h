@@ -4,6 +4,7 @@
 
 #include "client/cli/commands.h"
 #include "client/core/admin.h"
+#include "client/core/client_properties.h"
 #include "client/runtime/tcp.h"
 
 namespace tidemark::cli {
@@ -40,8 +41,7 @@ int run_session(const GlobalOptions& global, const Command& command,
 
 // "key=value" taken apart. Error (config): no '=', or nothing before it.
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text, std::string_view what);
-// Error (config): not a whole number in the range.
-Result<int64_t> parse_number(std::string_view text, std::string_view what, int64_t least, int64_t most);
+using client::parse_number;
 // Names of `topic` describe and the like that the cluster does not have are errors of their own.
 runtime::Task<Result<const client::TopicMetadata*>> find_topic(Session& session, std::string name);
 

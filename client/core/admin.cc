@@ -37,6 +37,27 @@ std::optional<Error> error_of(int16_t code, const std::optional<std::string_view
   return Error(ErrorCode(code), text.empty() ? std::string(name) : text);
 }
 
+// A partition of a request whose topics come one after the other.
+auto& add_partition(auto& request, const TopicPartition& tp) {
+  if (request.topics.empty() || request.topics.back().name != tp.topic)
+    request.topics.emplace_back().name = tp.topic;
+  auto& wanted = request.topics.back().partitions.emplace_back();
+  wanted.partition_index = tp.partition.value;
+  return wanted;
+}
+
+// A partition's answer: its value, or its error.
+template <class Value>
+void take(PerPartition<Value>& results, std::string_view topic, const auto& answer, Value value) {
+  const TopicPartition tp{std::string(topic), PartitionId(answer.partition_index)};
+  const auto error = error_of(answer.error_code, std::nullopt, fmt::format("{}", tp));
+  if (error) {
+    results.emplace(tp, fail(Error(*error)));
+  } else {
+    results.emplace(tp, std::move(value));
+  }
+}
+
 bool is_unreachable(const Error& error) {
   return error.kind() == ErrorKind::io || error.kind() == ErrorKind::closed ||
          error.kind() == ErrorKind::timeout || is_retriable(error.code());
@@ -289,10 +310,7 @@ Task<Result<PerPartition<TimedOffset>>> Admin::list_offsets(std::map<TopicPartit
       request.isolation_level = static_cast<int8_t>(isolation);
       request.timeout_ms = cluster_.options().api_timeout_ms;
       for (const TopicPartition& tp : partitions) {
-        if (request.topics.empty() || request.topics.back().name != tp.topic)
-          request.topics.emplace_back().name = tp.topic;
-        auto& wanted = request.topics.back().partitions.emplace_back();
-        wanted.partition_index = tp.partition.value;
+        auto& wanted = add_partition(request, tp);
         wanted.timestamp = times.at(tp);
       }
       auto asking =
@@ -300,15 +318,8 @@ Task<Result<PerPartition<TimedOffset>>> Admin::list_offsets(std::map<TopicPartit
       const auto reply = co_await asking;
       if (!reply) co_return fail(Error(reply.error()));
       for (const auto& topic : reply->body.topics) {
-        for (const auto& each : topic.partitions) {
-          const TopicPartition tp{std::string(topic.name), PartitionId(each.partition_index)};
-          const auto error = error_of(each.error_code, std::nullopt, fmt::format("{}", tp));
-          if (error) {
-            results.emplace(tp, fail(Error(*error)));
-          } else {
-            results.emplace(tp, TimedOffset{Offset(each.offset), each.timestamp});
-          }
-        }
+        for (const auto& each : topic.partitions)
+          take(results, topic.name, each, TimedOffset{Offset(each.offset), each.timestamp});
       }
     }
     if (cluster_.scheduler().mono() >= give_up) break;
@@ -336,10 +347,7 @@ Task<Result<PerPartition<Offset>>> Admin::delete_records(std::map<TopicPartition
     protocol::DeleteRecordsRequest request;
     request.timeout_ms = cluster_.options().api_timeout_ms;
     for (const TopicPartition& tp : partitions) {
-      if (request.topics.empty() || request.topics.back().name != tp.topic)
-        request.topics.emplace_back().name = tp.topic;
-      auto& wanted = request.topics.back().partitions.emplace_back();
-      wanted.partition_index = tp.partition.value;
+      auto& wanted = add_partition(request, tp);
       wanted.offset = before.at(tp).value;
     }
     auto asking = ask<protocol::DeleteRecordsRequest, protocol::DeleteRecordsResponse>(
@@ -347,15 +355,7 @@ Task<Result<PerPartition<Offset>>> Admin::delete_records(std::map<TopicPartition
     const auto reply = co_await asking;
     if (!reply) co_return fail(Error(reply.error()));
     for (const auto& topic : reply->body.topics) {
-      for (const auto& each : topic.partitions) {
-        const TopicPartition tp{std::string(topic.name), PartitionId(each.partition_index)};
-        const auto error = error_of(each.error_code, std::nullopt, fmt::format("{}", tp));
-        if (error) {
-          results.emplace(tp, fail(Error(*error)));
-        } else {
-          results.emplace(tp, Offset(each.low_watermark));
-        }
-      }
+      for (const auto& each : topic.partitions) take(results, topic.name, each, Offset(each.low_watermark));
     }
   }
   co_return results;

@@ -1,5 +1,6 @@
 #include "client/core/consumer.h"
 
+#include "client/core/admin.h"
 #include "client/core/co_try.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
@@ -11,32 +12,8 @@ using protocol::FetchRequest;
 using protocol::FetchResponse;
 using runtime::Task;
 
-// Fetch names topics by id from here on, and says who reads in a field of its own from version 15.
+// Fetch names topics by id from here on.
 constexpr int16_t kFirstVersionWithIds = 13;
-
-FetchRequest build_request(const std::vector<FetchTarget>& targets, const Metadata& metadata,
-                           const ConsumerOptions& options) {
-  FetchRequest request;
-  request.max_wait_ms = options.fetch_max_wait_ms;
-  request.min_bytes = options.fetch_min_bytes;
-  request.max_bytes = options.fetch_max_bytes;
-  request.isolation_level = static_cast<int8_t>(options.isolation);
-  for (const FetchTarget& target : targets) {
-    if (request.topics.empty() || request.topics.back().topic != target.partition.topic) {
-      auto& topic = request.topics.emplace_back();
-      topic.topic = target.partition.topic;
-      if (const TopicMetadata* known = metadata.find_topic(target.partition.topic))
-        topic.topic_id = known->id;
-    }
-    auto& partition = request.topics.back().partitions.emplace_back();
-    partition.partition = target.partition.partition.value;
-    partition.fetch_offset = target.offset.value;
-    partition.partition_max_bytes = options.max_partition_fetch_bytes;
-    if (const PartitionMetadata* known = metadata.find(target.partition))
-      partition.current_leader_epoch = known->leader_epoch.value;
-  }
-  return request;
-}
 
 // Errors that the next metadata, or time, will mend.
 bool passes(ErrorCode code) {
@@ -58,14 +35,27 @@ bool passes(ErrorCode code) {
 }  // namespace
 
 Consumer::Consumer(Cluster& cluster, ConsumerOptions options)
-    : cluster_(cluster), options_(options), plan_(options), arrived_(cluster.scheduler()) {}
+    : cluster_(cluster),
+      options_(options),
+      plan_(options),
+      arrived_(cluster.scheduler()),
+      refresher_(cluster, arrived_) {}
 
 void Consumer::assign(const TopicPartition& partition, Offset offset) {
   cluster_.remember(partition.topic, false);
   plan_.assign(partition, offset);
 }
 
+void Consumer::assign_at(const TopicPartition& partition, int64_t time_ms) {
+  cluster_.remember(partition.topic, false);
+  scope_.spawn(look_up(plan_.assign_later(partition), time_ms));
+}
+
 void Consumer::unassign(const TopicPartition& partition) { plan_.remove(partition); }
+
+runtime::MonoTime Consumer::later() const {
+  return cluster_.scheduler().mono() + std::chrono::milliseconds(options_.retry_backoff_ms);
+}
 
 Task<Result<std::unique_ptr<PartitionRecords>>> Consumer::poll(runtime::MonoTime deadline) {
   for (;;) {
@@ -87,31 +77,39 @@ void Consumer::start_fetches() {
     busy_.insert(leader);
     scope_.spawn(fetch(leader, std::move(targets)));
   }
-  if (!leaderless.empty()) refresh_once();
-}
-
-void Consumer::refresh_once() {
-  if (refreshing_) return;
-  refreshing_ = true;
-  scope_.spawn(refresh_metadata());
+  if (!leaderless.empty()) refresher_.request();
 }
 
 Task<void> Consumer::fetch(BrokerId leader, std::vector<FetchTarget> targets) {
   Task<Result<bool>> exchanging = exchange(leader, targets);
   const Result<bool> exchanged = co_await exchanging;
   busy_.erase(leader);
-  const runtime::MonoTime later =
-      cluster_.scheduler().mono() + std::chrono::milliseconds(options_.retry_backoff_ms);
+  if (!exchanged) sessions_[leader].lost();
   if (!exchanged && exchanged.error().kind() == ErrorKind::protocol &&
       !is_retriable(exchanged.error().code()) &&
       exchanged.error().code() != ErrorCode::BROKER_NOT_AVAILABLE) {
     for (const FetchTarget& target : targets) plan_.take_error(target, exchanged.error());
   } else {
     // What no answer named is asked again.
-    for (const FetchTarget& target : targets) plan_.retry(target, later);
-    if (!exchanged || *exchanged) refresh_once();
+    for (const FetchTarget& target : targets) plan_.retry(target, later());
+    if (!exchanged || *exchanged) refresher_.request();
   }
   arrived_.notify_all();
+}
+
+std::vector<FetchSession::Item> Consumer::items_of(const std::vector<FetchTarget>& targets) {
+  const Metadata& metadata = cluster_.metadata();
+  std::vector<FetchSession::Item> items;
+  for (const FetchTarget& target : targets) {
+    FetchSession::Wish wish;
+    wish.offset = target.offset;
+    wish.max_bytes = options_.max_partition_fetch_bytes;
+    if (const TopicMetadata* known = metadata.find_topic(target.partition.topic)) wish.topic_id = known->id;
+    if (const PartitionMetadata* known = metadata.find(target.partition))
+      wish.leader_epoch = known->leader_epoch;
+    items.push_back({target.partition, wish});
+  }
+  return items;
 }
 
 // True if some partition wants newer metadata. Takes what was answered off `targets`.
@@ -119,30 +117,45 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   Task<Result<Cluster::Link>> opening = cluster_.broker(leader);
   const Result<Cluster::Link> link = co_await opening;
   if (!link) co_return fail(Error(link.error()));
-  Metadata& metadata = cluster_.metadata();
-  std::sort(targets.begin(), targets.end(), [](const FetchTarget& a, const FetchTarget& b) {
+  std::stable_sort(targets.begin(), targets.end(), [](const FetchTarget& a, const FetchTarget& b) {
     return a.partition.topic < b.partition.topic;  // a topic's partitions stand together
   });
-  const FetchRequest request = build_request(targets, metadata, options_);
-  const bool ids = std::none_of(request.topics.begin(), request.topics.end(),
-                                [](const auto& topic) { return topic.topic_id.is_zero(); });
+  const std::vector<FetchSession::Item> items = items_of(targets);
+  const bool ids =
+      std::none_of(items.begin(), items.end(), [](const auto& item) { return item.wish.topic_id.is_zero(); });
   const int16_t highest = ids ? INT16_MAX : static_cast<int16_t>(kFirstVersionWithIds - 1);
   CO_TRY_ASSIGN(const int16_t version, (*link)->version_of<FetchRequest>(highest));
+  FetchRequest request;
+  request.max_wait_ms = options_.fetch_max_wait_ms;
+  request.min_bytes = options_.fetch_min_bytes;
+  request.max_bytes = options_.fetch_max_bytes;
+  request.isolation_level = static_cast<int8_t>(options_.isolation);
+  FetchSession& session = sessions_[leader];
+  session.write(items, version, request);
+  const bool incremental = session.incremental();
   Task<Result<Reply<FetchResponse>>> asking =
       (*link)->call<FetchRequest, FetchResponse>(request, version, options_.fetch_max_wait_ms);
   const auto reply = co_await asking;
   if (!reply) co_return fail(Error(reply.error()));
-  if (reply->body.error_code != 0)
-    co_return fail(ErrorCode(reply->body.error_code), "the broker refuses the fetch");
+  const auto error = ErrorCode(reply->body.error_code);
+  if (!session.accept(error, reply->body.session_id)) {
+    // Everything is named in the next request; at once, unless this one did already.
+    for (const FetchTarget& target : targets)
+      plan_.retry(target, incremental ? cluster_.scheduler().mono() : later());
+    targets.clear();
+    co_return error == ErrorCode::INCONSISTENT_TOPIC_ID || error == ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR;
+  }
+  if (error != ErrorCode::NONE) co_return fail(error, "the broker refuses the fetch");
 
-  const runtime::MonoTime later =
-      cluster_.scheduler().mono() + std::chrono::milliseconds(options_.retry_backoff_ms);
   bool moved = false;
   for (const auto& topic : reply->body.responses) {
     std::string name(topic.topic);
-    for (const auto& asked : request.topics) {
-      if (version >= kFirstVersionWithIds && asked.topic_id == topic.topic_id)
-        name = std::string(asked.topic);
+    if (version >= kFirstVersionWithIds) {
+      const auto asked = std::find_if(items.begin(), items.end(), [&](const FetchSession::Item& item) {
+        return item.wish.topic_id == topic.topic_id;
+      });
+      if (asked == items.end()) continue;
+      name = asked->partition.topic;
     }
     for (const auto& data : topic.partitions) {
       const TopicPartition tp{name, PartitionId(data.partition_index)};
@@ -151,42 +164,72 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
       if (found == targets.end()) continue;
       const FetchTarget target = *found;
       targets.erase(found);
-      const auto code = ErrorCode(data.error_code);
-      if (code == ErrorCode::NONE) {
-        FetchedBytes fetched;
-        fetched.partition = tp;
-        fetched.frame = reply->frame;
-        fetched.records = data.records.bytes();
-        fetched.wanted = target.offset;
-        fetched.high_watermark = Offset(data.high_watermark);
-        fetched.log_start = Offset(data.log_start_offset);
-        if (data.aborted_transactions) {
-          for (const auto& each : *data.aborted_transactions)
-            fetched.aborted.push_back({ProducerId(each.producer_id), Offset(each.first_offset)});
-        }
-        plan_.take_records(target, std::move(fetched));
-      } else if (passes(code)) {
-        const PartitionMetadata* known = metadata.find(tp);
-        metadata.invalidate(tp, known == nullptr ? kNoLeaderEpoch : known->leader_epoch);
-        metadata.learn_leader(tp, BrokerId(data.current_leader.leader_id),
-                              LeaderEpoch(data.current_leader.leader_epoch));
-        plan_.retry(target, later);
-        moved = true;
-      } else {
-        plan_.take_error(target, Error(code, fmt::format("{} at offset {}", tp, target.offset.value)));
-      }
+      take_answer(target, data, *reply, moved);
     }
+  }
+  if (incremental) {
+    // These have nothing new: the broker has waited for that as long as it may.
+    for (const FetchTarget& target : targets) plan_.retry(target, cluster_.scheduler().mono());
+    targets.clear();
   }
   co_return moved;
 }
 
-Task<void> Consumer::refresh_metadata() {
-  Task<Result<void>> asking = cluster_.refresh_remembered(cluster_.metadata().version());
-  const Result<void> asked = co_await asking;
-  refresh_failures_ = asked ? 0 : refresh_failures_ + 1;
-  Task<void> pause = cluster_.back_off(refresh_failures_);
-  co_await pause;
-  refreshing_ = false;
+void Consumer::take_answer(FetchTarget target, const FetchResponse::PartitionData& data,
+                           const Reply<FetchResponse>& reply, bool& moved) {
+  const TopicPartition& tp = target.partition;
+  const auto code = ErrorCode(data.error_code);
+  if (code == ErrorCode::NONE) {
+    FetchedBytes fetched;
+    fetched.partition = tp;
+    fetched.frame = reply.frame;
+    fetched.records = data.records.bytes();
+    fetched.wanted = target.offset;
+    fetched.high_watermark = Offset(data.high_watermark);
+    fetched.log_start = Offset(data.log_start_offset);
+    if (data.aborted_transactions) {
+      for (const auto& each : *data.aborted_transactions)
+        fetched.aborted.push_back({ProducerId(each.producer_id), Offset(each.first_offset)});
+    }
+    plan_.take_records(target, std::move(fetched));
+  } else if (passes(code)) {
+    cluster_.metadata().leader_denied(tp, BrokerId(data.current_leader.leader_id),
+                                      LeaderEpoch(data.current_leader.leader_epoch));
+    plan_.retry(target, later());
+    moved = true;
+  } else if (code == ErrorCode::OFFSET_OUT_OF_RANGE && options_.offset_reset != OffsetReset::none) {
+    scope_.spawn(
+        look_up(std::move(target), options_.offset_reset == OffsetReset::earliest ? kEarliest : kLatest));
+  } else {
+    plan_.take_error(target, Error(code, fmt::format("{} at offset {}", tp, target.offset.value)));
+  }
+}
+
+// The target stays as asked until then. A stale one changes nothing.
+Task<void> Consumer::look_up(FetchTarget target, int64_t time_ms) {
+  Admin admin(cluster_);
+  Error error(ErrorCode::UNKNOWN_SERVER_ERROR, fmt::format("{}: no offset was answered", target.partition));
+  for (const int64_t time : {time_ms, kLatest}) {
+    std::map<TopicPartition, int64_t> times{{target.partition, time}};
+    auto asking = admin.list_offsets(std::move(times), options_.isolation);
+    const auto answers = co_await asking;
+    if (!answers) {
+      error = answers.error();
+      break;
+    }
+    const auto found = answers->find(target.partition);
+    if (found == answers->end()) break;
+    if (!found->second) {
+      error = found->second.error();
+      break;
+    }
+    // No record is that young: what comes next is.
+    if (found->second->offset == kNoOffset) continue;
+    plan_.place(target, found->second->offset);
+    arrived_.notify_all();
+    co_return;
+  }
+  plan_.take_error(target, std::move(error));
   arrived_.notify_all();
 }
 

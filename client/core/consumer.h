@@ -5,6 +5,9 @@
 
 #include "client/core/cluster.h"
 #include "client/core/fetch_plan.h"
+#include "client/core/fetch_session.h"
+#include "client/core/metadata_refresher.h"
+#include "protocol/messages/fetch_response.h"
 
 namespace tidemark::client {
 
@@ -16,27 +19,35 @@ class Consumer {
 
   // Reads the partition from this offset on (again, if it is assigned already).
   void assign(const TopicPartition& partition, Offset offset);
+  // The same from a time on (ms since the epoch), or kEarliest, kLatest; behind the last record if all are
+  // older.
+  void assign_at(const TopicPartition& partition, int64_t time_ms);
   void unassign(const TopicPartition& partition);
 
   // The next records of some assigned partition, in the partition's order; nullptr if none came by
   // `deadline`. Errors of a partition (OFFSET_OUT_OF_RANGE, TOPIC_AUTHORIZATION_FAILED, ...) name it and come
-  // once each; then it is tried again. Leaders that move and connections that break are not reported.
+  // once each; then it is tried again. Leaders that move and connections that break are not reported, nor
+  // offsets out of range where options.offset_reset says how to go on.
   runtime::Task<Result<std::unique_ptr<PartitionRecords>>> poll(runtime::MonoTime deadline);
 
  private:
   void start_fetches();
   runtime::Task<void> fetch(BrokerId leader, std::vector<FetchTarget> targets);
   runtime::Task<Result<bool>> exchange(BrokerId leader, std::vector<FetchTarget>& targets);
-  runtime::Task<void> refresh_metadata();
-  void refresh_once();
+  void take_answer(FetchTarget target, const protocol::FetchResponse::PartitionData& data,
+                   const Reply<protocol::FetchResponse>& reply, bool& moved);
+  // Where in the log a time is, as its leader answers.
+  runtime::Task<void> look_up(FetchTarget target, int64_t time_ms);
+  [[nodiscard]] std::vector<FetchSession::Item> items_of(const std::vector<FetchTarget>& targets);
+  [[nodiscard]] runtime::MonoTime later() const;
 
   Cluster& cluster_;
   const ConsumerOptions options_;
   FetchPlan plan_;
   std::set<BrokerId> busy_;
-  bool refreshing_ = false;
-  int refresh_failures_ = 0;
+  std::map<BrokerId, FetchSession> sessions_;
   runtime::Signal arrived_;
+  MetadataRefresher refresher_;
   runtime::TaskScope scope_;
 };
 

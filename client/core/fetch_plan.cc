@@ -9,6 +9,20 @@ void FetchPlan::assign(const TopicPartition& partition, Offset offset) {
   partitions_[partition] = fresh;
 }
 
+FetchTarget FetchPlan::assign_later(const TopicPartition& partition) {
+  assign(partition, kNoOffset);
+  Partition& fresh = partitions_[partition];
+  fresh.asked = true;
+  return {partition, kNoOffset, fresh.generation};
+}
+
+void FetchPlan::place(const FetchTarget& target, Offset offset) {
+  Partition* partition = current(target);
+  if (partition == nullptr) return;
+  partition->asked = false;
+  partition->fetch_offset = offset;
+}
+
 void FetchPlan::remove(const TopicPartition& partition) { partitions_.erase(partition); }
 
 runtime::MonoTime FetchPlan::next_event(runtime::MonoTime now) const {

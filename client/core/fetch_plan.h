@@ -25,6 +25,8 @@ class FetchPlan {
 
   // Reads `partition` from `offset` on; what is buffered of it is forgotten.
   void assign(const TopicPartition& partition, Offset offset);
+  // The same, once place() has said from where.
+  FetchTarget assign_later(const TopicPartition& partition);
   void remove(const TopicPartition& partition);
   [[nodiscard]] bool assigned(const TopicPartition& partition) const {
     return partitions_.contains(partition);
@@ -43,6 +45,8 @@ class FetchPlan {
   bool take_records(const FetchTarget& target, FetchedBytes fetched);
   void take_error(const FetchTarget& target, Error error);  // for the reader, once; then it is tried again
   void retry(const FetchTarget& target, runtime::MonoTime not_before);
+  // The target's place in the log was looked up anew: it is read from there.
+  void place(const FetchTarget& target, Offset offset);
 
   // The oldest buffered answer, or error. The partition's later answers stay behind it.
   struct Ready {

@@ -67,6 +67,12 @@ void Metadata::invalidate(const TopicPartition& partition, LeaderEpoch known) {
   found->second.error = ErrorCode::LEADER_NOT_AVAILABLE;
 }
 
+void Metadata::leader_denied(const TopicPartition& partition, BrokerId named, LeaderEpoch epoch) {
+  const PartitionMetadata* known = find(partition);
+  invalidate(partition, known == nullptr ? kNoLeaderEpoch : known->leader_epoch);
+  learn_leader(partition, named, epoch);
+}
+
 void Metadata::learn_leader(const TopicPartition& partition, BrokerId leader, LeaderEpoch epoch) {
   const auto topic = topics_.find(partition.topic);
   if (topic == topics_.end() || !brokers_.contains(leader)) return;

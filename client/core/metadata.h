@@ -43,6 +43,8 @@ class Metadata {
   // The leader answered that it is none: nobody until the next answer, or until an answer that names a newer
   // leader came meanwhile.
   void invalidate(const TopicPartition& partition, LeaderEpoch known);
+  // Both: what a produce or fetch response that denies the leadership says of it.
+  void leader_denied(const TopicPartition& partition, BrokerId named, LeaderEpoch epoch);
   // A produce or fetch response named the leader. Ignored unless it is newer and the broker is known.
   void learn_leader(const TopicPartition& partition, BrokerId leader, LeaderEpoch epoch);
 

@@ -44,10 +44,14 @@ struct ProducerOptions {
   protocol::CompressionType codec = protocol::CompressionType::none;
 };
 
+// auto.offset.reset: where reading goes on when its offset is not in the log (any more).
+enum class OffsetReset : uint8_t { none, earliest, latest };
+
 enum class Isolation : int8_t { read_uncommitted = 0, read_committed = 1 };
 
 struct ConsumerOptions {
   Isolation isolation = Isolation::read_uncommitted;
+  OffsetReset offset_reset = OffsetReset::none;  // none: the reader gets OFFSET_OUT_OF_RANGE
   int32_t fetch_max_wait_ms = 500;
   int32_t fetch_min_bytes = 1;
   int32_t fetch_max_bytes = 52'428'800;
@@ -56,6 +60,12 @@ struct ConsumerOptions {
   int32_t max_buffered_fetches = 2;
   int32_t retry_backoff_ms = 100;
   bool check_crcs = true;
+};
+
+struct ClientOptions {
+  ClusterOptions cluster;
+  ProducerOptions producer;
+  ConsumerOptions consumer;
 };
 
 }  // namespace tidemark::client

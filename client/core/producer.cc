@@ -52,7 +52,8 @@ Producer::Producer(Cluster& cluster, ProducerOptions options, OnDelivery on_deli
       accumulator_(options_),
       partitioner_(cluster.random(), options_.batch_bytes),
       work_(cluster.scheduler()),
-      settled_(cluster.scheduler()) {
+      settled_(cluster.scheduler()),
+      refresher_(cluster, work_) {
   scope_.spawn(run());
 }
 
@@ -125,12 +126,9 @@ Task<void> Producer::run() {
     auto requests = accumulator_.drain(leader_of, scheduler.mono(), leaderless);
     for (auto& [leader, drafts] : requests) scope_.spawn(deliver(leader, std::move(drafts)));
     report();
-    if (!leaderless.empty() && !refreshing_) {
-      refreshing_ = true;
-      scope_.spawn(refresh_metadata());
-    }
+    if (!leaderless.empty()) refresher_.request();
     if (!requests.empty()) continue;
-    // A partition without a leader is due at once: then the answer to refresh_metadata() is what to wait for.
+    // A partition without a leader is due at once: then the answer to the refresher is what to wait for.
     const runtime::MonoTime due = accumulator_.next_event();
     const runtime::MonoTime floor = scheduler.mono() + std::chrono::milliseconds(options_.retry_backoff_ms);
     const bool blocked = due <= scheduler.mono();
@@ -173,10 +171,7 @@ Task<void> Producer::deliver(BrokerId leader, std::vector<Draft> drafts) {
     const runtime::MonoTime now = cluster_.scheduler().mono();
     for (const Draft& draft : drafts) accumulator_.unanswered(draft, exchanged.error(), now);
     // Whoever leads now is reachable for somebody, or soon will be.
-    if (!refreshing_) {
-      refreshing_ = true;
-      scope_.spawn(refresh_metadata());
-    }
+    refresher_.request();
   }
   report();
   work_.notify_all();
@@ -223,10 +218,8 @@ Task<Result<void>> Producer::exchange(BrokerId leader, const std::vector<Draft>&
           message += fmt::format("; {}", *record.batch_index_error_message);
       }
       if (judge_produce(code).verdict == Verdict::move) {
-        const PartitionMetadata* known = metadata.find(tp);
-        metadata.invalidate(tp, known == nullptr ? kNoLeaderEpoch : known->leader_epoch);
-        metadata.learn_leader(tp, BrokerId(partition.current_leader.leader_id),
-                              LeaderEpoch(partition.current_leader.leader_epoch));
+        metadata.leader_denied(tp, BrokerId(partition.current_leader.leader_id),
+                               LeaderEpoch(partition.current_leader.leader_epoch));
         moved = true;
       }
       accumulator_.answered(*draft->second, code, std::move(message), Offset(partition.base_offset), now);
@@ -236,22 +229,8 @@ Task<Result<void>> Producer::exchange(BrokerId leader, const std::vector<Draft>&
   const Error missing =
       Error(ErrorCode::NETWORK_EXCEPTION, "the answer leaves the partition out").mark_possibly_persisted();
   for (const auto& [tp, draft] : open) accumulator_.unanswered(*draft, missing, now);
-  if (moved && !refreshing_) {
-    refreshing_ = true;
-    scope_.spawn(refresh_metadata());
-  }
+  if (moved) refresher_.request();
   co_return Result<void>();
-}
-
-Task<void> Producer::refresh_metadata() {
-  Task<Result<void>> asking = cluster_.refresh_remembered(cluster_.metadata().version());
-  const Result<void> asked = co_await asking;
-  refresh_failures_ = asked ? 0 : refresh_failures_ + 1;
-  // Never faster than the back-off, whatever the answer: leaders take a moment to be elected.
-  Task<void> pause = cluster_.back_off(refresh_failures_);
-  co_await pause;
-  refreshing_ = false;
-  work_.notify_all();
 }
 
 void Producer::report() {

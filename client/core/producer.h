@@ -7,6 +7,7 @@
 
 #include "client/core/accumulator.h"
 #include "client/core/cluster.h"
+#include "client/core/metadata_refresher.h"
 #include "client/core/partitioner.h"
 
 namespace tidemark::client {
@@ -35,7 +36,6 @@ class Producer {
   runtime::Task<Result<void>> obtain_identity();
   runtime::Task<void> deliver(BrokerId leader, std::vector<Draft> drafts);
   runtime::Task<Result<void>> exchange(BrokerId leader, const std::vector<Draft>& drafts);
-  runtime::Task<void> refresh_metadata();
   void report();
 
   Cluster& cluster_;
@@ -44,10 +44,9 @@ class Producer {
   Accumulator accumulator_;
   Partitioner partitioner_;
   std::optional<Error> fatal_;
-  bool refreshing_ = false;
-  int refresh_failures_ = 0;
   runtime::Signal work_;     // the sender has something to look at
   runtime::Signal settled_;  // room, and fewer records to wait for
+  MetadataRefresher refresher_;
   runtime::TaskScope scope_;
 };
 

@@ -61,7 +61,8 @@ BELOW = {
     "storage": ["storage", "config", "protocol"],
     "replication": ["replication", "storage", "config", "protocol"],
     "broker": ["broker", "replication", "storage", "config", "protocol"],
-    "client": ["client", "config", "protocol"],
+    "client": ["client", "tidemark", "config", "protocol"],  # tidemark/: the library's public headers
+    "client/include": ["tidemark"],
     "client/cli": ["client", "config", "protocol", "storage/format", "storage/file.h", "storage/posix"],
 }
 

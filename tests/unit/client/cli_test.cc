@@ -1,10 +1,10 @@
 // What people type: formats, times, addresses; and how values are printed.
 #include <catch2/catch.hpp>
 
-#include "client/cli/client_config.h"
 #include "client/cli/record_format.h"
 #include "client/cli/timestamp.h"
 #include "client/cli/value.h"
+#include "client/core/client_properties.h"
 #include "protocol/batch/batch_iterator.h"
 #include "protocol/batch/builder.h"
 
@@ -81,11 +81,11 @@ TEST_CASE("times are milliseconds or ISO 8601") {
 }
 
 TEST_CASE("broker addresses") {
-  const auto two = parse_bootstrap("a:1, [::1]:9092");
+  const auto two = client::parse_bootstrap("a:1, [::1]:9092");
   REQUIRE(two);
   CHECK(*two == std::vector<runtime::Endpoint>{{"a", 1}, {"::1", 9092}});
   for (const char* bad : {"", "a", "a:", "a:0", "a:65536", ":1", "::1:9092", "a:b", ","})
-    CHECK_FALSE(parse_bootstrap(bad));
+    CHECK_FALSE(client::parse_bootstrap(bad));
 }
 
 TEST_CASE("values as JSON and YAML") {
@@ -104,4 +104,19 @@ TEST_CASE("values as JSON and YAML") {
   CHECK(is_utf8("прилив"));
   CHECK(base64("ab") == "YWI=");
   CHECK(base64("abc") == "YWJj");
+}
+
+TEST_CASE("a client's settings have Kafka's names, and what is not there is refused with the nearest one") {
+  client::ClientOptions options;
+  CHECK(client::apply_property("auto.offset.reset", "earliest", options));
+  CHECK(options.consumer.offset_reset == client::OffsetReset::earliest);
+  CHECK(client::apply_property("linger.ms", "50", options));
+  CHECK(options.producer.linger_ms == 50);
+  const auto unknown = client::apply_property("linger.mss", "50", options);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().message().find("linger.ms") != std::string::npos);
+  CHECK_FALSE(client::apply_property("security.protocol", "SSL", options));
+  CHECK_FALSE(client::apply_property("acks", "two", options));
+  const auto names = client::client_property_names();
+  CHECK(std::is_sorted(names.begin(), names.end()));
 }

@@ -6,6 +6,8 @@
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
 #include "protocol/messages/init_producer_id_response.h"
+#include "protocol/messages/list_offsets_request.h"
+#include "protocol/messages/list_offsets_response.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 #include "protocol/messages/produce_request.h"
@@ -114,7 +116,7 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
     case ApiKey::ApiVersions: {
       protocol::ApiVersionsResponse response;
       for (const auto& [key, min, max] :
-           {std::tuple{0, 3, 13}, {1, 4, 17}, {3, 0, 13}, {18, 0, 4}, {22, 0, 5}}) {
+           {std::tuple{0, 3, 13}, {1, 4, 17}, {2, 1, 8}, {3, 0, 13}, {18, 0, 4}, {22, 0, 5}}) {
         auto& api = response.api_keys.emplace_back();
         api.api_key = static_cast<int16_t>(key);
         api.min_version = static_cast<int16_t>(min);
@@ -167,34 +169,83 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
       if (drops_answers > 0 && drops_answers-- > 0) return {};
       return frame_of(id, response, version);
     }
-    case ApiKey::Fetch: {
-      const auto request = protocol::FetchRequest::decode(in, version);
+    case ApiKey::Fetch: return answer_fetch(in, version, id);
+    case ApiKey::ListOffsets: {
+      const auto request = protocol::ListOffsetsRequest::decode(in, version);
       if (!request) return {};
-      protocol::FetchResponse response;
+      protocol::ListOffsetsResponse response;
       for (const auto& topic : request->topics) {
-        auto& answered = response.responses.emplace_back();
-        answered.topic = topic.topic;
-        answered.topic_id = topic.topic_id;
+        auto& answered = response.topics.emplace_back();
+        answered.name = topic.name;
         for (const auto& wanted : topic.partitions) {
-          const Log& log = logs_[wanted.partition];
           auto& partition = answered.partitions.emplace_back();
-          partition.partition_index = wanted.partition;
-          partition.high_watermark = log.end;
-          if (wanted.fetch_offset > log.end)
-            partition.error_code = static_cast<int16_t>(ErrorCode::OFFSET_OUT_OF_RANGE);
-          protocol::BatchIterator batches(log.bytes);
-          std::span<const std::byte> rest = log.bytes;
-          for (auto batch = batches.next(); batch && *batch; batch = batches.next()) {
-            if ((*batch)->header.last_offset().value >= wanted.fetch_offset) break;
-            rest = std::span(log.bytes).subspan(batches.whole_bytes());
-          }
-          partition.records = protocol::Records(rest);
+          partition.partition_index = wanted.partition_index;
+          partition.leader_epoch = 0;
+          const Log& log = logs_[wanted.partition_index];
+          partition.offset = wanted.timestamp == -2 ? log.start : wanted.timestamp == -1 ? log.end : -1;
         }
       }
       return frame_of(id, response, version);
     }
     default: return {};
   }
+}
+
+std::vector<std::byte> FakeBroker::answer_fetch(protocol::Decoder& in, int16_t version, int32_t id) {
+  const auto request = protocol::FetchRequest::decode(in, version);
+  if (!request) return {};
+  protocol::FetchResponse response;
+  size_t named = 0;
+  for (const auto& topic : request->topics) named += topic.partitions.size();
+  fetched.push_back(named);
+  Session asked;
+  int32_t session = 0;
+  if (request->session_epoch > 0) {
+    const auto found = sessions_.find(request->session_id);
+    if (found == sessions_.end() || found->second.epoch != request->session_epoch) {
+      response.error_code =
+          static_cast<int16_t>(found == sessions_.end() ? ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                                                        : ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+      return frame_of(id, response, version);
+    }
+    asked = found->second;
+    session = found->first;
+  } else {
+    sessions_.erase(request->session_id);
+    if (keeps_sessions && request->session_epoch == 0) session = ++last_session_;
+  }
+  ++asked.epoch;
+  for (const auto& topic : request->forgotten_topics_data) {
+    for (const int32_t partition : topic.partitions) asked.offsets.erase(partition);
+  }
+  for (const auto& topic : request->topics) {
+    for (const auto& wanted : topic.partitions) asked.offsets[wanted.partition] = wanted.fetch_offset;
+  }
+  if (session != 0) sessions_[session] = asked;
+  response.session_id = session;
+  auto& answered = response.responses.emplace_back();
+  answered.topic = "tide";
+  answered.topic_id = kTopicId;
+  const bool refuse = refuses_fetches > 0 && refuses_fetches-- > 0;
+  for (const auto& [index, offset] : asked.offsets) {
+    const Log& log = logs_[index];
+    protocol::FetchResponse::PartitionData partition;
+    partition.partition_index = index;
+    partition.high_watermark = log.end;
+    if (offset > log.end || offset < log.start)
+      partition.error_code = static_cast<int16_t>(ErrorCode::OFFSET_OUT_OF_RANGE);
+    if (refuse) partition.error_code = static_cast<int16_t>(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    protocol::BatchIterator batches(log.bytes);
+    std::span<const std::byte> rest = log.bytes;
+    for (auto batch = batches.next(); batch && *batch; batch = batches.next()) {
+      if ((*batch)->header.last_offset().value >= offset) break;
+      rest = std::span(log.bytes).subspan(batches.whole_bytes());
+    }
+    if (partition.error_code == 0) partition.records = protocol::Records(rest);
+    const bool new_to_tell = partition.error_code != 0 || !rest.empty() || request->session_epoch <= 0;
+    if (new_to_tell) answered.partitions.push_back(partition);
+  }
+  return frame_of(id, response, version);
 }
 
 std::vector<FakeBroker::Record> FakeBroker::records(int32_t partition) const {

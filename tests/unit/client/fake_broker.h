@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "protocol/decoder.h"
 #include "protocol/runtime/stream.h"
 #include "tests/simulation/sim_network.h"
 
@@ -19,17 +20,24 @@ class FakeBroker {
     std::string value;
   };
   [[nodiscard]] std::vector<Record> records(int32_t partition) const;
+  // Fetches of records below are out of range.
+  void trim(int32_t partition, int64_t before) { logs_[partition].start = before; }
+  void forget_sessions() { sessions_.clear(); }
 
   // Behaviour.
   int16_t newest_api_versions = 4;      // older: our first question is refused, in version 0
   int answers_not_leader = 0;           // so many produce requests are refused for want of leadership
+  bool keeps_sessions = true;           // of fetches; forgetting one is forget_sessions()
+  int refuses_fetches = 0;              // so many fetches are refused for want of leadership
   int drops_answers = 0;                // so many produce requests are carried out, and the connection cut
   std::map<int16_t, int> requests;      // by API key, as they came
   std::map<int16_t, int16_t> versions;  // the last version of each
+  std::vector<size_t> fetched;          // partitions that each fetch request named
 
  private:
   struct Log {
     std::vector<std::byte> bytes;
+    int64_t start = 0;
     int64_t end = 0;
     std::map<int64_t, std::pair<int16_t, int32_t>> last;  // producer id to epoch and last sequence
   };
@@ -38,10 +46,17 @@ class FakeBroker {
   runtime::Task<bool> fill(runtime::Stream& stream, std::span<std::byte> out);
   // The answer's frame; empty: none, and the connection ends.
   std::vector<std::byte> answer(std::span<const std::byte> frame);
+  std::vector<std::byte> answer_fetch(protocol::Decoder& in, int16_t version, int32_t id);
   ErrorCode append(Log& log, std::span<const std::byte> records, int64_t& base);
 
   std::unique_ptr<runtime::Listener> listener_;
   std::map<int32_t, Log> logs_;
+  struct Session {
+    int32_t epoch = 0;
+    std::map<int32_t, int64_t> offsets;  // by partition
+  };
+  std::map<int32_t, Session> sessions_;
+  int32_t last_session_ = 0;
   runtime::TaskScope scope_;
 };
 

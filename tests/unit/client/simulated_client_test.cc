@@ -1,6 +1,7 @@
 // Producer and Consumer, shells included, on the simulated network under virtual time.
 #include <catch2/catch.hpp>
 
+#include "client/core/admin.h"
 #include "client/core/consumer.h"
 #include "client/core/producer.h"
 #include "tests/unit/client/fake_broker.h"
@@ -90,8 +91,9 @@ Task<Report> produce(World& world, int count, ProducerOptions options) {
   co_return report;
 }
 
-Task<std::vector<std::string>> consume(World& world, Offset from, size_t count) {
-  Consumer consumer(world.cluster, {});
+Task<std::vector<std::string>> consume(World& world, Offset from, size_t count,
+                                       ConsumerOptions options = {}) {
+  Consumer consumer(world.cluster, options);
   consumer.assign({"tide", PartitionId(0)}, from);
   std::vector<std::string> values;
   while (values.size() < count) {
@@ -186,4 +188,115 @@ TEST_CASE("an offset beyond the end is an error that names it") {
   CHECK(world.run(produce(world, 3, {})).delivered == 3);
   const auto values = world.run(consume(world, Offset(99), 1));
   CHECK(values == std::vector<std::string>{"OFFSET_OUT_OF_RANGE"});
+}
+
+TEST_CASE("an offset that is not in the log any more is followed by the policy's") {
+  for (const auto& [policy, expected] :
+       {std::pair{OffsetReset::earliest, std::vector<std::string>{"20", "21"}},
+        {OffsetReset::latest, std::vector<std::string>{}},
+        {OffsetReset::none, std::vector<std::string>{"OFFSET_OUT_OF_RANGE"}}}) {
+    World world(7);
+    CHECK(world.run(produce(world, 22, {})).delivered == 22);
+    world.broker.trim(0, 20);
+    ConsumerOptions options;
+    options.offset_reset = policy;
+    if (policy != OffsetReset::latest) {
+      CHECK(world.run(consume(world, Offset(3), expected.size(), options)) == expected);
+      continue;
+    }
+    // From the end: only what comes now.
+    auto late = [](World& w, ConsumerOptions o) -> Task<std::string> {
+      Consumer consumer(w.cluster, o);
+      consumer.assign({"tide", PartitionId(0)}, Offset(3));
+      auto first = consumer.poll(w.time.mono() + 2s);
+      const auto nothing = co_await first;
+      if (!nothing || *nothing) co_return "something was there";
+      auto producing = produce(w, 1, {});
+      (void)co_await producing;
+      auto second = consumer.poll(runtime::kNever);
+      auto polled = co_await second;
+      if (!polled) co_return std::string(error_name(polled.error().code()));
+      const auto record = (*polled)->next();
+      co_return fmt::format("offset {}", (*record)->offset.value);
+    };
+    CHECK(world.run(late(world, options)) == "offset 22");
+  }
+}
+
+TEST_CASE("a partition is read from a time on, and from the end where no record is that young") {
+  World world(8);
+  CHECK(world.run(produce(world, 10, {})).delivered == 10);
+  world.broker.trim(0, 4);
+  auto reading = [](World& w, int64_t time) -> Task<std::string> {
+    Consumer consumer(w.cluster, {});
+    consumer.assign_at({"tide", PartitionId(0)}, time);
+    auto polling = consumer.poll(w.time.mono() + 2s);
+    auto polled = co_await polling;
+    if (!polled) co_return std::string(error_name(polled.error().code()));
+    if (!*polled) co_return "nothing";
+    const auto record = (*polled)->next();
+    co_return fmt::format("offset {}", (*record)->offset.value);
+  };
+  CHECK(world.run(reading(world, kEarliest)) == "offset 4");
+  CHECK(world.run(reading(world, kLatest)) == "nothing");
+  CHECK(world.run(reading(world, 4'000'000'000'000)) == "nothing");
+}
+
+namespace {
+
+// Reads partition 0 of three up to `count` records while it is being written; what is idle stays idle.
+Task<std::vector<std::string>> follow(World& world, size_t count, int forget_every) {
+  Consumer consumer(world.cluster, {});
+  for (int32_t p = 0; p < 3; ++p) consumer.assign({"tide", PartitionId(p)}, Offset(0));
+  std::vector<std::string> values;
+  for (int round = 0; values.size() < count; ++round) {
+    auto producing = produce(world, 1, {});
+    (void)co_await producing;
+    if (forget_every > 0 && round % forget_every == 0) world.broker.forget_sessions();
+    auto polling = consumer.poll(runtime::kNever);
+    auto polled = co_await polling;
+    if (!polled) {
+      values.push_back(std::string(error_name(polled.error().code())));
+      co_return values;
+    }
+    for (auto record = (*polled)->next(); record && *record; record = (*polled)->next())
+      values.push_back(std::to_string((*record)->offset.value));
+  }
+  co_return values;
+}
+
+std::vector<std::string> numbers_below(int count) {
+  std::vector<std::string> numbers;
+  for (int i = 0; i < count; ++i) numbers.push_back(std::to_string(i));
+  return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("a fetch names only what changed, as long as the broker remembers the rest") {
+  for (const int forget_every : {0, 3}) {
+    World world(9, 3);
+    CHECK(world.run(follow(world, 20, forget_every)) == numbers_below(20));
+    const auto& fetched = world.broker.fetched;
+    REQUIRE(fetched.size() > 20);
+    CHECK(fetched.front() == 3);
+    const auto whole = std::count(fetched.begin() + 1, fetched.end(), size_t{3});
+    if (forget_every == 0) {
+      CHECK(whole == 0);
+    } else {
+      CHECK(whole >= 2);
+    }
+  }
+  World world(10, 3);
+  world.broker.keeps_sessions = false;
+  CHECK(world.run(follow(world, 20, 0)) == numbers_below(20));
+  CHECK(std::count(world.broker.fetched.begin(), world.broker.fetched.end(), size_t{3}) > 10);
+}
+
+TEST_CASE("a fetch refused for want of leadership goes on after newer metadata") {
+  World world(11, 3);
+  world.broker.refuses_fetches = 3;
+  const int asked = world.broker.requests[3];
+  CHECK(world.run(follow(world, 5, 0)) == numbers_below(5));
+  CHECK(world.broker.requests[3] > asked + 1);
 }

@@ -1,0 +1,34 @@
+// What a tidemark_client::Client stands on, and how core values become the facade's. The facade's own; lives
+// in its shared_ptr, and everything but `thread` on that thread's loop.
+#pragma once
+
+#include "client/core/admin.h"
+#include "client/runtime/loop_thread.h"
+#include "client/runtime/tcp.h"
+#include "tidemark/client.h"
+
+namespace tidemark_client {
+
+namespace core = tidemark::client;
+
+class Client::Impl {
+ public:
+  explicit Impl(core::ClientOptions given);
+  ~Impl();
+
+  const core::ClientOptions options;
+  core::LoopThread thread;
+  // On the loop.
+  struct OnLoop {
+    OnLoop(core::PollLoop& loop, const core::ClusterOptions& options);
+    tidemark::runtime::SeededRandom random;
+    core::TcpConnector connector;
+    core::Cluster cluster;
+    core::Admin admin;
+  };
+  std::unique_ptr<OnLoop> on_loop;
+};
+
+[[nodiscard]] Status status_of(const tidemark::Error& error);
+
+}  // namespace tidemark_client

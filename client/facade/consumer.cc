@@ -1,0 +1,134 @@
+#include "tidemark/consumer.h"
+
+#include "client/core/admin.h"
+#include "client/core/consumer.h"
+#include "client/facade/client_impl.h"
+
+namespace tidemark_client {
+namespace {
+
+using tidemark::PartitionId;
+using tidemark::Result;
+using tidemark::TopicPartition;
+using tidemark::runtime::Task;
+
+std::optional<std::string> text_of(const tidemark::protocol::NullableBytes& bytes) {
+  if (!bytes) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
+Record record_of(const TopicPartition& from, const tidemark::protocol::RecordView& view) {
+  Record record;
+  record.topic = from.topic;
+  record.partition = from.partition.value;
+  record.offset = view.offset.value;
+  record.timestamp_ms = view.timestamp;
+  record.key = text_of(view.key);
+  record.value = text_of(view.value);
+  for (const auto& header : view.headers)
+    record.headers.push_back({std::string(header.key), text_of(header.value)});
+  return record;
+}
+
+using Records = std::vector<Record>;
+
+}  // namespace
+
+class Consumer::Impl {
+ public:
+  explicit Impl(std::shared_ptr<Client::Impl> client) : client_(std::move(client)) {
+    client_->thread.run([this] {
+      core_ = std::make_unique<core::Consumer>(client_->on_loop->cluster, client_->options.consumer);
+    });
+  }
+  ~Impl() {
+    client_->thread.run([this] {
+      open_.reset();
+      core_.reset();
+    });
+  }
+
+  void assign(const TopicPartition& partition, Start start) {
+    client_->thread.run([&] {
+      forget(partition);
+      switch (start.kind()) {
+        case Start::Kind::earliest: return core_->assign_at(partition, core::kEarliest);
+        case Start::Kind::latest: return core_->assign_at(partition, core::kLatest);
+        case Start::Kind::offset: return core_->assign(partition, tidemark::Offset(start.number()));
+        case Start::Kind::time: return core_->assign_at(partition, std::max<int64_t>(start.number(), 0));
+      }
+    });
+  }
+  void unassign(const TopicPartition& partition) {
+    client_->thread.run([&] {
+      forget(partition);
+      core_->unassign(partition);
+    });
+  }
+  Result<Records> poll(std::chrono::milliseconds timeout, size_t at_most) {
+    return client_->thread.call<Result<Records>>([&] { return read(timeout, at_most); });
+  }
+
+ private:
+  void forget(const TopicPartition& partition) {
+    if (open_ && open_->partition() == partition) open_.reset();
+  }
+
+  Task<Result<Records>> read(std::chrono::milliseconds timeout, size_t at_most) {
+    const auto deadline = client_->on_loop->cluster.scheduler().mono() + timeout;
+    if (error_) co_return tidemark::fail(*std::exchange(error_, std::nullopt));
+    Records records;
+    while (records.size() < at_most) {
+      if (!open_) {
+        // What is there already is taken along; waiting is for the first alone.
+        auto polling = core_->poll(records.empty() ? deadline : tidemark::runtime::MonoTime::min());
+        auto polled = co_await polling;
+        if (!polled && records.empty()) co_return tidemark::fail(tidemark::Error(polled.error()));
+        if (!polled) {
+          error_ = polled.error();
+          break;
+        }
+        if (!*polled) break;
+        open_ = std::move(*polled);
+      }
+      const auto next = open_->next();
+      if (next && *next) {
+        records.push_back(record_of(open_->partition(), **next));
+        continue;
+      }
+      open_.reset();
+      if (!next && records.empty()) co_return tidemark::fail(tidemark::Error(next.error()));
+      if (!next) {
+        error_ = next.error();
+        break;
+      }
+    }
+    co_return records;
+  }
+
+  std::shared_ptr<Client::Impl> client_;
+  // On the loop.
+  std::unique_ptr<core::Consumer> core_;
+  std::unique_ptr<core::PartitionRecords> open_;  // not read to its end
+  std::optional<tidemark::Error> error_;          // came behind records, for the next call
+};
+
+Consumer::Consumer(const Client& client) : impl_(std::make_unique<Impl>(client.impl())) {}
+Consumer::~Consumer() = default;
+Consumer::Consumer(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&&) noexcept = default;
+
+void Consumer::assign(const std::string& topic, int32_t partition, Start start) {
+  impl_->assign({topic, PartitionId(partition)}, start);
+}
+void Consumer::unassign(const std::string& topic, int32_t partition) {
+  impl_->unassign({topic, PartitionId(partition)});
+}
+
+Answer<std::vector<Record>> Consumer::poll(std::chrono::milliseconds timeout, size_t at_most) {
+  auto polled = impl_->poll(timeout, at_most);
+  if (!polled) return status_of(polled.error());
+  return std::move(*polled);
+}
+
+}  // namespace tidemark_client

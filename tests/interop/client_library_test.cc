@@ -1,0 +1,231 @@
+// The C++ client library as an application uses it, against the broker whose address is its argument.
+// Includes nothing but the library's public headers, as C++20. Prints each check that fails; exit status 1 if
+// any did.
+#include <tidemark/admin.h>
+#include <tidemark/consumer.h>
+#include <tidemark/producer.h>
+
+#include <atomic>
+#include <iostream>
+#include <set>
+#include <thread>
+
+using namespace tidemark_client;
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const std::string& what) {
+  if (holds) return;
+  ++failures;
+  std::cout << "FAILED: " << what << "\n";
+}
+void check(const Status& status, const std::string& what) {
+  check(status.ok(), what + ": " + status.to_string());
+}
+
+Client client_of(Properties properties, const std::string& bootstrap) {
+  properties["bootstrap.servers"] = bootstrap;
+  auto client = Client::open(properties);
+  check(client.status(), "open");
+  return *client;
+}
+
+// `count` records of what is assigned, or fewer where an error or no record comes.
+std::vector<Record> read(Consumer& consumer, size_t count, std::string* error = nullptr) {
+  std::vector<Record> all;
+  while (all.size() < count) {
+    auto some = consumer.poll(std::chrono::seconds(10), count - all.size());
+    if (!some && error != nullptr) *error = some.status().name;
+    if (!some || some->empty()) break;
+    for (Record& record : *some) all.push_back(std::move(record));
+  }
+  return all;
+}
+
+void test_settings() {
+  const auto unknown = Client::open({{"bootstrap.servers", "a:1"}, {"linger.mss", "1"}});
+  check(unknown.status().name == "INVALID_CONFIG" &&
+            unknown.status().message.find("linger.ms") != std::string::npos,
+        "an unknown setting is refused with the nearest one");
+  check(!Client::open({}).ok(), "a client without brokers is refused");
+  auto nobody = Client::open({{"bootstrap.servers", "127.0.0.1:1"}, {"default.api.timeout.ms", "2000"}});
+  check(!Admin(*nobody).list_topics().ok(), "a cluster that is not there is an error");
+}
+
+void test_admin(const std::string& bootstrap) {
+  Admin admin(client_of({}, bootstrap));
+  check(admin.create_topic({.name = "admin", .partitions = 2, .configs = {{"retention.ms", "1000000"}}}),
+        "create");
+  check(admin.create_topic({.name = "admin"}).name == "TOPIC_ALREADY_EXISTS",
+        "a second topic of the same name");
+  check(admin.create_partitions("admin", 3), "grow");
+  const auto topic = admin.describe_topic("admin");
+  check(topic.ok() && topic->partitions.size() == 3 && topic->partitions[2].leader >= 0, "describe");
+  check(admin.describe_topic("never-was").status().name == "UNKNOWN_TOPIC_OR_PARTITION",
+        "describe what is not there");
+  auto configs = admin.topic_configs("admin");
+  check(configs.ok() && configs->at("retention.ms") == "1000000", "configs");
+  check(admin.alter_topic_configs("admin", {{"max.message.bytes", "5000"}}, {"retention.ms"}), "alter");
+  configs = admin.topic_configs("admin");
+  check(configs.ok() && configs->at("retention.ms") == "604800000" &&
+            configs->at("max.message.bytes") == "5000",
+        "altered configs");
+  check(admin.alter_topic_configs("admin", {{"retention.ms", "soon"}}).name == "INVALID_CONFIG",
+        "a wrong value");
+  const auto cluster = admin.describe_cluster();
+  check(cluster.ok() && cluster->brokers.size() == 1 && !cluster->id.empty(), "cluster");
+  const auto names = admin.list_topics();
+  check(names.ok() && std::set(names->begin(), names->end()).contains("admin"), "list");
+  check(admin.delete_topic("admin"), "delete");
+  check(admin.delete_topic("admin").name == "UNKNOWN_TOPIC_OR_PARTITION", "delete twice");
+}
+
+void test_round_trip(const std::string& bootstrap) {
+  const Client client = client_of({{"compression.type", "lz4"}, {"linger.ms", "1"}}, bootstrap);
+  Admin admin(client);
+  check(admin.create_topic({.name = "round", .partitions = 3}), "create");
+  Producer producer(client);
+  constexpr int kRecords = 20'000;
+  std::atomic<int> delivered = 0;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 2; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kRecords / 2; ++i) {
+        producer.send(
+            {.topic = "round", .value = std::to_string(thread) + " " + std::to_string(i), .partition = i % 3},
+            [&](const Delivery& delivery) {
+              if (delivery.status.ok() && delivery.offset >= 0) ++delivered;
+            });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  producer.flush();
+  check(delivered == kRecords, "delivered " + std::to_string(delivered));
+
+  Consumer consumer(client);
+  for (int p = 0; p < 3; ++p) consumer.assign("round", p, Start::earliest());
+  const auto records = read(consumer, kRecords);
+  check(records.size() == kRecords, "read back " + std::to_string(records.size()));
+  std::map<std::pair<int32_t, char>, int> last;  // by partition and thread: in the order sent
+  std::map<int32_t, int64_t> next;
+  std::set<std::string> values;
+  for (const Record& record : records) {
+    values.insert(*record.value);
+    check(record.offset == next[*record.partition]++, "an offset out of place");
+    const int number = std::stoi(record.value->substr(2));
+    const auto key = std::pair(*record.partition, record.value->front());
+    check(!last.contains(key) || last[key] < number, "out of order: " + *record.value);
+    last[key] = number;
+  }
+  check(values.size() == kRecords, "each record once");
+}
+
+void test_a_record_whole(const std::string& bootstrap) {
+  const Client client = client_of({}, bootstrap);
+  check(Admin(client).create_topic({.name = "whole", .partitions = 1}), "create");
+  Producer producer(client);
+  const std::string bytes("\0\xff nul and more", 15);
+  const Record sent{.topic = "whole",
+                    .key = bytes,
+                    .headers = {{"a", "1"}, {"a", std::nullopt}},
+                    .partition = 0,
+                    .timestamp_ms = 1'700'000'000'123};
+  const Delivery delivery = producer.deliver(sent);
+  check(delivery.status, "deliver");
+  check(delivery.offset == 0 && delivery.partition == 0 && delivery.topic == "whole", "where it is");
+  Consumer consumer(client);
+  consumer.assign("whole", 0, Start::at(0));
+  const auto records = read(consumer, 1);
+  check(records.size() == 1, "it comes back");
+  if (records.empty()) return;
+  const Record& got = records.front();
+  check(got.key == sent.key && !got.value && got.headers == sent.headers &&
+            got.timestamp_ms == sent.timestamp_ms,
+        "it is the same");
+  check(producer.deliver({.topic = "whole", .value = std::string(2'000'000, 'x')}).status.name ==
+            "MESSAGE_TOO_LARGE",
+        "a record that is too large");
+  check(producer.deliver({.topic = "whole", .value = "x", .partition = 9}).status.name ==
+            "UNKNOWN_TOPIC_OR_PARTITION",
+        "a partition that is not there");
+}
+
+void test_positions(const std::string& bootstrap) {
+  const Client client = client_of({}, bootstrap);
+  Admin admin(client);
+  check(admin.create_topic({.name = "places", .partitions = 1}), "create");
+  Producer producer(client);
+  for (int i = 0; i < 10; ++i) {
+    check(producer
+              .deliver({.topic = "places", .value = std::to_string(i), .timestamp_ms = 1'700'000'000'000 + i})
+              .status,
+          "deliver");
+  }
+  const auto removed = admin.delete_records("places", 0, 4);
+  check(removed.ok() && *removed == 4, "delete records");
+  const auto offsets = admin.offsets("places", 0);
+  check(offsets.ok() && offsets->first == 4 && offsets->next == 10, "offsets");
+
+  const auto first_value = [&](const Client& of, Start start, std::string* error = nullptr) {
+    Consumer consumer(of);
+    consumer.assign("places", 0, start);
+    const auto records = read(consumer, 1, error);
+    return records.empty() ? std::string("nothing") : *records.front().value;
+  };
+  check(first_value(client, Start::earliest()) == "4", "from the start");
+  check(first_value(client, Start::at(7)) == "7", "from an offset");
+  check(first_value(client, Start::at_time(1'700'000'000'006)) == "6", "from a time");
+  std::string error;
+  first_value(client, Start::at(1), &error);
+  check(error == "OFFSET_OUT_OF_RANGE", "an offset that is gone is an error: " + error);
+  check(first_value(client_of({{"auto.offset.reset", "earliest"}}, bootstrap), Start::at(1)) == "4",
+        "... or the start, if the policy says so");
+
+  Consumer latest(client_of({{"auto.offset.reset", "latest"}}, bootstrap));
+  latest.assign("places", 0, Start::at(99));
+  const auto nothing = latest.poll(std::chrono::milliseconds(500));
+  check(nothing.ok() && nothing->empty(), "... or the end");
+  check(producer.deliver({.topic = "places", .value = "late"}).status, "deliver");
+  const auto late = read(latest, 1);
+  check(late.size() == 1 && late.front().value == "late", "what comes then is read");
+  latest.unassign("places", 0);
+  check(producer.deliver({.topic = "places", .value = "later"}).status, "deliver");
+  const auto none = latest.poll(std::chrono::milliseconds(300));
+  check(none.ok() && none->empty(), "what is not assigned is not read");
+}
+
+void test_a_topic_made_anew(const std::string& bootstrap) {
+  // Of its own: a client that produces to a topic asks for its creation.
+  const Client reader = client_of({{"auto.offset.reset", "earliest"}}, bootstrap);
+  Admin admin(reader);
+  Producer producer(client_of({}, bootstrap));
+  check(admin.create_topic({.name = "anew", .partitions = 1}), "create");
+  for (int i = 0; i < 3; ++i) check(producer.deliver({.topic = "anew", .value = "old"}).status, "deliver");
+  Consumer consumer(reader);
+  consumer.assign("anew", 0, Start::earliest());
+  check(read(consumer, 3).size() == 3, "the old one is read");
+  check(admin.delete_topic("anew"), "delete");
+  check(admin.create_topic({.name = "anew", .partitions = 1}), "create again");
+  Producer second(client_of({}, bootstrap));
+  check(second.deliver({.topic = "anew", .value = "new"}).status, "deliver");
+  const auto records = read(consumer, 1);
+  check(records.size() == 1 && records.front().value == "new" && records.front().offset == 0,
+        "the new one is read from its start");
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+  const std::string bootstrap = argv[1];
+  test_settings();
+  test_admin(bootstrap);
+  test_round_trip(bootstrap);
+  test_a_record_whole(bootstrap);
+  test_positions(bootstrap);
+  test_a_topic_made_anew(bootstrap);
+  std::cout << (failures == 0 ? "all good" : "failed") << std::endl;
+  return failures == 0 ? 0 : 1;
+}
