@@ -7,6 +7,11 @@
 #include <chrono>
 
 namespace tidemark::client {
+namespace {
+
+constexpr int kRoundsWithoutPoll = 32;
+
+}  // namespace
 
 PollLoop::PollLoop() : wake_descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   INVARIANT(wake_descriptor_ >= 0, "eventfd: errno {}", errno);
@@ -60,9 +65,12 @@ void PollLoop::cancel(runtime::TimerId id) {
 
 void PollLoop::run() {
   stopped_ = false;
+  int busy = 0;
   while (!stopped_) {
     run_due_timers();
-    if (run_posted()) continue;
+    // However much other threads post, sockets are looked at.
+    if (run_posted() && ++busy < kRoundsWithoutPoll) continue;
+    busy = 0;
     if (!stopped_) wait_for_events();
   }
 }
@@ -98,14 +106,15 @@ void PollLoop::wait_for_events() {
         {wait->descriptor_, static_cast<short>(wait->ready_ == Ready::readable ? POLLIN : POLLOUT), 0});
   }
   polled.push_back({wake_descriptor_, POLLIN, 0});
+  bool idle = true;
   {
     const std::lock_guard lock(mutex_);
-    if (!posted_.empty()) return;
-    sleeping_ = true;
+    idle = posted_.empty();
+    sleeping_ = idle;
   }
   timespec timeout{};
-  const timespec* limit = nullptr;
-  if (!timers_.empty()) {
+  const timespec* limit = idle ? nullptr : &timeout;
+  if (idle && !timers_.empty()) {
     const auto left = std::max(timers_.begin()->first.first - mono(), runtime::Duration::zero());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     timeout = {seconds.count(), (left - seconds).count()};

@@ -219,9 +219,11 @@ class Tidemark(client_suite.ClientSuite):
                                  ("did you mean --partitions?", ["topic", "create", "--partition", "3", "x"]),
                                  ("did you mean topic?", ["config", "get", "topc", "x"])):
             self.assertIn(meant, self.refused(2, *arguments))
-        for meant, arguments in (("did you mean retention.ms?", ["config", "set", "topic", topic, "retention.sm=1"]),
-                                 (f"did you mean {topic}?", ["topic", "describe", topic[:-1]])):
-            self.assertIn(meant, self.refused(1, *arguments))
+        self.assertIn(f"did you mean {topic}?", self.refused(1, "topic", "describe", topic[:-1]))
+        refused = self.refused(1, "config", "set", "topic", topic, "retention.sm=1")
+        self.assertIn("Unknown topic config name: retention.sm", refused)
+        if not self.broker.is_external:  # genuine Kafka has no suggestion
+            self.assertIn("did you mean retention.ms?", refused)
 
     def test_a_record_that_is_too_large(self):
         topic = self.new_topic(configs={"max.message.bytes": "10000"})
