@@ -85,10 +85,20 @@ class Producer::Impl {
     for (std::vector<Sent> taken = inbox_.take(); !taken.empty(); taken = inbox_.take()) {
       for (Sent& sent : taken) {
         const core::OutgoingRecord record = outgoing(sent.record);
-        Task<Result<core::RecordNumber>> sending = core_->send(record);
-        const Result<core::RecordNumber> number = co_await sending;
+        // Not through send() at once: a record that need not wait must not suspend, or the stack grows with
+        // each one.
+        Result<std::optional<core::RecordNumber>> number = core_->try_send(record);
+        if (number && !*number) {
+          Task<Result<core::RecordNumber>> sending = core_->send(record);
+          const Result<core::RecordNumber> waited = co_await sending;
+          if (waited) {
+            number = std::optional(*waited);
+          } else {
+            number = tidemark::fail(tidemark::Error(waited.error()));
+          }
+        }
         if (number) {
-          open_.emplace(*number, Open{std::move(sent.on_delivery), sent.bytes});
+          open_.emplace(**number, Open{std::move(sent.on_delivery), sent.bytes});
         } else {
           Delivery delivery{status_of(number.error()), sent.record.topic, sent.record.partition.value_or(-1),
                             -1};
