@@ -104,7 +104,8 @@ void SimDisk::operation(DiskOp op, std::string_view path, uint64_t position, uin
   if (strikes(faults.stalls, counts_.stalled))
     cost += runtime::Duration(random_.below(static_cast<uint64_t>(faults.longest_stall.count())));
   cost_ += cost;
-  if (countdown_ > 0 && --countdown_ == 0) {
+  const bool counts = counted_syncs_.empty() || (op == DiskOp::sync && path.ends_with(counted_syncs_));
+  if (counts && countdown_ > 0 && --countdown_ == 0) {
     dying_ = true;
     ++counts_.crash_in_operation;
     if (before_crash && random_.chance(0.5)) before_crash();

@@ -75,7 +75,11 @@ class SimDisk {
   [[nodiscard]] uint64_t operations(DiskOp op) const { return by_op_[static_cast<size_t>(op)]; }
 
   // The process dies at the `countdown`-th operation from now (1: the next one); 0: never.
-  void crash_at(uint64_t countdown) { countdown_ = countdown; }
+  // With a `suffix`: of the syncs of files whose names end so.
+  void crash_at(uint64_t countdown, std::string_view suffix = {}) {
+    countdown_ = countdown;
+    counted_syncs_ = suffix;
+  }
   // True from the throw of SimCrash until the crash is carried out; operations do nothing meanwhile.
   [[nodiscard]] bool dying() const { return dying_; }
 
@@ -151,6 +155,7 @@ class SimDisk {
   uint64_t operations_ = 0;
   std::array<uint64_t, kDiskOps> by_op_{};
   uint64_t countdown_ = 0;
+  std::string counted_syncs_;
   bool dying_ = false;
   runtime::Duration cost_{0};
 

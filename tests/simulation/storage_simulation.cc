@@ -104,7 +104,7 @@ class StorageSimulation {
   }
 
   void draw_features() {
-    features_ = {draw(0.3), draw(0.4), draw(0.3), draw(0.2), draw(0.15),
+    features_ = {draw(0.3), draw(0.4), draw(0.3), draw(0.2), draw(0.3),
                  draw(0.7), draw(0.8), draw(0.5), draw(0.5), draw(0.3)};
     if (!features_.kills && !features_.power_cuts) features_.power_cuts = true;
     disk_.faults.writes_back = one_of({0.0, 0.02, 0.2});
@@ -219,7 +219,11 @@ class StorageSimulation {
     if (end_ == End::crash_at_operation) {
       end_time_ = time_.mono() + options_.duration;
       const bool early = features_.crash_in_recovery && draw(0.5);
-      disk_.crash_at(1 + random_.below(early ? 60 : 8'000));
+      if (!early && draw(0.3)) {
+        disk_.crash_at(1 + random_.below(500), ".journal");
+      } else {
+        disk_.crash_at(1 + random_.below(early ? 60 : 8'000));
+      }
     }
     schedule_faults();
   }
