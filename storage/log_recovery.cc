@@ -49,8 +49,7 @@ class LogRecovery {
     }
     // Retention may have been cut short between the record and the files.
     while (log_.segments.size() > 1 && log_.segments[1].base <= log_.state.log_start) {
-      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-        TRY(files_.remove(segment_path(folder_, log_.segments.front().base, suffix)));
+      TRY(remove_segment(log_.segments.front().base));
       log_.segments.erase(log_.segments.begin());
     }
     // A segment is made before the journal knows of it: where the records before it were lost, so is it.
@@ -58,8 +57,7 @@ class LogRecovery {
     bool removed = false;
     while (log_.segments.size() > 1 && log_.segments.back().bytes == 0 && log_.segments.back().base > known) {
       removed = true;
-      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-        TRY(files_.remove(segment_path(folder_, log_.segments.back().base, suffix)));
+      TRY(remove_segment(log_.segments.back().base));
       log_.segments.pop_back();
     }
     // Durably: the log may grow past its base, and it must not come back in the middle.
@@ -212,7 +210,32 @@ class LogRecovery {
       log_.damage = Error::corruption(fmt::format("{}: ends at offset {}, but was answered for up to {}: {}",
                                                   log_.folder_name, log_.end, known, stop_reason_));
     }
-    if (log_.state.log_start > log_.end) log_.state.log_start = log_.end;
+    if (log_.state.log_start <= log_.end) return {};
+    if (!log_.state.journaled && !log_.damage) return start_anew();
+    log_.state.log_start = log_.end;
+    return {};
+  }
+
+  // write.caching: power loss took everything above the log's start. The start does not go back: the log goes on
+  // there, empty.
+  Result<void> start_anew() {
+    const Offset base = log_.state.log_start;
+    for (const Segment& s : log_.segments) TRY(remove_segment(s.base));
+    TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
+    TRY(files_.sync_dir(folder_));
+    log_.segments = {Segment{base, 0, -1, -1, now_}};
+    log_.indexes = SegmentIndexes(base, options_.index_interval_bytes);
+    log_.saved_indexes = {};
+    log_.unsynced.clear();
+    log_.epochs.truncate_from_start(base);
+    log_.producers.clear(base);
+    log_.end = base;
+    return {};
+  }
+
+  Result<void> remove_segment(Offset base) {
+    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+      TRY(files_.remove(segment_path(folder_, base, suffix)));
     return {};
   }
 
@@ -261,6 +284,7 @@ class LogRecovery {
     const uint64_t from = is_active && resumes ? std::min(indexes.resume_position(), snapshot_->position) : 0;
     HeaderWalker walker(*file, from, s.bytes);
     Offset expected = from == 0 ? s.base : kNoOffset;
+    if (from == 0) log_.end = s.base;
     uint64_t good = from;
     while (true) {
       auto header = walker.next();
@@ -322,10 +346,8 @@ class LogRecovery {
 
   // A cut in segment `last` makes it the active one.
   Result<void> drop_behind(size_t last) {
-    for (size_t i = last + 1; i < log_.segments.size() && !log_.damage; ++i) {
-      for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-        TRY(files_.remove(segment_path(folder_, log_.segments[i].base, suffix)));
-    }
+    for (size_t i = last + 1; i < log_.segments.size() && !log_.damage; ++i)
+      TRY(remove_segment(log_.segments[i].base));
     if (log_.segments.size() > last + 1 && !log_.damage) TRY(files_.sync_dir(folder_));
     if (log_.segments.size() > last + 1) log_.saved_indexes = {};
     log_.segments.resize(last + 1);

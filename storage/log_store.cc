@@ -67,11 +67,21 @@ LogId LogStore::next_log_id() {
 }
 
 std::shared_ptr<Log> LogStore::adopt(RecoveredLog recovered, LogSettings settings) {
-  auto log = std::make_shared<Log>(*this, std::move(recovered), settings);
+  // What the folder says holds: a change that a crash has cut short is made again.
+  const bool was_caching = !recovered.state.journaled;
+  LogSettings now = settings;
+  now.write_caching = was_caching;
+  auto log = std::make_shared<Log>(*this, std::move(recovered), now);
   logs_.emplace(log->id(), log);
+  if (settings.write_caching != was_caching && !log->offline()) tasks_.spawn(switch_mode(log, settings));
   if (!log->unsynced_segments_.empty() || log->durable_ < log->end_) log->mark_dirty();
   if (offline_) log->go_offline(*offline_);
   return log;
+}
+
+Task<void> LogStore::switch_mode(std::shared_ptr<Log> log, LogSettings settings) {
+  auto changing = log->change_settings(settings);
+  (void)co_await changing;  // a failure has taken it offline, or the next start tries again
 }
 
 Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uuid topic_id,

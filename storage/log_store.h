@@ -58,6 +58,7 @@ class LogStore {
   // The earlier generations are in their files and synced, on every shard.
   void allow_checkpoints();
 
+  // Where write.caching differs from how the log was written, it is switched first: until then appends wait.
   std::shared_ptr<Log> adopt(RecoveredLog recovered, LogSettings settings);
   // Durable on return, and its folder is there. no_space: nothing was made.
   runtime::Task<Result<std::shared_ptr<Log>>> create(std::string folder_name, Uuid topic_id,
@@ -123,6 +124,7 @@ class LogStore {
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
+  runtime::Task<void> switch_mode(std::shared_ptr<Log> log, LogSettings settings);
   LogId next_log_id();
 
   const LogStoreOptions options_;

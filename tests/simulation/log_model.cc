@@ -94,14 +94,18 @@ Verdict LogModel::recovered(Offset start, Offset end) {
     cut(end);
   } else if (end < promised_end_ && !caching) {
     return fmt::format("{}: ends at {}, but {} was promised", name_, end, promised_end_);
-  } else if (end > end_ || !is_boundary(end)) {
+  } else if (end > end_ || !(is_boundary(end) || (caching && end == start))) {
     return fmt::format("{}: ends at {}, where no batch ever ended; the model ends at {}", name_, end, end_);
   }
-  if (start < std::min(start_, end) || start > std::max(latest_start, Offset(0))) {
+  // write.caching: power loss may take the first files, too, and keep later ones; the log then starts there.
+  const bool lost_its_first = caching && start > latest_start && is_boundary(start);
+  if (start < std::min(start_, end) || (start > std::max(latest_start, Offset(0)) && !lost_its_first)) {
     return fmt::format("{}: starts at {}, and not between {} and {}", name_, start, start_, latest_start);
   }
   cut(end);
   trimmed(start);
+  // write.caching: power loss took all that a trim, perhaps into the middle of a batch, had left.
+  if (start_ == end_) batches_.clear();
   promised_end_ = end_;
   existence = Existence::exists;
   return std::nullopt;
