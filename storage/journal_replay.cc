@@ -87,7 +87,10 @@ class Replayer {
     ReplayedLog& log = it->second;
     log.changed = true;
     // Without a journal the files alone say where the log ends; a record of it may be older than they are.
-    if (!log.state.journaled && record.type != JournalRecordType::log_start) return {};
+    if (!log.state.journaled && record.type != JournalRecordType::log_start) {
+      if (record.type == JournalRecordType::truncate) lower(log, record.base_offset);
+      return {};
+    }
     Extent& extent = extents_[id];
     switch (record.type) {
       case JournalRecordType::append:
@@ -291,6 +294,11 @@ class Replayer {
     return {};
   }
 
+  static void lower(ReplayedLog& log, Offset end) {
+    log.cut = std::min(log.cut.value_or(end), end);
+    log.state.log_start = std::min(log.state.log_start, end);
+  }
+
   Result<void> truncate(ReplayedLog& log, Extent& extent, const JournalRecord& record) {
     TRY_ASSIGN(const auto entries, files_.list(path(log.folder_name)));
     for (const DirEntry& entry : entries) {
@@ -300,8 +308,7 @@ class Replayer {
     extent.rewind(record);
     extent.ends[record.segment_base] = record.position;
     log.end = record.base_offset;
-    log.cut = std::min(log.cut.value_or(log.end), log.end);
-    log.state.log_start = std::min(log.state.log_start, record.base_offset);
+    lower(log, record.base_offset);
     return {};
   }
 
