@@ -316,6 +316,7 @@ void Log::written(Offset base) {
   store_.wrote(entry->batch.size());
   changed_.notify_all();
   store_.evictable(*this, base);
+  if (settings_.write_caching) progressed();
 }
 
 // From the end down to the append that holds `from`.
@@ -345,9 +346,6 @@ void Log::appended_unsynced(Offset base) {
       (*alive)->flush();
     });
   }
-  store_.loop_.post([alive = alive_] {
-    if (*alive) (*alive)->progressed();
-  });
 }
 
 void Log::flush() {

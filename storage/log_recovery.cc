@@ -306,6 +306,9 @@ class LogRecovery {
               fmt::format("the checksum of the batch at byte {} is wrong", walker.batch_position());
           break;
         }
+        // Without a journal: as replay does, and for its reason, what no checkpoint has synced is written again.
+        if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
+          TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
         log_.epochs.assign(h.leader_epoch, h.base_offset);
         log_.producers.apply(h, now_);
       }

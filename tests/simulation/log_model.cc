@@ -83,8 +83,9 @@ bool LogModel::is_boundary(Offset offset) const {
                      [&](const ModelBatch& batch) { return batch.base == offset; });
 }
 
-Verdict LogModel::recovered(Offset start, Offset end) {
+Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   const bool was_cut = is_cut(start, end);
+  const bool may_lose = caching && power_lost;
   truncating_.reset();
   const auto trimming = std::exchange(trimming_, {});
   trims_ = 0;
@@ -92,13 +93,13 @@ Verdict LogModel::recovered(Offset start, Offset end) {
   const Offset latest_start = std::max(start_, trimming.value_or(start_));
   if (was_cut) {
     cut(end);
-  } else if (end < promised_end_ && !caching) {
+  } else if (end < promised_end_ && !may_lose) {
     return fmt::format("{}: ends at {}, but {} was promised", name_, end, promised_end_);
-  } else if (end > end_ || !(is_boundary(end) || (caching && end == start))) {
+  } else if (end > end_ || !(is_boundary(end) || (may_lose && end == start))) {
     return fmt::format("{}: ends at {}, where no batch ever ended; the model ends at {}", name_, end, end_);
   }
   // write.caching: power loss may take the first files, too, and keep later ones; the log then starts there.
-  const bool lost_its_first = caching && start > latest_start && is_boundary(start);
+  const bool lost_its_first = may_lose && start > latest_start && is_boundary(start);
   if (start < std::min(start_, end) || (start > std::max(latest_start, Offset(0)) && !lost_its_first)) {
     return fmt::format("{}: starts at {}, and not between {} and {}", name_, start, start_, latest_start);
   }

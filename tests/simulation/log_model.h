@@ -37,7 +37,7 @@ class LogModel {
   Existence existence = Existence::maybe_created;
   // A truncation, deletion or change of settings is under way.
   bool changing = false;
-  // Appends are promised when appended, and a crash may take any suffix (write.caching).
+  // write.caching: a power cut may take any suffix.
   bool caching = false;
 
   [[nodiscard]] Offset start() const { return start_; }
@@ -61,7 +61,7 @@ class LogModel {
   [[nodiscard]] Verdict truncated(Offset start, Offset end);
 
   // What a restart found. Forgets what did not survive; what did is promised from now on.
-  [[nodiscard]] Verdict recovered(Offset start, Offset end);
+  [[nodiscard]] Verdict recovered(Offset start, Offset end, bool power_lost);
   // Bytes that a read from `from` returned, with nothing beyond `limit`; `next`: where the next one goes on.
   [[nodiscard]] Verdict judge_read(Offset from, Offset limit, std::span<const std::byte> bytes,
                                    Offset* next) const;

@@ -50,6 +50,7 @@ void StorageClients::verify() {
   for (const std::string& name : node_.data().replay().unidentified)
     run_.violate(fmt::format("{} has no readable partition.state", name));
   if (run_.violation) return;
+  run_.power_lost = false;
   for (auto& shard : node_.shards()) {
     ++verifying_;
     Shard& there = *shard;
@@ -75,7 +76,7 @@ void StorageClients::judge_recovery(Shard& shard) {
       run_.violate(fmt::format("{} is offline: {}", name, log->offline()->message()));
       continue;
     }
-    run_.judge(model.recovered(log->start(), log->end()));
+    run_.judge(model.recovered(log->start(), log->end(), run_.power_lost));
     if (!run_.violation) judge_derived(*log, model);
   }
 }

@@ -65,6 +65,7 @@ struct StorageRun {
   uint64_t operations = 0;
   uint64_t identities = 0;
   bool disk_may_be_full = false;
+  bool power_lost = false;  // since the last restart that was judged
   bool disk_may_fail = false;
 };
 

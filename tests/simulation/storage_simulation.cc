@@ -317,6 +317,7 @@ class StorageSimulation {
     const bool power = features_.power_cuts && (!features_.kills || draw(0.6));
     say(power ? "power cut" : "killed");
     if (!flipped_) ++crashes_;
+    run_.power_lost |= power && !flipped_;
     process.crash(power && !flipped_ ? CrashKind::power : CrashKind::kill);
   }
 
