@@ -85,9 +85,9 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   [[nodiscard]] Offset start() const { return state_.log_start; }
   [[nodiscard]] Offset end() const { return end_; }
   [[nodiscard]] Offset durable() const { return durable_; }
-  // What counts for acks=all and the high watermark: durable, or, where the topic opted for write.caching, what
-  // the segment files hold: a killed process loses nothing of it (less what flush.messages holds back until it
-  // is synced).
+  // What counts for acks=all and the high watermark: durable, or, where the topic opted for write.caching,
+  // what the segment files hold: a killed process loses nothing of it (less what flush.messages holds back
+  // until it is synced).
   [[nodiscard]] Offset counted() const {
     return settings_.write_caching ? std::min(written_, flush_from_.value_or(written_)) : durable_;
   }

@@ -216,8 +216,8 @@ class LogRecovery {
     return {};
   }
 
-  // write.caching: power loss took everything above the log's start. The start does not go back: the log goes on
-  // there, empty.
+  // write.caching: power loss took everything above the log's start. The start does not go back: the log goes
+  // on there, empty.
   Result<void> start_anew() {
     const Offset base = log_.state.log_start;
     for (const Segment& s : log_.segments) TRY(remove_segment(s.base));
@@ -306,7 +306,8 @@ class LogRecovery {
               fmt::format("the checksum of the batch at byte {} is wrong", walker.batch_position());
           break;
         }
-        // Without a journal: as replay does, and for its reason, what no checkpoint has synced is written again.
+        // Without a journal: as replay does, and for its reason, what no checkpoint has synced is written
+        // again.
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
           TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
         log_.epochs.assign(h.leader_epoch, h.base_offset);

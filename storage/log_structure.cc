@@ -296,7 +296,9 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     if (!state.journaled) TRY(write_partition_state(*files, folder, state, true));
     TRY_ASSIGN(auto file, cache->get(*path, true));
     TRY(file->truncate(position));
-    return state.journaled ? Result<void>() : file->sync_data();
+    if (state.journaled) return {};
+    TRY(file->sync_data());
+    return files->sync_dir(folder);  // or a segment that was dropped might come back under its name
   };
   auto done = [this, resolver, base = active().base](bool ok) mutable {
     touched(base);
