@@ -22,6 +22,9 @@ constexpr size_t kMemtableBytes = 1 << 20;
 constexpr size_t kArenaBytes = 64 << 10;
 constexpr uint64_t kMaxWalBytes = 4 << 20;
 constexpr int kMaxOpenFiles = 32;
+// Every start begins a write-ahead log, and only a flush removes those before it: a node that is killed again
+// and again before it writes anything would open ever more of them.
+constexpr size_t kMaxWalFiles = 4;
 
 // Our own keys begin with a zero byte, which no caller's key does.
 constexpr std::string_view kFormatKey("\0format", 7);
@@ -129,6 +132,20 @@ class RocksdbStore final : public KeyValueStore {
     return {};
   }
 
+  // In the background: the open is on a start's path. A failure costs no more than the time of the next open.
+  void drop_old_wals() {
+    std::error_code code;
+    size_t wals = 0;
+    for (std::filesystem::directory_iterator at(path_, code), end; !code && at != end; at.increment(code))
+      if (at->path().extension() == ".log") ++wals;
+    if (code || wals <= kMaxWalFiles) return;
+    // An empty memtable would not be flushed.
+    if (!db_->Put({}, slice(kFormatKey), std::to_string(kFormat)).ok()) return;
+    rocksdb::FlushOptions flush;
+    flush.wait = false;
+    (void)db_->Flush(flush);
+  }
+
  private:
   const std::string path_;
   const std::unique_ptr<rocksdb::DB> db_;
@@ -147,6 +164,7 @@ Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path) {
   }
   auto store = std::make_unique<RocksdbStore>(std::move(db), path);
   TRY(store->check_format());
+  store->drop_old_wals();
   return store;
 }
 

@@ -162,6 +162,22 @@ TEST_CASE("a damaged database is set aside and begun anew") {
   REQUIRE(opened->store->write({{"a", "2"}}));
 }
 
+TEST_CASE("a database that is opened again and again without a write keeps a few write-ahead logs") {
+  tests::TemporaryFolder folder;
+  const std::string path = folder.path() + "/db";
+  size_t logs = 0;
+  for (int i = 0; i < 30; ++i) {
+    auto opened = open_rocksdb(path);
+    REQUIRE(opened);
+    opened->store.reset();
+    logs = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(path))
+      if (entry.path().extension() == ".log") ++logs;
+    REQUIRE(logs <= 6);
+  }
+  CHECK(logs > 0);
+}
+
 TEST_CASE("a removed database is begun anew, and an open one is not taken from its holder") {
   tests::TemporaryFolder folder;
   const std::string path = folder.path() + "/db";
