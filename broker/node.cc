@@ -262,7 +262,7 @@ Task<Result<void>> Node::start() {
   for (auto& shard : shards_) {
     randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));
     sessions_.push_back(std::make_unique<FetchSessions>(
-        shard->index(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
+        shard->index(), shards_.size(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), *folder_info_,

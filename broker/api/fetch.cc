@@ -1,6 +1,9 @@
 // Fetch (key 1), v4-18. Full and incremental sessions (KIP-227), topic ids from v13 (KIP-516), diverging
 // epochs from v12 (KIP-595). A first batch larger than every limit is returned whole (KIP-74). The response
 // names ranges of logs; their bytes are read while it is sent.
+#include <algorithm>
+
+#include "broker/api/ask_shards.h"
 #include "broker/api/handlers.h"
 #include "broker/api/partition_read.h"
 #include "protocol/messages/fetch_request.h"
@@ -33,7 +36,9 @@ class Fetch {
   Fetch(ApiServices& services, RequestContext& request)
       : services_(services), context_(request), loop_(services.home.loop()), view_(services.home.view()) {}
   ~Fetch() {
-    if (session_) session_->in_use = false;
+    if (!session_) return;
+    for (const Entry& e : entries_) e.wish->entry = FetchWish::kNoEntry;
+    session_->in_use = false;
   }
 
   Task<Result<Response>> run() {
@@ -41,7 +46,7 @@ class Fetch {
     if (!decoded) co_return fail(decoded.error());
     request_ = std::move(*decoded);
     if (const ErrorCode error = open_session(); error != ErrorCode::NONE) co_return refuse(error);
-    resolve();
+    find_partitions();
     const runtime::MonoTime deadline =
         context_.arrived + std::chrono::milliseconds(std::clamp(request_.max_wait_ms, 0, 3'600'000));
     auto first = read(nullptr);
@@ -59,10 +64,9 @@ class Fetch {
 
  private:
   struct Entry {
-    FetchSession::Wishes::iterator wish;
+    FetchWish* wish = nullptr;
     Shard* shard = nullptr;
     PartitionReadResult result;
-    bool told = false;  // in the response
   };
 
   [[nodiscard]] int16_t version() const { return context_.header.request_api_version; }
@@ -103,83 +107,124 @@ class Fetch {
   }
 
   // Finds each partition's shard; what cannot be found has its error already.
-  void resolve() {
-    auto& wishes = session_ ? session_->wishes() : own_wishes_;
-    entries_.reserve(wishes.size());
-    for (auto wish = wishes.begin(); wish != wishes.end(); ++wish) {
-      Entry entry;
-      entry.wish = wish;
-      const TopicView* topic =
-          version() >= kFirstVersionWithTopicIds ? view_->topic(wish->topic_id) : view_->topic(wish->topic);
-      if (topic == nullptr) {
-        entry.result.error = version() >= kFirstVersionWithTopicIds ? ErrorCode::UNKNOWN_TOPIC_ID
-                                                                    : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-      } else if (topic->image->partition(wish->partition) == nullptr) {
-        entry.result.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+  void find_partitions() {
+    if (!session_) {
+      entries_.reserve(own_wishes_.size());
+      for (FetchWish& wish : own_wishes_) entries_.push_back(find_partition(wish));
+      return;
+    }
+    for (const uint64_t id : session_->take_unplaced()) {
+      FetchWish& wish = session_->wish(id);
+      Entry entry = find_partition(wish);
+      if (entry.shard != nullptr) {
+        session_->place(wish, entry.shard->index(), entry.result.id);
       } else {
-        entry.result.id = TopicIdPartition{topic->image->id, wish->partition};
-        entry.shard = services_.shard_of(*topic, wish->partition);
-        if (entry.shard == nullptr) entry.result.error = ErrorCode::KAFKA_STORAGE_ERROR;
+        session_->unplace(wish);  // looked for again by the next fetch
+        add(std::move(entry));
       }
+    }
+  }
+
+  Entry find_partition(FetchWish& wish) const {
+    Entry entry;
+    entry.wish = &wish;
+    const bool by_id = version() >= kFirstVersionWithTopicIds;
+    const auto view = services_.home.view();
+    const TopicView* topic = by_id ? view->topic(wish.topic_id) : view->topic(wish.topic);
+    if (topic == nullptr) {
+      entry.result.error = by_id ? ErrorCode::UNKNOWN_TOPIC_ID : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (topic->image->partition(wish.partition) == nullptr) {
+      entry.result.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    } else {
+      entry.result.id = TopicIdPartition{topic->image->id, wish.partition};
+      entry.shard = services_.shard_of(*topic, wish.partition);
+      if (entry.shard == nullptr) entry.result.error = ErrorCode::KAFKA_STORAGE_ERROR;
+    }
+    return entry;
+  }
+
+  // A session's wish has at most one entry, that of its newest look.
+  void add(Entry entry) {
+    FetchWish& wish = *entry.wish;
+    if (wish.entry == FetchWish::kNoEntry) {
+      wish.entry = entries_.size();
       entries_.push_back(std::move(entry));
+    } else {
+      entries_[wish.entry] = std::move(entry);
     }
   }
 
-  // Asks every shard concerned, all at once.
+  // Asks every shard concerned, all at once: of a session what has changed there, else for every partition.
   Task<void> read(std::shared_ptr<runtime::Job> wake) {
-    struct Gather {
-      explicit Gather(runtime::Scheduler& loop) : signal(loop) {}
-      runtime::Signal signal;
-      size_t missing = 0;
-    };
+    const auto asks =
+        std::make_shared<std::vector<Ask>>(session_ ? ask_for_changes(wake) : ask_for_all(wake));
+    const auto wanted = [asks](size_t shard) { return static_cast<bool>((*asks)[shard]); };
+    const auto ask = [asks](Shard& shard) { return (*asks)[shard.index()](shard); };
+    auto asking = ask_shards<std::vector<PartitionReadResult>>(services_, wanted, ask);
+    auto answers = co_await asking;
+    for (auto& results : answers) take(std::move(results));
+  }
+
+  using Ask = std::function<Task<std::vector<PartitionReadResult>>(Shard&)>;
+
+  std::vector<Ask> ask_for_all(const std::shared_ptr<runtime::Job>& wake) {
     std::vector<std::vector<PartitionRead>> by_shard(services_.shards.size());
-    const int32_t most = most_bytes();  // answer() divides it; no partition alone may have more
     for (size_t i = 0; i < entries_.size(); ++i) {
-      Entry& e = entries_[i];
+      const Entry& e = entries_[i];
       if (e.shard == nullptr) continue;
-      by_shard[e.shard->index()].push_back({i, e.result.id, e.wish->fetch_offset,
-                                            std::min(e.wish->max_bytes, most), e.wish->current_leader_epoch,
-                                            e.wish->last_fetched_epoch});
+      by_shard[e.shard->index()].push_back({i, e.result.id, e.wish->fetch_offset, most_of(e.wish->max_bytes),
+                                            e.wish->current_leader_epoch, e.wish->last_fetched_epoch});
     }
-    // The home shard's part runs last: the others work meanwhile.
-    Gather gather(loop_);
-    runtime::TaskScope others;
-    for (auto& shard : services_.shards) {
-      if (by_shard[shard->index()].empty() || shard.get() == &services_.home) continue;
-      ++gather.missing;
-      others.spawn(read_on(*shard, std::move(by_shard[shard->index()]), wake, gather));
+    std::vector<Ask> asks(by_shard.size());
+    for (size_t s = 0; s < asks.size(); ++s) {
+      if (by_shard[s].empty()) continue;
+      asks[s] = [reads = std::move(by_shard[s]), wake](Shard& shard) {
+        return read_partitions(shard, reads, wake);
+      };
     }
-    if (auto& mine = by_shard[services_.home.index()]; !mine.empty()) {
-      auto reading = read_partitions(services_.home, std::move(mine), wake);
-      auto results = co_await reading;
-      take(std::move(results));
-    }
-    while (gather.missing > 0) {
-      auto waiting = gather.signal.wait();
-      co_await waiting;
-    }
-    others_done(others);
+    return asks;
   }
 
-  static void others_done(runtime::TaskScope& others) {
-    INVARIANT(others.size() == 0, "{} shards still read", others.size());
+  std::vector<Ask> ask_for_changes(const std::shared_ptr<runtime::Job>& wake) {
+    std::vector<Ask> asks(session_->parts().size());
+    for (size_t s = 0; s < asks.size(); ++s) {
+      FetchSession::Part& part = session_->parts()[s];
+      if (!part.watched) continue;
+      auto changes = session_->take_changes(part);
+      for (WatchChange& change : changes) change.read.max_bytes = most_of(change.read.max_bytes);
+      // A full response names every partition, so that all are read.
+      const int64_t enough = full_ ? INT64_MAX : most_bytes();
+      asks[s] = [watched = part.watched, changes = std::move(changes), enough, wake](Shard& shard) {
+        return WatchedPartitions::poll(watched, shard, changes, enough, wake);
+      };
+    }
+    return asks;
   }
 
-  template <class Gather>
-  Task<void> read_on(Shard& shard, std::vector<PartitionRead> reads, std::shared_ptr<runtime::Job> wake,
-                     Gather& gather) {
-    auto make = [target = &shard, reads = std::move(reads), wake] {
-      return read_partitions(*target, reads, wake);
-    };
-    auto reading = shard.call(loop_, std::move(make));
-    auto results = co_await reading;
-    take(std::move(results));
-    --gather.missing;
-    gather.signal.notify_all();
+  // answer() divides what the request allows; no partition alone may have more.
+  [[nodiscard]] int32_t most_of(int32_t partition_max_bytes) const {
+    return std::min(partition_max_bytes, most_bytes());
   }
 
   void take(std::vector<PartitionReadResult> results) {
-    for (auto& result : results) entries_[result.index].result = std::move(result);
+    for (auto& result : results) {
+      if (!session_) {
+        entries_[result.index].result = std::move(result);
+        continue;
+      }
+      FetchWish& wish = session_->wish(result.index);
+      Entry entry;
+      entry.wish = &wish;
+      entry.shard = services_.shards[wish.shard].get();
+      // Gone from its shard: deleted, and perhaps made anew. What the view knows of it is the better answer.
+      if (result.error == ErrorCode::NOT_LEADER_OR_FOLLOWER) {
+        session_->unplace(wish);
+        Entry again = find_partition(wish);
+        if (again.shard == nullptr) entry = std::move(again);
+      }
+      if (entry.result.error == ErrorCode::NONE) entry.result = std::move(result);
+      add(std::move(entry));
+    }
   }
 
   // Long poll: until something changes that this fetch reads.
@@ -205,7 +250,7 @@ class Fetch {
   }
 
   [[nodiscard]] bool satisfied() const {
-    if (entries_.empty() || request_.max_wait_ms <= 0) return true;
+    if ((session_ ? session_->size() : entries_.size()) == 0 || request_.max_wait_ms <= 0) return true;
     int64_t bytes = 0;
     for (const Entry& e : entries_) {
       if (e.result.error != ErrorCode::NONE || e.result.diverging.epoch != kNoLeaderEpoch) return true;
@@ -224,21 +269,22 @@ class Fetch {
   Task<void> fit() {
     int64_t left = most_bytes();
     bool first = true;
-    for (Entry& e : entries_) {
+    order();
+    for (Entry* const entry : in_order_) {
+      Entry& e = *entry;
       storage::LogRange& range = e.result.range;
       if (!first && range.bytes > left) {
         range.bytes = 0;
         if (left > 0) {
           std::vector<PartitionRead> reads;
-          reads.push_back({static_cast<size_t>(&e - entries_.data()), e.result.id, e.wish->fetch_offset,
-                           static_cast<int32_t>(left), e.wish->current_leader_epoch,
-                           e.wish->last_fetched_epoch, false});
+          reads.push_back({0, e.result.id, e.wish->fetch_offset, static_cast<int32_t>(left),
+                           e.wish->current_leader_epoch, e.wish->last_fetched_epoch, false});
           auto make = [shard = e.shard, reads = std::move(reads)] {
             return read_partitions(*shard, reads, nullptr);
           };
           auto reading = e.shard->call(loop_, std::move(make));
           auto results = co_await reading;
-          take(std::move(results));
+          e.result = std::move(results.front());
         }
       }
       if (e.result.range.bytes > 0) first = false;
@@ -246,12 +292,22 @@ class Fetch {
     }
   }
 
+  // As the request names them; in a session, those that had data last go behind the others.
+  void order() {
+    in_order_.reserve(entries_.size());
+    for (Entry& e : entries_) in_order_.push_back(&e);
+    if (!session_) return;
+    std::sort(in_order_.begin(), in_order_.end(),
+              [](const Entry* a, const Entry* b) { return a->wish->rank < b->wish->rank; });
+  }
+
   Result<Response> answer() {
     FetchResponse response;
     response.session_id = session_ ? session_->id() : 0;
     std::vector<std::unique_ptr<ByteSource>> sources;
-    std::vector<FetchSession::Wishes::iterator> with_data;
-    for (Entry& e : entries_) {
+    std::vector<FetchWish*> with_data;
+    for (Entry* const entry : in_order_) {
+      Entry& e = *entry;
       const storage::LogRange& range = e.result.range;
       if (range.bytes > 0) with_data.push_back(e.wish);
       if (!must_tell(e)) continue;
@@ -269,7 +325,9 @@ class Fetch {
     }
     auto made = respond(context_, response, std::move(sources));
     if (session_) {
-      for (const auto& wish : with_data) session_->move_to_end(wish);
+      for (FetchWish* const wish : with_data) {
+        if (wish->shard != kNoShard) session_->move_to_end(*wish);
+      }
     }
     return made;
   }
@@ -307,8 +365,9 @@ class Fetch {
   FetchRequest request_;
   std::shared_ptr<FetchSession> session_;
   bool full_ = true;
-  FetchSession::Wishes own_wishes_;
+  std::vector<FetchWish> own_wishes_;
   std::vector<Entry> entries_;
+  std::vector<Entry*> in_order_;  // of the answer
 };
 
 Task<Result<Response>> run_fetch(ApiServices& services, RequestContext& request) {

@@ -12,21 +12,21 @@ constexpr int32_t kShardIdShift = 24;  // the session id's bits above: its shard
 
 FetchWish wish_of(const protocol::FetchRequest::FetchTopic& topic,
                   const protocol::FetchRequest::FetchPartition& p) {
-  return FetchWish{std::string(topic.topic),
-                   topic.topic_id,
-                   PartitionId(p.partition),
-                   Offset(p.fetch_offset),
-                   p.partition_max_bytes,
-                   LeaderEpoch(p.current_leader_epoch),
-                   LeaderEpoch(p.last_fetched_epoch),
-                   kNoOffset,
-                   kNoOffset};
+  FetchWish wish;
+  wish.topic = topic.topic;
+  wish.topic_id = topic.topic_id;
+  wish.partition = PartitionId(p.partition);
+  wish.fetch_offset = Offset(p.fetch_offset);
+  wish.max_bytes = p.partition_max_bytes;
+  wish.current_leader_epoch = LeaderEpoch(p.current_leader_epoch);
+  wish.last_fetched_epoch = LeaderEpoch(p.last_fetched_epoch);
+  return wish;
 }
 
 }  // namespace
 
-FetchSession::Wishes wishes_of(const protocol::FetchRequest& request) {
-  FetchSession::Wishes wishes;
+std::vector<FetchWish> wishes_of(const protocol::FetchRequest& request) {
+  std::vector<FetchWish> wishes;
   for (const auto& topic : request.topics)
     for (const auto& partition : topic.partitions) wishes.push_back(wish_of(topic, partition));
   return wishes;
@@ -36,24 +36,85 @@ void FetchSession::update(const protocol::FetchRequest& request) {
   for (const auto& topic : request.topics) {
     for (const auto& partition : topic.partitions) {
       FetchWish wish = wish_of(topic, partition);
-      const Key key{wish.topic, wish.topic_id, wish.partition};
-      if (const auto known = by_key_.find(key); known != by_key_.end()) {
-        wish.told_high_watermark = known->second->told_high_watermark;
-        wish.told_log_start = known->second->told_log_start;
-        *known->second = std::move(wish);
-      } else {
-        by_key_.emplace(key, wishes_.insert(wishes_.end(), std::move(wish)));
+      auto& known = by_key_[Key{wish.topic, wish.topic_id, wish.partition}];
+      if (known) {
+        known->fetch_offset = wish.fetch_offset;
+        known->max_bytes = wish.max_bytes;
+        known->current_leader_epoch = wish.current_leader_epoch;
+        known->last_fetched_epoch = wish.last_fetched_epoch;
+        if (known->shard != kNoShard) touch(*known);
+        continue;
       }
+      known = std::make_unique<FetchWish>(std::move(wish));
+      known->id = ++last_id_;
+      known->rank = ++last_rank_;
+      by_id_.emplace(known->id, known.get());
+      unplaced_.push_back(known->id);
     }
   }
+  bool was_unplaced = false;
   for (const auto& topic : request.forgotten_topics_data) {
     for (const int32_t partition : topic.partitions) {
       const auto known = by_key_.find(Key{std::string(topic.topic), topic.topic_id, PartitionId(partition)});
       if (known == by_key_.end()) continue;
-      wishes_.erase(known->second);
+      const FetchWish& wish = *known->second;
+      if (wish.shard != kNoShard) {
+        parts_[wish.shard].forgotten.push_back(wish.id);
+      } else {
+        was_unplaced = true;
+      }
+      by_id_.erase(wish.id);
       by_key_.erase(known);
     }
   }
+  if (was_unplaced) std::erase_if(unplaced_, [this](uint64_t id) { return !by_id_.contains(id); });
+}
+
+void FetchSession::touch(FetchWish& wish) {
+  if (std::exchange(wish.touched, true)) return;
+  parts_[wish.shard].touched.push_back(wish.id);
+}
+
+void FetchSession::place(FetchWish& wish, uint16_t shard, TopicIdPartition partition) {
+  wish.shard = shard;
+  wish.partition_id = partition;
+  wish.touched = false;
+  if (!parts_[shard].watched) parts_[shard].watched = std::make_shared<WatchedPartitions>();
+  touch(wish);
+}
+
+void FetchSession::unplace(FetchWish& wish) {
+  if (wish.shard != kNoShard) {
+    if (wish.touched) std::erase(parts_[wish.shard].touched, wish.id);
+    parts_[wish.shard].forgotten.push_back(wish.id);
+  }
+  wish.shard = kNoShard;
+  wish.touched = false;
+  unplaced_.push_back(wish.id);
+}
+
+void FetchSession::move_to_end(FetchWish& wish) {
+  wish.rank = ++last_rank_;
+  touch(wish);
+}
+
+std::vector<WatchChange> FetchSession::take_changes(Part& part) {
+  std::vector<WatchChange> changes;
+  for (const uint64_t id : std::exchange(part.forgotten, {})) {
+    WatchChange& change = changes.emplace_back();
+    change.wish = id;
+    change.forget = true;
+  }
+  for (const uint64_t id : std::exchange(part.touched, {})) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) continue;  // forgotten since
+    FetchWish& wish = *found->second;
+    wish.touched = false;
+    changes.push_back({id, false, wish.rank,
+                       PartitionRead{0, wish.partition_id, wish.fetch_offset, wish.max_bytes,
+                                     wish.current_leader_epoch, wish.last_fetched_epoch}});
+  }
+  return changes;
 }
 
 std::shared_ptr<FetchSession> FetchSessions::create(bool topic_ids, runtime::MonoTime now) {
@@ -69,7 +130,7 @@ std::shared_ptr<FetchSession> FetchSessions::create(bool topic_ids, runtime::Mon
   do {
     id = static_cast<int32_t>((shard_ & 0x7F) << kShardIdShift | random_.below(1 << kShardIdShift));
   } while (id == 0 || sessions_.contains(id));
-  auto session = std::make_shared<FetchSession>(id, topic_ids);
+  auto session = std::make_shared<FetchSession>(id, topic_ids, shards_);
   session->last_used_ = now;
   sessions_.emplace(id, session);
   return session;

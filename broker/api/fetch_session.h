@@ -1,15 +1,18 @@
 // Incremental fetch sessions (KIP-227): what a client told us once it need not tell again. One cache per
 // shard; a session lives where its connection did, and its id says so, so that a client that comes back on
-// another shard is told to begin anew. Bounded: `max.incremental.fetch.session.cache.slots` over all shards.
+// another shard is told to begin anew. Its parts on the shards (watched_partitions.h) know what changed.
+// Bounded: `max.incremental.fetch.session.cache.slots` over all shards.
 #pragma once
 
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "broker/api/watched_partitions.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/runtime/random.h"
 #include "protocol/runtime/time.h"
@@ -30,18 +33,26 @@ struct FetchWish {
   LeaderEpoch last_fetched_epoch = kNoLeaderEpoch;
   Offset told_high_watermark = kNoOffset;
   Offset told_log_start = kNoOffset;
+
+  // The session's.
+  uint64_t id = 0;
+  uint64_t rank = 0;  // partitions are answered in this order
+  uint16_t shard = kNoShard;
+  TopicIdPartition partition_id;  // where it has a shard
+  bool touched = false;           // its shard has not heard of it, or of what has changed
+  static constexpr size_t kNoEntry = SIZE_MAX;
+  size_t entry = kNoEntry;  // in the fetch under way
 };
 
 class FetchSession {
  public:
-  using Wishes = std::list<FetchWish>;
-
-  FetchSession(int32_t id, bool topic_ids) : id_(id), topic_ids_(topic_ids) {}
+  FetchSession(int32_t id, bool topic_ids, size_t shards) : id_(id), topic_ids_(topic_ids), parts_(shards) {}
   [[nodiscard]] int32_t id() const { return id_; }
   [[nodiscard]] int32_t epoch() const { return epoch_; }
   [[nodiscard]] bool uses_topic_ids() const { return topic_ids_; }
-  [[nodiscard]] Wishes& wishes() { return wishes_; }
-  [[nodiscard]] size_t size() const { return wishes_.size(); }
+  [[nodiscard]] size_t size() const { return by_key_.size(); }
+  // REQUIRES: one of its wishes.
+  [[nodiscard]] FetchWish& wish(uint64_t wish_id) { return *by_id_.at(wish_id); }
   // Set while a fetch of this session is under way: a second one at the same time is refused.
   bool in_use = false;
 
@@ -49,8 +60,22 @@ class FetchSession {
   void update(const protocol::FetchRequest& request);
   // After 2^31-1 comes 1: 0 begins sessions.
   void advance() { epoch_ = epoch_ == INT32_MAX ? 1 : epoch_ + 1; }
+
+  // Wishes whose place must be looked up: new ones, and those that had none.
+  [[nodiscard]] std::vector<uint64_t> take_unplaced() { return std::exchange(unplaced_, {}); }
+  void place(FetchWish& wish, uint16_t shard, TopicIdPartition partition);
+  void unplace(FetchWish& wish);
   // Partitions that had data go last, so that a small max_bytes starves nobody.
-  void move_to_end(Wishes::iterator wish) { wishes_.splice(wishes_.end(), wishes_, wish); }
+  void move_to_end(FetchWish& wish);
+
+  // The session's part on one shard, and what that must be told first.
+  struct Part {
+    std::shared_ptr<WatchedPartitions> watched;  // nullptr: nothing is watched there
+    std::vector<uint64_t> touched;
+    std::vector<uint64_t> forgotten;
+  };
+  [[nodiscard]] std::vector<Part>& parts() { return parts_; }
+  [[nodiscard]] std::vector<WatchChange> take_changes(Part& part);
 
  private:
   friend class FetchSessions;
@@ -60,21 +85,27 @@ class FetchSession {
     PartitionId partition;
     auto operator<=>(const Key&) const = default;
   };
+  void touch(FetchWish& wish);
+
   const int32_t id_;
   const bool topic_ids_;
   int32_t epoch_ = 1;  // that the next request must carry
-  Wishes wishes_;
-  std::map<Key, Wishes::iterator> by_key_;
+  std::map<Key, std::unique_ptr<FetchWish>> by_key_;
+  std::unordered_map<uint64_t, FetchWish*> by_id_;
+  std::vector<uint64_t> unplaced_;
+  std::vector<Part> parts_;  // by shard
+  uint64_t last_id_ = 0;
+  uint64_t last_rank_ = 0;
   runtime::MonoTime last_used_{};
 };
 
 // The wishes of a request without a session, in its order.
-[[nodiscard]] FetchSession::Wishes wishes_of(const protocol::FetchRequest& request);
+[[nodiscard]] std::vector<FetchWish> wishes_of(const protocol::FetchRequest& request);
 
 class FetchSessions {
  public:
-  FetchSessions(uint16_t shard, size_t max_sessions, runtime::Random& random)
-      : shard_(shard), max_sessions_(max_sessions), random_(random) {}
+  FetchSessions(uint16_t shard, size_t shards, size_t max_sessions, runtime::Random& random)
+      : shard_(shard), shards_(shards), max_sessions_(max_sessions), random_(random) {}
 
   // nullptr: all slots are taken by sessions in use; the client fetches without one.
   std::shared_ptr<FetchSession> create(bool topic_ids, runtime::MonoTime now);
@@ -86,6 +117,7 @@ class FetchSessions {
 
  private:
   const uint16_t shard_;
+  const size_t shards_;
   const size_t max_sessions_;
   runtime::Random& random_;
   std::map<int32_t, std::shared_ptr<FetchSession>> sessions_;

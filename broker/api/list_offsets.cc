@@ -1,6 +1,7 @@
 // ListOffsets (key 2), v1-11. Special timestamps: -1 latest, -2 earliest, -3 the record with the greatest
 // timestamp (KIP-734, v7), -4 earliest local (KIP-405, v8), -5 latest in remote storage (KIP-1005, v9), -6
 // earliest pending upload (KIP-1023, v11). Without tiered storage -4 is -2, and -5 and -6 have no offset.
+#include "broker/api/ask_shards.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/list_offsets_request.h"
 #include "protocol/messages/list_offsets_response.h"
@@ -37,27 +38,28 @@ struct Answer {
   storage::TimedRecord found;
 };
 
-Task<Answer> look(Shard& shard, TopicIdPartition id, int64_t timestamp, LeaderEpoch current,
-                  bool committed_only) {
+struct Question {
+  int64_t timestamp = 0;
+  LeaderEpoch current = kNoLeaderEpoch;
+  bool committed_only = false;
+};
+
+Task<Answer> look(replication::Partition& partition, Question question) {
   Answer answer;
-  const auto partition = shard.partition(id);
-  if (!partition) {
-    answer.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
-    co_return answer;
-  }
-  storage::Log& log = partition->log();
+  storage::Log& log = partition.log();
   if (log.offline()) {
     answer.error = log.offline()->code();
     co_return answer;
   }
-  answer.error = partition->check_epoch(current);
+  answer.error = partition.check_epoch(question.current);
   if (answer.error != ErrorCode::NONE) co_return answer;
-  const Offset limit = committed_only ? partition->last_stable_offset() : partition->high_watermark();
+  const int64_t timestamp = question.timestamp;
+  const Offset limit = question.committed_only ? partition.last_stable_offset() : partition.high_watermark();
   const auto epoch_of = [&](Offset offset) {
     return log.epochs().epoch_for_offset(offset).value_or(kNoLeaderEpoch);
   };
   if (timestamp == kLatest) {
-    answer.found = {-1, limit, partition->leader_epoch()};
+    answer.found = {-1, limit, partition.leader_epoch()};
   } else if (timestamp == kEarliest || timestamp == kEarliestLocal) {
     answer.found = {-1, log.start(), epoch_of(log.start())};
   } else if (timestamp == kMaxTimestamp || timestamp >= 0) {
@@ -78,29 +80,31 @@ Task<Result<Response>> handle_list_offsets(ApiServices& services, RequestContext
   auto decoded = decode_body<ListOffsetsRequest>(request);
   if (!decoded) co_return fail(decoded.error());
   const auto view = services.home.view();
+  std::vector<PartitionAsk<Question, Answer>> asks;
+  for (const auto& wanted : decoded->topics) {
+    const TopicView* topic = view->topic(wanted.name);
+    for (const auto& p : wanted.partitions) {
+      auto& ask = asks.emplace_back();
+      ask.question = {p.timestamp, LeaderEpoch(p.current_leader_epoch),
+                      decoded->isolation_level == kReadCommitted};
+      find_partition(services, topic, PartitionId(p.partition_index), ask);
+      if (ask.answer.error != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION &&
+          !is_supported(p.timestamp, request.header.request_api_version)) {
+        ask.shard = nullptr;
+        ask.answer.error = ErrorCode::UNSUPPORTED_VERSION;
+      }
+    }
+  }
+  auto asking = ask_partitions(services, asks, &look);
+  co_await asking;
+
   ListOffsetsResponse response;
+  auto ask = asks.begin();
   for (const auto& wanted : decoded->topics) {
     auto& topic_response = response.topics.emplace_back();
     topic_response.name = wanted.name;
-    const TopicView* topic = view->topic(wanted.name);
     for (const auto& p : wanted.partitions) {
-      Answer answer;
-      Shard* shard = topic == nullptr ? nullptr : services.shard_of(*topic, PartitionId(p.partition_index));
-      if (topic == nullptr || topic->image->partition(PartitionId(p.partition_index)) == nullptr) {
-        answer.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-      } else if (!is_supported(p.timestamp, request.header.request_api_version)) {
-        answer.error = ErrorCode::UNSUPPORTED_VERSION;
-      } else if (shard == nullptr) {
-        answer.error = ErrorCode::KAFKA_STORAGE_ERROR;
-      } else {
-        const TopicIdPartition id{topic->image->id, PartitionId(p.partition_index)};
-        auto make = [shard, id, timestamp = p.timestamp, current = LeaderEpoch(p.current_leader_epoch),
-                     committed = decoded->isolation_level == kReadCommitted] {
-          return look(*shard, id, timestamp, current, committed);
-        };
-        auto calling = shard->call(services.home.loop(), std::move(make));
-        answer = co_await calling;
-      }
+      const Answer& answer = (ask++)->answer;
       auto& partition = topic_response.partitions.emplace_back();
       partition.partition_index = p.partition_index;
       partition.error_code = static_cast<int16_t>(answer.error);

@@ -1,4 +1,5 @@
 // OffsetForLeaderEpoch (key 23), v2-4: where a leader epoch ends in this log (KIP-101, KIP-279, KIP-320).
+#include "broker/api/ask_shards.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/offset_for_leader_epoch_request.h"
 #include "protocol/messages/offset_for_leader_epoch_response.h"
@@ -14,18 +15,20 @@ struct Answer {
   storage::EpochEnd end;
 };
 
-Task<Answer> look(Shard& shard, TopicIdPartition id, LeaderEpoch wanted, LeaderEpoch current) {
+struct Question {
+  LeaderEpoch wanted = kNoLeaderEpoch;
+  LeaderEpoch current = kNoLeaderEpoch;
+};
+
+Task<Answer> look(replication::Partition& partition, Question question) {
   Answer answer;
-  const auto partition = shard.partition(id);
-  if (!partition) {
-    answer.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
-  } else if (partition->log().offline()) {
-    answer.error = partition->log().offline()->code();
-  } else {
-    answer.error = partition->check_epoch(current);
-    if (answer.error == ErrorCode::NONE)
-      answer.end = partition->log().epochs().end_offset_for(wanted, partition->log().end());
+  storage::Log& log = partition.log();
+  if (log.offline()) {
+    answer.error = log.offline()->code();
+    co_return answer;
   }
+  answer.error = partition.check_epoch(question.current);
+  if (answer.error == ErrorCode::NONE) answer.end = log.epochs().end_offset_for(question.wanted, log.end());
   co_return answer;
 }
 
@@ -35,27 +38,25 @@ Task<Result<Response>> handle_offset_for_leader_epoch(ApiServices& services, Req
   auto decoded = decode_body<protocol::OffsetForLeaderEpochRequest>(request);
   if (!decoded) co_return fail(decoded.error());
   const auto view = services.home.view();
+  std::vector<PartitionAsk<Question, Answer>> asks;
+  for (const auto& wanted : decoded->topics) {
+    const TopicView* topic = view->topic(wanted.topic);
+    for (const auto& p : wanted.partitions) {
+      auto& ask = asks.emplace_back();
+      ask.question = {LeaderEpoch(p.leader_epoch), LeaderEpoch(p.current_leader_epoch)};
+      find_partition(services, topic, PartitionId(p.partition), ask);
+    }
+  }
+  auto asking = ask_partitions(services, asks, &look);
+  co_await asking;
+
   protocol::OffsetForLeaderEpochResponse response;
+  auto ask = asks.begin();
   for (const auto& wanted : decoded->topics) {
     auto& topic_response = response.topics.emplace_back();
     topic_response.topic = wanted.topic;
-    const TopicView* topic = view->topic(wanted.topic);
     for (const auto& p : wanted.partitions) {
-      Answer answer;
-      Shard* shard = topic == nullptr ? nullptr : services.shard_of(*topic, PartitionId(p.partition));
-      if (topic == nullptr || topic->image->partition(PartitionId(p.partition)) == nullptr) {
-        answer.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-      } else if (shard == nullptr) {
-        answer.error = ErrorCode::KAFKA_STORAGE_ERROR;
-      } else {
-        const TopicIdPartition id{topic->image->id, PartitionId(p.partition)};
-        auto make = [shard, id, epoch = LeaderEpoch(p.leader_epoch),
-                     current = LeaderEpoch(p.current_leader_epoch)] {
-          return look(*shard, id, epoch, current);
-        };
-        auto calling = shard->call(services.home.loop(), std::move(make));
-        answer = co_await calling;
-      }
+      const Answer& answer = (ask++)->answer;
       auto& partition = topic_response.partitions.emplace_back();
       partition.partition = p.partition;
       partition.error_code = static_cast<int16_t>(answer.error);

@@ -6,9 +6,7 @@ namespace tidemark::broker {
 
 using runtime::Task;
 
-namespace {
-
-Task<PartitionReadResult> read_one(Shard& shard, PartitionRead read, std::shared_ptr<runtime::Job> wake) {
+Task<PartitionReadResult> read_partition(Shard& shard, PartitionRead read) {
   PartitionReadResult result;
   result.index = read.index;
   result.id = read.id;
@@ -17,7 +15,6 @@ Task<PartitionReadResult> read_one(Shard& shard, PartitionRead read, std::shared
     result.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
     co_return result;
   }
-  if (wake) partition->on_change(wake);
   storage::Log& log = partition->log();
   if (log.offline()) {
     result.error = log.offline()->code();
@@ -49,6 +46,8 @@ Task<PartitionReadResult> read_one(Shard& shard, PartitionRead read, std::shared
   }
   co_return result;
 }
+
+namespace {
 
 class PartitionBytes final : public ByteSource {
  public:
@@ -91,7 +90,9 @@ Task<std::vector<PartitionReadResult>> read_partitions(Shard& shard, std::vector
   std::vector<PartitionReadResult> results;
   results.reserve(reads.size());
   for (const PartitionRead& read : reads) {
-    auto reading = read_one(shard, read, wake);
+    const auto partition = wake ? shard.partition(read.id) : nullptr;
+    if (partition) partition->on_change(wake);
+    auto reading = read_partition(shard, read);
     results.push_back(co_await reading);
   }
   co_return results;

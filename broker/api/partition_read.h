@@ -30,6 +30,8 @@ struct PartitionReadResult {
   storage::LogRange range;
 };
 
+// On `shard`'s loop.
+runtime::Task<PartitionReadResult> read_partition(Shard& shard, PartitionRead read);
 // On `shard`'s loop. With `wake`: registered first with every partition, so that nothing is missed between
 // this look and the next.
 runtime::Task<std::vector<PartitionReadResult>> read_partitions(Shard& shard,

@@ -18,8 +18,9 @@ Task<Result<void>> Partition::lead(LeaderEpoch epoch, config::TopicConfig config
   leader_epoch_ = std::max(leader_epoch_, epoch);
   config_ = config;
   auto changing = log_->change_settings(log_settings(config));
-  auto changed = co_await changing;
-  co_return changed;
+  auto result = co_await changing;
+  changed();  // a fetch with the old epoch is told so
+  co_return result;
 }
 
 void Partition::release_turn() {
@@ -83,6 +84,28 @@ void Partition::changed() {
   for (const auto& waiter : std::exchange(waiting_, {})) {
     if (auto wake = waiter.lock(); wake && *wake) std::exchange(*wake, nullptr)();
   }
+  bool expired = false;
+  for (const Watch& watch : watches_) {
+    if (const auto watcher = watch.watcher.lock()) {
+      watcher->partition_changed(watch.token);
+    } else {
+      expired = true;
+    }
+  }
+  if (expired) std::erase_if(watches_, [](const Watch& w) { return w.watcher.expired(); });
+}
+
+void Partition::watch(std::weak_ptr<PartitionWatcher> watcher, uint64_t token) {
+  if (watches_.size() >= prune_watches_at_) {
+    std::erase_if(watches_, [](const Watch& w) { return w.watcher.expired(); });
+    prune_watches_at_ = std::max<size_t>(16, 2 * watches_.size());
+  }
+  watches_.push_back({std::move(watcher), token});
+}
+
+void Partition::unwatch(const PartitionWatcher& watcher, uint64_t token) {
+  std::erase_if(watches_,
+                [&](const Watch& w) { return w.token == token && w.watcher.lock().get() == &watcher; });
 }
 
 storage::LogSettings log_settings(const config::TopicConfig& c) {

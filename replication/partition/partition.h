@@ -25,6 +25,13 @@ struct Appended {
   bool duplicate = false;
 };
 
+// Told of every change of a partition that it watches; see Partition::watch().
+class PartitionWatcher {
+ public:
+  virtual ~PartitionWatcher() = default;
+  virtual void partition_changed(uint64_t token) = 0;
+};
+
 class Partition {
  public:
   Partition(TopicIdPartition id, std::string topic, std::shared_ptr<storage::Log> log,
@@ -61,6 +68,9 @@ class Partition {
   // Calls `wake` once, when something that a fetch could return has changed; dropped unrun when it expires
   // first.
   void on_change(const std::shared_ptr<runtime::Job>& wake);
+  // Calls the watcher at every such change, until it expires or unwatch(). On this partition's loop.
+  void watch(std::weak_ptr<PartitionWatcher> watcher, uint64_t token);
+  void unwatch(const PartitionWatcher& watcher, uint64_t token);
 
  private:
   void changed();
@@ -76,6 +86,12 @@ class Partition {
   std::deque<runtime::OneShot<bool>::Resolver> turns_;  // appends that wait for the one before them
   std::vector<std::weak_ptr<runtime::Job>> waiting_;
   size_t prune_at_ = 16;
+  struct Watch {
+    std::weak_ptr<PartitionWatcher> watcher;
+    uint64_t token;
+  };
+  std::vector<Watch> watches_;
+  size_t prune_watches_at_ = 16;
 };
 
 [[nodiscard]] storage::LogSettings log_settings(const config::TopicConfig& config);
