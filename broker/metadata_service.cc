@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "config/resolver.h"
 #include "protocol/batch/batch_iterator.h"
@@ -15,12 +16,19 @@ using replication::Controller;
 using replication::ImageDelta;
 using runtime::Task;
 
+namespace {
+
+constexpr uint64_t kLeastBytesBetweenSnapshots = 256 << 10;
+
+}  // namespace
+
 MetadataService::MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config,
                                  Uuid cluster_id)
     : shards_(shards),
       clock_(shards[0]->loop().clock()),
       config_(config),
       controller_(cluster_id.to_string(), config.node_id, config.properties, random),
+      snapshot_done_(shards[0]->loop()),
       partitions_on_(shards.size(), 0) {
   auto view = std::make_shared<ClusterView>();
   view->node = config.node_id;
@@ -36,8 +44,52 @@ MetadataService::MetadataService(Shards& shards, runtime::Random& random, const 
 // --- the log
 // ---------------------------------------------------------------------------------------------------------
 
-Task<Result<void>> MetadataService::replay(std::shared_ptr<storage::Log> log) {
+Task<Result<void>> MetadataService::load_snapshot() {
+  auto work = [snapshots = snapshots_.get(), cluster = controller_.image()->cluster_id] {
+    return snapshots->load(cluster);
+  };
+  auto loading = runtime::on_lane(*lane_, shards_[0]->loop(), std::move(work));
+  auto found = co_await loading;
+  if (!found) co_return fail(found.error());
+  for (const std::string& refused : found->refused)
+    say(LogLevel::error, "metadata snapshot refused: " + refused);
+  const Offset reached = found->newest ? found->newest->id.end : Offset(0);
+  if (log_->start() > reached) {
+    co_return fail(Error::corruption(fmt::format(
+        "the metadata log starts at offset {}, and no snapshot that can be read reaches it: restore a "
+        ".checkpoint file of {} from a copy",
+        log_->start(), log_->folder_name())));
+  }
+  if (!found->newest) co_return Result<void>();
+  const replication::SnapshotId id = found->newest->id;
+  // A snapshot is taken of committed records alone: a log that ends before it has lost some.
+  if (log_->end() < id.end) {
+    co_return fail(Error::corruption(fmt::format("the metadata log ends at offset {}, before its snapshot {}",
+                                                 log_->end(), replication::snapshot_name(id))));
+  }
+  const auto epoch = log_->epochs().epoch_for_offset(id.end + (-1));
+  if (log_->start() < id.end && epoch && *epoch != id.epoch) {
+    co_return fail(
+        Error::corruption(fmt::format("the metadata log has another epoch than its snapshot {}: {}",
+                                      replication::snapshot_name(id), *epoch)));
+  }
+  controller_.restore(std::move(found->newest->image));
+  snapshot_ = id;
+  snapshot_bytes_ = found->newest->bytes;
+  co_return Result<void>();
+}
+
+Task<Result<void>> MetadataService::replay(storage::LogStore& store, std::shared_ptr<storage::Log> log,
+                                           storage::FileSystem& files, runtime::Lane& lane) {
+  store_ = &store;
   log_ = std::move(log);
+  lane_ = &lane;
+  snapshots_ = std::make_unique<MetadataSnapshots>(files, log_->folder());
+  if (log_->end() > Offset(0)) {  // a new log has no folder yet
+    auto loading = load_snapshot();
+    auto loaded = co_await loading;
+    if (!loaded) co_return loaded;
+  }
   constexpr uint32_t kPiece = 8 << 20;
   while (controller_.next_offset() < log_->end()) {
     auto locating = log_->locate(controller_.next_offset(), log_->end(), kPiece, true);
@@ -56,7 +108,9 @@ Task<Result<void>> MetadataService::replay(std::shared_ptr<storage::Log> log) {
       auto batch = batches.next();
       if (!batch) co_return fail(Error::corruption("the metadata log: " + batch.error().message()));
       if (!*batch) break;
+      last_timestamp_ms_ = (*batch)->header.max_timestamp;
     }
+    bytes_since_snapshot_ += batches.whole_bytes();
     if (batches.whole_bytes() == 0) {
       co_return fail(Error::corruption(
           fmt::format("the metadata log ends inside a batch at offset {}", controller_.next_offset())));
@@ -76,6 +130,7 @@ Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRe
   auto announcing = append(*change);
   auto announced = co_await announcing;
   if (!announced) co_return fail(announced.error());
+  // Nobody sees the image before the registration behind it is durable too: one sync for both.
   auto applied = controller_.apply_log(*change);
   if (!applied) co_return fail(applied.error());
   auto beginning = commit_records(controller_.begin_term());
@@ -97,22 +152,26 @@ Task<Result<Offset>> MetadataService::append(std::vector<std::byte> bytes) {
   auto buffer = runtime::Buffer::allocate(bytes.size());
   std::copy(bytes.begin(), bytes.end(), buffer->bytes().begin());
   auto batch = runtime::BufferSlice::whole(std::move(buffer));
-  if (!log_->has_room(batch.size())) {
-    auto making = log_->make_room(batch.size(), -1);
-    auto room = co_await making;
-    if (!room) co_return fail(room.error());
-  }
   auto header = protocol::parse_batch_header(batch.bytes);
   INVARIANT(header, "a metadata batch of our own cannot be read");
-  const Offset base = log_->append(std::move(batch), *header, term_);
+  // Always: a segment with room may be due by time.
+  auto making = log_->make_room(batch.size(), header->max_timestamp);
+  auto room = co_await making;
+  if (!room) co_return fail(room.error());
+  bytes_since_snapshot_ += batch.size();
+  last_timestamp_ms_ = header->max_timestamp;
+  co_return log_->append(std::move(batch), *header, term_);
+}
+
+Task<Result<void>> MetadataService::committed() {
   auto waiting = log_->wait_counted(log_->end());
-  const bool committed = co_await waiting;
-  if (!committed) {
+  const bool durable = co_await waiting;
+  if (!durable) {
     co_return fail(Error::io(fmt::format("the metadata log is offline: {}",
                                          log_->offline() ? log_->offline()->message() : "its disk failed"))
                        .mark_possibly_persisted());
   }
-  co_return base;
+  co_return Result<void>();
 }
 
 Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList records) {
@@ -122,6 +181,9 @@ Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList
   auto appending = append(std::move(*batch));
   auto base = co_await appending;
   if (!base) co_return fail(base.error());
+  auto waiting = committed();
+  auto durable = co_await waiting;
+  if (!durable) co_return fail(durable.error());
   auto delta = controller_.apply(*base, term_, records);
   INVARIANT(delta, "records that the controller decided do not fit its image: {}", delta.error().message());
   co_return std::move(*delta);
@@ -131,12 +193,108 @@ Task<Result<void>> MetadataService::commit(replication::RecordList records) {
   auto committing = commit_records(std::move(records));
   auto delta = co_await committing;
   if (!delta) co_return fail(delta.error());
+  consider_snapshot();
   if (!delta->empty()) {
     auto publishing = publish(std::move(*delta));
     co_await publishing;
   }
   co_return Result<void>();
 }
+
+// --- its snapshots
+// ---------------------------------------------------------------------------------------------------
+
+// A start reads at most so much of the log, relative to the snapshot: what the setting allows is for large
+// clusters.
+bool MetadataService::snapshot_due() const {
+  const auto most = static_cast<uint64_t>(config_.broker.metadata_log_max_record_bytes_between_snapshots);
+  return bytes_since_snapshot_ >= std::min(most, std::max(kLeastBytesBetweenSnapshots, 4 * snapshot_bytes_));
+}
+
+void MetadataService::allow_snapshots() {
+  snapshots_allowed_ = true;
+  shards_[0]->tasks().spawn(snapshot_loop());
+  consider_snapshot();
+}
+
+void MetadataService::consider_snapshot() {
+  if (!snapshots_allowed_ || snapshotting_ || !snapshot_due()) return;
+  shards_[0]->tasks().spawn(take_snapshot());
+}
+
+Task<void> MetadataService::stop_snapshots() {
+  snapshots_allowed_ = false;
+  while (snapshotting_) {
+    auto waiting = snapshot_done_.wait();
+    co_await waiting;
+  }
+}
+
+Task<void> MetadataService::snapshot_loop() {
+  const int64_t interval_ms = config_.broker.metadata_log_max_snapshot_interval_ms;
+  if (interval_ms == 0) co_return;
+  while (true) {
+    auto pause = runtime::sleep_for(shards_[0]->loop(), std::chrono::milliseconds(interval_ms));
+    co_await pause;
+    if (!snapshots_allowed_) co_return;
+    if (bytes_since_snapshot_ == 0 || snapshotting_) continue;
+    auto taking = take_snapshot();
+    co_await taking;
+  }
+}
+
+Task<void> MetadataService::take_snapshot() {
+  snapshotting_ = true;
+  // What is appended from here on is behind it; what is being committed counts too much, which is harmless.
+  bytes_since_snapshot_ = 0;
+  auto keeping = keep_snapshot(controller_.image(), last_timestamp_ms_);
+  auto kept = co_await keeping;
+  snapshotting_ = false;
+  snapshot_done_.notify_all();
+  if (kept) {
+    consider_snapshot();  // for what came meanwhile
+  } else {
+    say(LogLevel::error, "no metadata snapshot could be taken: " + kept.error().message());
+  }
+}
+
+Task<Result<void>> MetadataService::keep_snapshot(std::shared_ptr<const replication::MetadataImage> image,
+                                                  int64_t timestamp_ms) {
+  const replication::SnapshotId id = replication::snapshot_id(*image);
+  if (snapshot_ == id) co_return Result<void>();
+  auto write = [snapshots = snapshots_.get(), image, id, timestamp_ms]() -> Result<uint64_t> {
+    TRY_ASSIGN(const auto bytes, replication::encode_snapshot(*image, timestamp_ms));
+    TRY(snapshots->write(id, bytes));
+    return bytes.size();
+  };
+  auto writing = runtime::on_lane(*lane_, shards_[0]->loop(), std::move(write));
+  auto written = co_await writing;
+  if (!written) co_return fail(written.error());
+  const auto previous = std::exchange(snapshot_, id);
+  snapshot_bytes_ = *written;
+  say(LogLevel::info,
+      fmt::format("metadata snapshot {} of {} bytes", replication::snapshot_name(id), *written));
+
+  // The log reaches back to the snapshot before this one, which is read if this one is damaged.
+  if (previous && previous->end > log_->start()) {
+    auto trimming = log_->trim(previous->end);
+    auto trimmed = co_await trimming;
+    if (!trimmed) co_return trimmed;
+  }
+  auto remove = [snapshots = snapshots_.get(), id, kept = previous.value_or(id)] {
+    return snapshots->remove_others(std::array{id, kept});
+  };
+  auto removing = runtime::on_lane(*lane_, shards_[0]->loop(), std::move(remove));
+  auto removed = co_await removing;
+  if (!removed) co_return removed;
+  // Recovery scans the log from its last checkpoint on: as short as the replay.
+  auto checkpointing = store_->checkpoint();
+  auto checkpointed = co_await checkpointing;
+  co_return checkpointed;
+}
+
+// --- decisions
+// -------------------------------------------------------------------------------------------------------
 
 Task<void> MetadataService::take_turn() {
   if (!deciding_) {

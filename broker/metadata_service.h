@@ -10,6 +10,8 @@
 #include <optional>
 #include <set>
 
+#include "broker/metadata_snapshots.h"
+#include "broker/observe/log.h"
 #include "broker/shard.h"
 #include "config/node_config.h"
 #include "replication/controller/controller.h"
@@ -30,9 +32,10 @@ class MetadataService {
   MetadataService(const MetadataService&) = delete;
   MetadataService& operator=(const MetadataService&) = delete;
 
-  // Replays the log into the controller's image. Error (corruption): the log cannot be trusted, and the node
-  // must not start.
-  runtime::Task<Result<void>> replay(std::shared_ptr<storage::Log> log);
+  // Reads the newest snapshot, and the log behind it, into the controller's image. Error (corruption): the
+  // log cannot be trusted, and the node must not start.
+  runtime::Task<Result<void>> replay(storage::LogStore& store, std::shared_ptr<storage::Log> log,
+                                     storage::FileSystem& files, runtime::Lane& lane);
   // Begins `term`: LeaderChange, the feature levels of a new cluster, and this life of the broker, durably.
   runtime::Task<Result<void>> lead(LeaderEpoch term, replication::BrokerRegistration registration);
   // Opens the partitions that the image gives to this node: from `recovered`, or new. What is left there
@@ -43,6 +46,14 @@ class MetadataService {
 
   // Told once of every partition of this node that cannot be opened; it is tried again.
   std::function<void(const UnopenedPartition&)> on_unopened;
+
+  // From now on snapshots are taken: behind so many bytes of the log (see snapshot_due()), and behind any
+  // after metadata.log.max.snapshot.interval.ms. Call it when the store may checkpoint.
+  void allow_snapshots();
+  // Takes no more, and waits for the one under way.
+  runtime::Task<void> stop_snapshots();
+  // Called on shard 0 with each event worth a line: level, what happened.
+  std::function<void(LogLevel, const std::string&)> say = [](LogLevel, const std::string&) {};
 
   // Decides on the newest image, appends what it decided, and returns its response when the records are
   // committed and every shard has applied them. Any shard may call it; `home` is the caller's loop.
@@ -85,7 +96,16 @@ class MetadataService {
   runtime::Task<Result<void>> commit(replication::RecordList records);
   // Appends, waits until committed, applies. Publishes nothing.
   runtime::Task<Result<replication::ImageDelta>> commit_records(replication::RecordList records);
+  // Appends; durable once the log's counted() has reached the end that this leaves.
   runtime::Task<Result<Offset>> append(std::vector<std::byte> batch);
+  runtime::Task<Result<void>> committed();
+  runtime::Task<Result<void>> load_snapshot();
+  [[nodiscard]] bool snapshot_due() const;
+  void consider_snapshot();
+  runtime::Task<void> take_snapshot();
+  runtime::Task<Result<void>> keep_snapshot(std::shared_ptr<const replication::MetadataImage> image,
+                                            int64_t timestamp_ms);
+  runtime::Task<void> snapshot_loop();
   runtime::Task<void> publish(replication::ImageDelta delta);
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
   // ShardChange, by shard; returns the partitions that could not be opened.
@@ -103,6 +123,16 @@ class MetadataService {
   const config::NodeConfig& config_;
   replication::Controller controller_;
   std::shared_ptr<storage::Log> log_;
+  storage::LogStore* store_ = nullptr;  // log_'s
+  std::unique_ptr<MetadataSnapshots> snapshots_;
+  runtime::Lane* lane_ = nullptr;                    // of the snapshots' files
+  std::optional<replication::SnapshotId> snapshot_;  // the newest that is known to be good
+  uint64_t snapshot_bytes_ = 0;                      // its size
+  uint64_t bytes_since_snapshot_ = 0;                // of the log
+  int64_t last_timestamp_ms_ = -1;                   // of the newest batch
+  bool snapshots_allowed_ = false;
+  bool snapshotting_ = false;
+  runtime::Signal snapshot_done_;
   std::shared_ptr<const ClusterView> view_;
   std::vector<size_t> partitions_on_;    // by shard
   std::set<TopicIdPartition> reported_;  // of those, on_unopened was told

@@ -175,8 +175,10 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
     say(fmt::format("partition {} cannot be opened, and is tried again: {}", partition.name,
                     partition.error.message()));
   };
+  metadata_->say = [this](LogLevel, const std::string& line) { say(line); };
   storage::LogSettings settings;
   settings.delete_policy = false;
+  settings.segment_ms = config_.broker.metadata_log_segment_ms;
   std::shared_ptr<storage::Log> log;
   const auto found = recovered.find(TopicIdPartition{kMetadataTopicId, PartitionId(0)});
   if (found != recovered.end()) {
@@ -195,7 +197,7 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
     if (!created) co_return fail(created.error());
     log = *created;
   }
-  auto replaying = metadata_->replay(log);
+  auto replaying = metadata_->replay(*metadata_store_, log, seams_.files, *background_lane_);
   auto replayed = co_await replaying;
   if (!replayed) co_return replayed;
 
@@ -284,6 +286,7 @@ Task<void> Node::finish_replay() {
                     finished.error().message()));
   } else {
     metadata_store_->allow_checkpoints();
+    metadata_->allow_snapshots();
     for (auto& shard : shards_)
       shard->loop().post([target = shard.get()] { target->store().allow_checkpoints(); });
   }
@@ -328,6 +331,8 @@ Task<Result<void>> Node::stop() {
     co_await waiting;
   }
   Result<void> result;
+  auto ending = metadata_->stop_snapshots();
+  co_await ending;
   for (auto& shard : shards_) {
     auto make = [target = shard.get()] { return stop_store(*target); };
     auto calling = shard->call(*seams_.shards[0], std::move(make));

@@ -32,6 +32,11 @@ struct BrokerConfig {
   int32_t max_incremental_fetch_session_cache_slots = 1000;
   int32_t max_request_partition_size_limit = 2000;  // DescribeTopicPartitions
 
+  // The metadata log.
+  int64_t metadata_log_max_record_bytes_between_snapshots = 20'971'520;
+  int64_t metadata_log_max_snapshot_interval_ms = 3'600'000;  // 0: by bytes alone
+  int64_t metadata_log_segment_ms = 604'800'000;
+
   // Producers.
   int32_t producer_id_expiration_ms = 86'400'000;
 

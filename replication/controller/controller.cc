@@ -99,6 +99,12 @@ Result<ImageDelta> Controller::apply_log(std::span<const std::byte> batches) {
   return take(std::move(builder));
 }
 
+void Controller::restore(std::shared_ptr<const MetadataImage> image) {
+  REQUIRES(next_offset() == Offset(0) && image != nullptr);
+  image_ = std::move(image);
+  settings_ = config::resolve_broker_config(broker_layers(*image_, node_, static_broker_));
+}
+
 Result<ImageDelta> Controller::take(ImageBuilder builder) {
   TRY_ASSIGN(ImageDelta delta, std::move(builder).finish());
   image_ = delta.after;

@@ -63,6 +63,8 @@ class Controller {
   // Whole batches as the log has them, from next_offset() on: a replay, or what was appended. Cheaper in
   // large pieces.
   Result<ImageDelta> apply_log(std::span<const std::byte> batches);
+  // What a snapshot says, in place of the records below its offset. REQUIRES: nothing is applied yet.
+  void restore(std::shared_ptr<const MetadataImage> image);
 
  private:
   Result<ImageDelta> take(ImageBuilder builder);

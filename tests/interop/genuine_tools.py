@@ -258,6 +258,18 @@ class GenuineTools(unittest.TestCase):
                 self.dump("--files", index)
         self.assertEqual(self.offsets(topic, -1), {0: 40_000})
 
+    def test_dump_log_of_a_metadata_snapshot(self):
+        if self.broker.is_external:
+            self.skipTest("asks for a broker of ours with a setting of its own")
+        broker = brokers.Broker(properties={"metadata.log.max.record.bytes.between.snapshots": 1}).start()
+        self.addCleanup(broker.close)
+        files = self.await_file(os.path.join(broker.data_dir, "__cluster_metadata-0", "*.checkpoint"), len)
+        output = self.dump("--cluster-metadata-decoder", "--deep-iteration", "--files", files[-1])
+        end = int(os.path.basename(files[-1])[:20])
+        self.assertIn(f"Snapshot end offset: {end}", output)
+        for word in ("SnapshotHeader", "FEATURE_LEVEL_RECORD", "REGISTER_BROKER_RECORD", "SnapshotFooter"):
+            self.assertIn(word, output)
+
     def test_dump_log_of_the_metadata_log(self):
         data_dir = self.data_dir()
         topic = self.new_topic(partitions=3, retention_ms=99999)

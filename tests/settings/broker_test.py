@@ -39,6 +39,11 @@ def metric(broker, name):
             if line.startswith((name + " ", name + "{"))}
 
 
+def metadata_files(broker, suffix):
+    return sorted(os.path.basename(path) for path in
+                  glob.glob(os.path.join(broker.data_dir, "__cluster_metadata-0", "*." + suffix)))
+
+
 def is_open(connection):
     """Whether a request is still answered."""
     try:
@@ -93,6 +98,12 @@ class BrokerSettings(unittest.TestCase):
         connection = connect(broker.bootstrap)
         self.addCleanup(connection.close)
         return connection
+
+    def eventually(self, holds):
+        deadline = time.monotonic() + 20
+        while not holds() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertTrue(holds())
 
     def refusal(self, call, *arguments):
         """The error's code, or NO_ERROR."""
@@ -338,6 +349,29 @@ class BrokerSettings(unittest.TestCase):
             sizes.append(sum(os.path.getsize(path) for path in files))
         self.assertLessEqual(sizes[0], 8 * MIB)
         self.assertGreater(sizes[1], 8 * MIB)
+
+    def test_metadata_snapshots(self):
+        for name, value in (("metadata.log.max.record.bytes.between.snapshots", 1),
+                            ("metadata.log.max.snapshot.interval.ms", 200)):
+            broker = self.start({name: value})
+            for _ in range(3):
+                before = metadata_files(broker, "checkpoint")
+                topic = self.client(broker).new_topic(3)
+                self.eventually(lambda: metadata_files(broker, "checkpoint") != before)
+            self.eventually(lambda: len(metadata_files(broker, "checkpoint")) == 2)
+            broker.kill()
+            broker.start()
+            client = self.client(broker)
+            self.assertEqual(client.produce(topic, batch([b"x"]), partition=2)[0], NONE)
+        self.assertEqual(metadata_files(self.default, "checkpoint"), [])
+
+    def test_metadata_log_segment_ms(self):
+        short = self.start({"metadata.log.segment.ms": 1})
+        for broker, several in ((short, True), (self.default, False)):
+            for _ in range(3):
+                self.client(broker).new_topic()
+                time.sleep(0.01)
+            self.assertEqual(len(metadata_files(broker, "log")) > 1, several)
 
     def test_fetch_max_bytes(self):
         small = self.start({"fetch.max.bytes": 1024})

@@ -43,6 +43,13 @@ class OneBroker {
     connection = *opened;
   }
 
+  // The process or the machine dies; start() begins the next life.
+  void crash(CrashKind kind) {
+    connection.reset();
+    connector_.reset();
+    process_->crash(kind);
+  }
+
   // Runs the world until the task is done.
   template <class T>
   T run(runtime::Task<T> task) {
