@@ -158,6 +158,13 @@ std::optional<int> run_seed(const Arguments& arguments, const World& world, uint
   if (result.violation) {
     fmt::print("seed {} of the {} world: {}\n", seed, world.name, *result.violation);
     if (planted) {
+      // Only what the seed does not find anyway counts.
+      options.planted = storage::Planted::none;
+      FaultCounters without;
+      if (world.simulate(options, without).violation) {
+        fmt::print("seed {} fails without {} too\n", seed, arguments.planted);
+        return std::nullopt;
+      }
       fmt::print("{} is caught by seed {}\n", arguments.planted, seed);
       return 0;
     }

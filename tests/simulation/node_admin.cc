@@ -217,6 +217,7 @@ Task<void> NodeAdmin::alter(std::string name) {
   if (outcome == Outcome::unknown) co_return run_.cluster.unanswered(name, Pending::alter, life());
   if (outcome == Outcome::refused) co_return run_.cluster.refused(name);
   run_.cluster.altered(name, settings);
+  for (const auto& [key, value] : settings) run_.note("set {} of {} to {}", key, name, value);
   run_.count("node: settings altered");
 }
 

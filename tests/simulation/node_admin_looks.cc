@@ -87,6 +87,7 @@ Task<bool> NodeAdmin::look_at_settings(std::string name) {
   for (const auto& config : result.configs) {
     std::optional<std::string> own;
     if (config.config_source == kDynamicTopicSource) own = std::string(config.value.value_or(""));
+    if (own) run_.note("{} of {} is {}", config.name, name, *own);
     run_.judge(run_.cluster.saw_setting(name, std::string(config.name), own, at_send, life()));
   }
   if (model.pending == Pending::alter && life() > model.pending_life) run_.cluster.settings_settled(name);

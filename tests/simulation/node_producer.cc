@@ -138,6 +138,7 @@ Task<void> NodeProducer::send(Outs outs, int16_t acks, int16_t version) {
       co_return;
     }
     const auto& answer = responses[i].partition_responses[0];
+    if (answer.error_message) run_.note("  because: {}", *answer.error_message);
     judge(*outs[i], static_cast<ErrorCode>(answer.error_code), Offset(answer.base_offset), acks, versions[i],
           of_life);
   }

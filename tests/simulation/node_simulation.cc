@@ -49,6 +49,8 @@ class NodeSimulation {
     run_.workload = draw_workload(random_);
     broker_ = draw_broker(random_);
     broker_.planted = options.planted;
+    // This plant answers before it can know that a write failed, and nobody is answered twice.
+    if (options.planted == storage::Planted::ack_before_sync) features_.disk_errors = false;
     disk_.faults.writes_back = *(std::initializer_list<double>{0.0, 0.02, 0.2}.begin() + random_.below(3));
     for (size_t i = 0; i < run_.workload.producers; ++i)
       producers_.push_back(std::make_unique<NodeProducer>(run_, fmt::format("producer-{}", i)));
@@ -140,7 +142,7 @@ class NodeSimulation {
   }
 
   void live_until_end(SimProcess& process, SimBroker& broker) {
-    enum class Stage : uint8_t { starting, working, verifying, finishing, insisting, stopping };
+    enum class Stage : uint8_t { starting, working, finishing, verifying, insisting, stopping };
     Stage stage = Stage::starting;
     const bool healed = end_ == End::last || end_ == End::verified;
     const MonoTime give_up = healed ? end_time_ : time_.mono() + 10 * options_.duration;
@@ -158,6 +160,11 @@ class NodeSimulation {
             if (!healed && time_.mono() > end_time_ && end_ == End::crash_at_time) return;
             break;
           }
+          if (end_ == End::last) {
+            for_clients([](NodeClient& client) { client.finish(); });
+            stage = Stage::finishing;
+            break;
+          }
           verifier_->verify();
           stage = healed ? Stage::verifying : Stage::working;
           break;
@@ -167,6 +174,14 @@ class NodeSimulation {
           begin_stop(broker);
           stage = Stage::stopping;
           break;
+        case Stage::finishing: {
+          bool idle = true;
+          for_clients([&](NodeClient& client) { idle = idle && client.idle(); });
+          if (!idle) break;
+          verifier_->verify();
+          stage = Stage::verifying;
+          break;
+        }
         case Stage::verifying:
           if (verifier_->verified_life() != run_.life || !verifier_->idle()) break;
           if (end_ == End::verified) {
@@ -174,17 +189,9 @@ class NodeSimulation {
             over_ = true;
             return;
           }
-          for_clients([](NodeClient& client) { client.finish(); });
-          stage = Stage::finishing;
-          break;
-        case Stage::finishing: {
-          bool idle = true;
-          for_clients([&](NodeClient& client) { idle = idle && client.idle(); });
-          if (!idle) break;
           insist();
           stage = Stage::insisting;
           break;
-        }
         case Stage::insisting:
           if (insisting_ > 0) break;
           begin_stop(broker);

@@ -179,7 +179,10 @@ class SimNetwork::StreamEnd final : public runtime::Stream {
 
   // The events of one pipe carry its pieces in order, whichever of two at one time runs first.
   static void arrive(Connection& connection, size_t to, bool reset) {
-    if (connection.reset || connection.silent) return;
+    if (connection.reset) return;
+    // What a host sent before it lost power is on its way all the same.
+    const std::string& lost = connection.lost_host;
+    if (connection.silent && (lost.empty() || connection.address[to].host == lost)) return;
     Pipe& pipe = connection.to[to];
     Pipe::Piece piece = std::move(pipe.in_flight.front());
     pipe.in_flight.pop_front();
