@@ -3,29 +3,12 @@
 #include <cmath>
 #include <iterator>
 
+#include "protocol/json_text.h"
+
 namespace tidemark::protocol {
 namespace {
 
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-// The length of the valid UTF-8 sequence at the start of `text`, 0 if there is none.
-size_t utf8_length(std::string_view text) {
-  auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xC2 && first <= 0xDF   ? 2
-                        : first >= 0xE0 && first <= 0xEF ? 3
-                        : first >= 0xF0 && first <= 0xF4 ? 4
-                                                         : 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond U+10FFFF.
-  if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
-  if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
-  return length;
-}
 
 }  // namespace
 
@@ -71,21 +54,7 @@ void JsonWriter::value(double v) {
 void JsonWriter::value(std::string_view v) {
   separate();
   text_.push_back('"');
-  while (!v.empty()) {
-    const size_t length = utf8_length(v);
-    const char c = v.front();
-    if (length == 0) {
-      text_.append(kReplacement);
-    } else if (c == '"' || c == '\\') {
-      text_.push_back('\\');
-      text_.push_back(c);
-    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) {
-      fmt::format_to(std::back_inserter(text_), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      text_.append(v.substr(0, length));
-    }
-    v.remove_prefix(length == 0 ? 1 : length);
-  }
+  append_json_escaped(text_, v);
   text_.push_back('"');
 }
 

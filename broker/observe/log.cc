@@ -1,33 +1,16 @@
 #include "broker/observe/log.h"
 
-#include <iterator>
+#include "protocol/json_text.h"
 
 namespace tidemark::broker {
 namespace {
 
 // JSON's escapes, which text lines use too: whatever a client sends stays on one line.
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}",
-                         static_cast<unsigned>(static_cast<unsigned char>(c)));
-        } else {
-          out += c;
-        }
-    }
-  }
-}
+using protocol::append_json_escaped;
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
-  append_escaped(out, text);
+  append_json_escaped(out, text);
   out += '"';
 }
 
@@ -57,7 +40,7 @@ std::optional<uint64_t> LogLimiter::admit(runtime::MonoTime now) {
 std::string format_event(LogFormat format, std::string_view event, std::span<const LogField> fields) {
   std::string line;
   if (format == LogFormat::text) {
-    append_escaped(line, event);
+    append_json_escaped(line, event);
     for (const LogField& field : fields) {
       line += ' ';
       line += field.key;

@@ -1,27 +1,9 @@
 #include "client/cli/value.h"
 
+#include "protocol/json_text.h"
+
 namespace tidemark::cli {
 namespace {
-
-// The length of the UTF-8 sequence at the start of `text`; 0 if there is none (RFC 3629).
-size_t utf8_length(std::string_view text) {
-  const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = at(0);
-  if (first < 0x80) return 1;
-  size_t length = 0;
-  if (first >= 0xC2 && first <= 0xDF) length = 2;
-  if (first >= 0xE0 && first <= 0xEF) length = 3;
-  if (first >= 0xF0 && first <= 0xF4) length = 4;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
-  }
-  if (first == 0xE0 && at(1) < 0xA0) return 0;
-  if (first == 0xED && at(1) > 0x9F) return 0;  // surrogates
-  if (first == 0xF0 && at(1) < 0x90) return 0;
-  if (first == 0xF4 && at(1) > 0x8F) return 0;
-  return length;
-}
 
 void new_line(std::string& out, int indent) {
   out += '\n';
@@ -51,7 +33,7 @@ bool needs_quotes(std::string_view text) {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const size_t length = utf8_length(text);
+    const size_t length = protocol::utf8_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -60,29 +42,7 @@ bool is_utf8(std::string_view text) {
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
-  while (!text.empty()) {
-    const char c = text.front();
-    const size_t length = utf8_length(text);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-      text.remove_prefix(1);
-      continue;
-    }
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<uint8_t>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<uint8_t>(c));
-        } else {
-          out += text.substr(0, length);
-        }
-    }
-    text.remove_prefix(length);
-  }
+  protocol::append_json_escaped(out, text);
   return out + '"';
 }
 

@@ -261,7 +261,7 @@ TEST_CASE("dumps are JSON with the protocol's names") {
   TopicRecord record;
   record.name = "a\"\n\xff";
   record.topic_id = Uuid::from_halves(1, 2);
-  CHECK(json_of(record, 0) == R"({"name":"a\"\u000a)"
+  CHECK(json_of(record, 0) == R"({"name":"a\"\n)"
                               "\xEF\xBF\xBD"
                               R"(","topicId":"AAAAAAAAAAEAAAAAAAAAAg"})");
   FetchResponse response = response_of({Records::deferred(12)});

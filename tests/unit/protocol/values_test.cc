@@ -40,7 +40,7 @@ TEST_CASE("JSON text is always valid") {
     const auto parsed = nlohmann::json::parse(json_of(std::string_view(bad)));
     CHECK(parsed.get<std::string>().starts_with("\xEF\xBF\xBD"));
   }
-  CHECK(json_of(std::string_view("\t\\")) == R"("\u0009\\")");
+  CHECK(json_of(std::string_view("\t\\")) == R"("\t\\")");
   CHECK(json_of(INT64_MIN) == "-9223372036854775808");
   CHECK(json_of(0.1) == "0.1");
   CHECK(json_of(std::nan("")) == "\"NaN\"");
