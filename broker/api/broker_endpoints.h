@@ -8,6 +8,7 @@
 
 #include "broker/cluster_view.h"
 #include "broker/server/request.h"
+#include "protocol/arena.h"
 
 namespace tidemark::broker {
 
@@ -22,5 +23,13 @@ struct BrokerEndpointView {
 // Without fenced brokers. By id.
 [[nodiscard]] std::vector<BrokerEndpointView> broker_endpoints(const ClusterView& view,
                                                                const ConnectionInfo& connection);
+
+// Host, port and rack into a response's broker; their text goes into the arena.
+template <class Broker>
+void describe_endpoint(const BrokerEndpointView& endpoint, protocol::Arena& arena, Broker& out) {
+  out.host = arena.copy(endpoint.host);
+  out.port = endpoint.port;
+  if (endpoint.rack) out.rack = arena.copy(*endpoint.rack);
+}
 
 }  // namespace tidemark::broker

@@ -1,13 +1,12 @@
 #include "broker/api/config_description.h"
 
 #include "config/settings.h"
+#include "replication/controller/configs.h"
 
 namespace tidemark::broker {
 
 config::BrokerLayers broker_layers(const ClusterView& view, const config::NodeConfig& node) {
-  using replication::ConfigResourceType;
-  return {&view.image->config(ConfigResourceType::broker, std::to_string(view.node.value)),
-          &view.image->config(ConfigResourceType::broker, ""), &node.properties};
+  return replication::broker_layers(*view.image, view.node, node.properties);
 }
 
 std::vector<config::DescribedConfig> describe_topic(const ClusterView& view, const config::NodeConfig& node,

@@ -36,9 +36,7 @@ Task<Result<Response>> handle_describe_cluster(ApiServices& services, RequestCon
   for (const BrokerEndpointView& broker : broker_endpoints(*view, request.connection)) {
     auto& out = response.brokers.emplace_back();
     out.broker_id = broker.id.value;
-    out.host = arena.copy(broker.host);
-    out.port = broker.port;
-    if (broker.rack) out.rack = arena.copy(*broker.rack);
+    describe_endpoint(broker, arena, out);
   }
   co_return respond(request, response);
 }

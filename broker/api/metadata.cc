@@ -77,9 +77,7 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   for (const BrokerEndpointView& broker : broker_endpoints(*view, request.connection)) {
     auto& out = response.brokers.emplace_back();
     out.node_id = broker.id.value;
-    out.host = arena.copy(broker.host);
-    out.port = broker.port;
-    if (broker.rack) out.rack = arena.copy(*broker.rack);
+    describe_endpoint(broker, arena, out);
   }
   response.cluster_id = view->image->cluster_id;
   response.controller_id = view->node.value;
