@@ -17,6 +17,7 @@
 #include "broker/runtime/system_clock.h"
 #include "broker/runtime/tcp.h"
 #include "broker/runtime/thread_lane.h"
+#include "broker/runtime/timed_lane.h"
 #include "broker/server/shard_server.h"
 #include "storage/posix/posix_file_system.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -92,19 +93,28 @@ class Daemon {
         log_(log),
         random_(os_random_seed()),
         metrics_(shard_count(config)),
-        server_metrics_(metrics_) {
+        server_metrics_(metrics_),
+        node_metrics_(metrics_, metrics_.shards()) {
     for (size_t i = 0; i < metrics_.shards(); ++i)
       threads_.push_back(std::make_unique<ShardThread>(clock_, fmt::format("shard-{}", i)));
     NodeSeams seams(files_, random_);
     for (auto& thread : threads_) seams.shards.push_back(&thread->scheduler());
-    seams.make_lane = [](const std::string& name) { return std::make_unique<ThreadLane>(name); };
+    seams.make_lane = [this](const std::string& name) {
+      Histogram& seconds =
+          metrics_.histogram("tidemark_lane_seconds",
+                             "Time of each piece of blocking work; of a journal's lane: a synced "
+                             "write",
+                             latency_bounds(), {{"lane", name}});
+      return std::make_unique<TimedLane>(std::make_unique<ThreadLane>(name), clock_, seconds);
+    };
     seams.open_store = [this](const std::string& path) -> Result<std::unique_ptr<storage::KeyValueStore>> {
       TRY_ASSIGN(auto opened, storage::open_rocksdb(path));
       if (!opened.set_aside.empty())
         log_.warn("the key-value store was begun anew", {{"reason", opened.set_aside}});
       return std::move(opened.store);
     };
-    seams.log = [this](const std::string& line) { log_.warn(line); };
+    seams.log = &log_;
+    seams.metrics = &node_metrics_;
     seams.planted = planted;
     node_ = std::make_unique<Node>(config_, std::move(seams));
   }
@@ -261,6 +271,7 @@ class Daemon {
   runtime::SeededRandom random_;
   Metrics metrics_;
   ServerMetrics server_metrics_;
+  NodeMetrics node_metrics_;
   ConnectionLimits limits_;
   std::unique_ptr<RequestMemory> memory_;
   std::vector<std::unique_ptr<ShardThread>> threads_;

@@ -8,6 +8,7 @@
 #include "config/resolver.h"
 #include "protocol/batch/batch_iterator.h"
 #include "protocol/invariant.h"
+#include "replication/controller/configs.h"
 #include "replication/controller/metadata_log.h"
 
 namespace tidemark::broker {
@@ -23,8 +24,9 @@ constexpr uint64_t kLeastBytesBetweenSnapshots = 256 << 10;
 }  // namespace
 
 MetadataService::MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config,
-                                 Uuid cluster_id)
+                                 Uuid cluster_id, Log& events)
     : shards_(shards),
+      events_(events),
       clock_(shards[0]->loop().clock()),
       config_(config),
       controller_(cluster_id.to_string(), config.node_id, config.properties, random),
@@ -52,7 +54,7 @@ Task<Result<void>> MetadataService::load_snapshot() {
   auto found = co_await loading;
   if (!found) co_return fail(found.error());
   for (const std::string& refused : found->refused)
-    say(LogLevel::error, "metadata snapshot refused: " + refused);
+    events_.error("metadata snapshot refused: the one before it is read", {{"reason", refused}});
   const Offset reached = found->newest ? found->newest->id.end : Offset(0);
   if (log_->start() > reached) {
     co_return fail(Error::corruption(fmt::format(
@@ -194,6 +196,7 @@ Task<Result<void>> MetadataService::commit(replication::RecordList records) {
   auto delta = co_await committing;
   if (!delta) co_return fail(delta.error());
   consider_snapshot();
+  tell(*delta);
   if (!delta->empty()) {
     auto publishing = publish(std::move(*delta));
     co_await publishing;
@@ -254,7 +257,7 @@ Task<void> MetadataService::take_snapshot() {
   if (kept) {
     consider_snapshot();  // for what came meanwhile
   } else {
-    say(LogLevel::error, "no metadata snapshot could be taken: " + kept.error().message());
+    events_.error("no metadata snapshot could be taken", {{"reason", kept.error().message()}});
   }
 }
 
@@ -272,8 +275,7 @@ Task<Result<void>> MetadataService::keep_snapshot(std::shared_ptr<const replicat
   if (!written) co_return fail(written.error());
   const auto previous = std::exchange(snapshot_, id);
   snapshot_bytes_ = *written;
-  say(LogLevel::info,
-      fmt::format("metadata snapshot {} of {} bytes", replication::snapshot_name(id), *written));
+  events_.info("metadata snapshot taken", {{"file", replication::snapshot_name(id)}, {"bytes", *written}});
 
   // The log reaches back to the snapshot before this one, which is read if this one is damaged.
   if (previous && previous->end > log_->start()) {
@@ -295,6 +297,27 @@ Task<Result<void>> MetadataService::keep_snapshot(std::shared_ptr<const replicat
 
 // --- decisions
 // -------------------------------------------------------------------------------------------------------
+
+void MetadataService::tell(const ImageDelta& delta) const {
+  for (const auto& change : delta.topics) {
+    if (!change.before) {
+      events_.info("topic created", {{"topic", change.after->name},
+                                     {"id", change.after->id},
+                                     {"partitions", change.after->partition_count()}});
+    } else if (!change.after) {
+      events_.info("topic deleted", {{"topic", change.before->name}, {"id", change.before->id}});
+    } else if (change.before->partition_count() != change.after->partition_count()) {
+      events_.info("partitions added", {{"topic", change.after->name},
+                                        {"before", change.before->partition_count()},
+                                        {"after", change.after->partition_count()}});
+    }
+  }
+  for (const auto& resource : delta.configs) {
+    const bool topic = resource.type == replication::ConfigResourceType::topic;
+    if (topic && delta.after->topic(resource.name) == nullptr) continue;  // they went with it
+    events_.info("settings changed", {{"of", topic ? "topic" : "broker"}, {"name", resource.name}});
+  }
+}
 
 Task<void> MetadataService::take_turn() {
   if (!deciding_) {
@@ -321,11 +344,8 @@ void MetadataService::release_turn() {
 
 config::TopicConfig MetadataService::topic_config(std::string_view topic) const {
   const auto& image = *controller_.image();
-  const auto& dynamic_broker =
-      image.config(replication::ConfigResourceType::broker, std::to_string(config_.node_id.value));
-  const auto& dynamic_default = image.config(replication::ConfigResourceType::broker, "");
   return config::resolve_topic_config(image.config(replication::ConfigResourceType::topic, topic),
-                                      {&dynamic_broker, &dynamic_default, &config_.properties});
+                                      replication::broker_layers(image, config_.node_id, config_.properties));
 }
 
 uint16_t MetadataService::least_loaded() {
@@ -508,11 +528,8 @@ Task<void> MetadataService::publish_view(std::shared_ptr<const ClusterView> view
 std::shared_ptr<ClusterView> MetadataService::next_view() const {
   auto view = std::make_shared<ClusterView>(*view_);
   view->image = controller_.image();
-  const auto& image = *view->image;
-  const auto& dynamic_broker =
-      image.config(replication::ConfigResourceType::broker, std::to_string(config_.node_id.value));
-  const auto& dynamic_default = image.config(replication::ConfigResourceType::broker, "");
-  view->broker = config::resolve_broker_config({&dynamic_broker, &dynamic_default, &config_.properties});
+  view->broker = config::resolve_broker_config(
+      replication::broker_layers(*view->image, config_.node_id, config_.properties));
   return view;
 }
 

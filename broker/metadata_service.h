@@ -28,7 +28,8 @@ struct UnopenedPartition {
 
 class MetadataService {
  public:
-  MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config, Uuid cluster_id);
+  MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config, Uuid cluster_id,
+                  Log& events);
   MetadataService(const MetadataService&) = delete;
   MetadataService& operator=(const MetadataService&) = delete;
 
@@ -52,8 +53,6 @@ class MetadataService {
   void allow_snapshots();
   // Takes no more, and waits for the one under way.
   runtime::Task<void> stop_snapshots();
-  // Called on shard 0 with each event worth a line: level, what happened.
-  std::function<void(LogLevel, const std::string&)> say = [](LogLevel, const std::string&) {};
 
   // Decides on the newest image, appends what it decided, and returns its response when the records are
   // committed and every shard has applied them. Any shard may call it; `home` is the caller's loop.
@@ -107,6 +106,7 @@ class MetadataService {
                                             int64_t timestamp_ms);
   runtime::Task<void> snapshot_loop();
   runtime::Task<void> publish(replication::ImageDelta delta);
+  void tell(const replication::ImageDelta& delta) const;
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
   // ShardChange, by shard; returns the partitions that could not be opened.
   runtime::Task<std::vector<UnopenedPartition>> run_changes(std::vector<std::shared_ptr<void>> changes);
@@ -119,6 +119,7 @@ class MetadataService {
   [[nodiscard]] config::TopicConfig topic_config(std::string_view topic) const;
 
   Shards& shards_;
+  Log& events_;
   const runtime::Clock& clock_;
   const config::NodeConfig& config_;
   replication::Controller controller_;

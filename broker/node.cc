@@ -67,11 +67,12 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
       storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_}, seams_.files,
       folder_->cache(), folder_->derived());
   store->on_offline = [this](const Error& error) {
-    say(fmt::format("the data folder went offline: {}", error.message()));
+    log().error("the data folder went offline", {{"reason", error.message()}});
   };
-  store->on_log_offline = [this](const storage::Log& log, const Error& error) {
+  store->on_log_offline = [this](const storage::Log& partition, const Error& error) {
     if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-      say(fmt::format("partition {} went offline: {}", log.folder_name(), error.message()));
+      log().error("partition went offline",
+                  {{"partition", partition.folder_name()}, {"reason", error.message()}});
   };
   return store;
 }
@@ -91,16 +92,18 @@ Task<Result<void>> Node::open_folder() {
   folder_ = std::move(*folder);
   const auto& replay = folder_->replay();
   if (folder_->identity().generation.value > 1 && !folder_->was_clean()) {
-    say(fmt::format(
-        "the last stop was not clean: replayed {} journal records, {} bytes rewritten, {} torn tails",
-        replay.records, replay.rewritten_bytes, folder_->journals().torn_tails()));
+    log().info("journal replayed: the last stop was not clean",
+               {{"records", replay.records},
+                {"rewritten_bytes", replay.rewritten_bytes},
+                {"torn_tails", folder_->journals().torn_tails()}});
   }
-  for (const std::string& line : folder_->journals().corruption()) say("the journal is damaged: " + line);
+  for (const std::string& line : folder_->journals().corruption())
+    log().error("the journal is damaged", {{"what", line}});
   for (const std::string& name : replay.unidentified)
-    say(fmt::format("{} holds no readable partition.state and is left alone: move it away, or restore it",
-                    name));
+    log().error("no readable partition.state: the folder is left alone; move it away, or restore it",
+                {{"folder", name}});
   if (replay.orphans > 0)
-    say(fmt::format("{} journal records speak of logs whose folder is gone", replay.orphans));
+    log().warn("journal records speak of logs whose folder is gone", {{"records", replay.orphans}});
   co_return Result<void>();
 }
 
@@ -159,23 +162,29 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
   auto outcome = co_await recovering;
   if (!outcome) co_return fail(outcome.error());
   if (outcome->stats.cut_bytes > 0)
-    say(fmt::format("cut {} bytes of appends that were never answered", outcome->stats.cut_bytes));
-  for (const auto& [id, log] : outcome->recovered) {
-    if (log.damage)
-      say(fmt::format("partition {} is damaged and stays offline: {}", log.folder_name,
-                      log.damage->message()));
+    log().info("cut appends that were never answered", {{"bytes", outcome->stats.cut_bytes}});
+  for (const auto& [id, recovered] : outcome->recovered) {
+    if (recovered.damage) {
+      log().error("partition is damaged and stays offline",
+                  {{"partition", recovered.folder_name}, {"reason", recovered.damage->message()}});
+    } else if (log().wants(LogLevel::debug)) {
+      log().debug("partition recovered", {{"partition", recovered.folder_name},
+                                          {"start", recovered.state.log_start},
+                                          {"end", recovered.end}});
+    }
   }
+  log().info("logs recovered",
+             {{"logs", outcome->recovered.size()}, {"scanned_bytes", outcome->stats.scanned_bytes}});
   co_return std::move(outcome->recovered);
 }
 
 Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
-  metadata_ =
-      std::make_unique<MetadataService>(shards_, seams_.random, config_, folder_->identity().cluster_id);
+  metadata_ = std::make_unique<MetadataService>(shards_, seams_.random, config_,
+                                                folder_->identity().cluster_id, log());
   metadata_->on_unopened = [this](const UnopenedPartition& partition) {
-    say(fmt::format("partition {} cannot be opened, and is tried again: {}", partition.name,
-                    partition.error.message()));
+    log().warn("partition cannot be opened: it is tried again",
+               {{"partition", partition.name}, {"reason", partition.error.message()}});
   };
-  metadata_->say = [this](LogLevel, const std::string& line) { say(line); };
   storage::LogSettings settings;
   settings.delete_policy = false;
   settings.segment_ms = config_.broker.metadata_log_segment_ms;
@@ -268,7 +277,12 @@ Task<Result<void>> Node::start() {
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), *folder_info_,
-                    *compression_lane_, *randoms_.back()}));
+                    *compression_lane_, *randoms_.back(), seams_.metrics}));
+    if (seams_.metrics != nullptr) {
+      shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
+        target->tasks().spawn(sample_loop(*target, *sessions));
+      });
+    }
     shard->loop().post([this, target = shard.get()] { target->tasks().spawn(retention_loop(*target)); });
   }
   shards_[0]->tasks().spawn(finish_replay());
@@ -282,8 +296,8 @@ Task<void> Node::finish_replay() {
   auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
   auto finished = co_await finishing;
   if (!finished) {
-    say(fmt::format("what the journal replayed could not be synced: {}; journals grow until the next start",
-                    finished.error().message()));
+    log().error("replayed data could not be synced: journals grow until the next start",
+                {{"reason", finished.error().message()}});
   } else {
     metadata_store_->allow_checkpoints();
     metadata_->allow_snapshots();
@@ -294,6 +308,15 @@ Task<void> Node::finish_replay() {
   replay_end_.notify_all();
 }
 
+Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
+  while (true) {
+    seams_.metrics->sample(shard, sessions);
+    if (shard.index() == 0) seams_.metrics->sample_metadata(*metadata_store_, shard.loop().mono());
+    auto pause = runtime::sleep_for(shard.loop(), NodeMetrics::kSampleEvery);
+    co_await pause;
+  }
+}
+
 Task<void> Node::retention_loop(Shard& shard) {
   while (true) {
     auto pause = runtime::sleep_for(
@@ -302,13 +325,14 @@ Task<void> Node::retention_loop(Shard& shard) {
     std::vector<std::shared_ptr<replication::Partition>> all;
     for (const auto& [id, partition] : shard.partitions()) all.push_back(partition);
     for (const auto& partition : all) {
-      storage::Log& log = partition->log();
-      log.producers().expire(shard.loop().clock().wall(),
-                             std::chrono::milliseconds(shard.view()->broker.producer_id_expiration_ms));
-      log.roll_if_old();
-      auto cleaning = log.apply_retention(partition->high_watermark());
+      storage::Log& of = partition->log();
+      of.producers().expire(shard.loop().clock().wall(),
+                            std::chrono::milliseconds(shard.view()->broker.producer_id_expiration_ms));
+      of.roll_if_old();
+      auto cleaning = of.apply_retention(partition->high_watermark());
       auto freed = co_await cleaning;
-      if (freed && *freed > 0) say(fmt::format("{}: retention freed {} bytes", log.folder_name(), *freed));
+      if (freed && *freed > 0)
+        log().info("retention", {{"partition", of.folder_name()}, {"freed_bytes", *freed}});
     }
   }
 }

@@ -10,6 +10,8 @@
 
 #include "broker/api/handlers.h"
 #include "broker/metadata_service.h"
+#include "broker/node_metrics.h"
+#include "broker/observe/log.h"
 #include "config/node_config.h"
 #include "storage/data_folder.h"
 
@@ -22,8 +24,8 @@ struct NodeSeams {
   runtime::Random& random;  // shard 0's
   std::function<std::unique_ptr<runtime::Lane>(const std::string& name)> make_lane;
   storage::DataFolder::OpenStore open_store;
-  // One event, as a line without time and level.
-  std::function<void(const std::string& line)> log;
+  Log* log = nullptr;              // required
+  NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
   storage::Planted planted = storage::Planted::none;
   // Smaller in the simulator, where rare branches are wanted often.
   uint64_t first_stretch_bytes = 1 << 20;
@@ -82,7 +84,8 @@ class Node {
                                                        uint64_t journal_bytes) const;
   std::unique_ptr<storage::LogStore> make_store(runtime::Scheduler& loop, storage::JournalId journal,
                                                 runtime::Lane& lane, uint64_t journal_bytes);
-  void say(const std::string& line) const { seams_.log(line); }
+  runtime::Task<void> sample_loop(Shard& shard, const FetchSessions& sessions);
+  [[nodiscard]] Log& log() const { return *seams_.log; }
 
   const config::NodeConfig config_;
   NodeSeams seams_;

@@ -10,6 +10,7 @@ using protocol::ApiKey;
 using runtime::Task;
 
 Task<Result<Response>> ApiHandler::handle(RequestContext& request) {
+  request.metrics = services_.metrics;
   switch (static_cast<ApiKey>(request.header.request_api_key)) {
     case ApiKey::Produce: return handle_produce(services_, request);
     case ApiKey::Fetch: return handle_fetch(services_, request);

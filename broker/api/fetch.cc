@@ -321,6 +321,8 @@ class Fetch {
         topic.topic_id = e.wish->topic_id;
       }
       topics.back().partitions.push_back(partition_data(e));
+      if (range.bytes > 0 && services_.metrics != nullptr)
+        services_.metrics->fetch_bytes.add(services_.home.index(), range.bytes);
       if (range.bytes > 0) sources.push_back(partition_bytes(*e.shard, loop_, e.result.id, range));
     }
     auto made = respond(context_, response, std::move(sources));

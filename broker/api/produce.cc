@@ -31,6 +31,8 @@ struct Item {
   std::vector<protocol::RecordError> record_errors;
   replication::Appended appended;
   bool done = false;
+  size_t bytes = 0;
+  int32_t records = 0;
 };
 
 struct Placement {
@@ -219,6 +221,8 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
       work->wait_committed = body.acks == kAll;
       work->appends.reserve(produce->items.size() - i);
     }
+    item.bytes = item.batch.batch.size();
+    item.records = item.batch.header.record_count;
     work->appends.push_back({i, item.id, std::move(item.batch.batch), item.batch.header});
   }
   for (const auto& work : by_shard) produce->missing += work ? 1 : 0;
@@ -238,6 +242,9 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   for (Item& item : produce->items) {
     if (item.error == ErrorCode::NONE && !item.done) item.error = ErrorCode::REQUEST_TIMED_OUT;
     failed = failed || item.error != ErrorCode::NONE;
+    if (services.metrics == nullptr || item.error != ErrorCode::NONE || item.appended.duplicate) continue;
+    services.metrics->produce_bytes.add(services.home.index(), item.bytes);
+    services.metrics->produce_records.add(services.home.index(), static_cast<uint64_t>(item.records));
   }
   if (body.acks == 0) {
     // The only way to tell a client that does not listen: Kafka closes the connection, and so the client

@@ -5,6 +5,7 @@
 #include "broker/api/fetch_session.h"
 #include "broker/folder_info.h"
 #include "broker/metadata_service.h"
+#include "broker/node_metrics.h"
 #include "broker/producer_ids.h"
 #include "broker/server/request_handler.h"
 #include "broker/shard.h"
@@ -23,6 +24,7 @@ struct ApiServices {
   FolderInfo& folder;
   runtime::Lane& compression;  // large compressed batches are opened here
   runtime::Random& random;
+  NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
 
   // Where this node's replica of a partition lives; nullptr: nowhere.
   [[nodiscard]] Shard* shard_of(const TopicView& topic, PartitionId partition) const {
@@ -37,6 +39,9 @@ struct ApiServices {
 template <class Body>
 Result<Response> respond(const RequestContext& request, const Body& body,
                          std::vector<std::unique_ptr<ByteSource>> sources = {}) {
+  if (request.metrics != nullptr) {
+    for_each_error(body, [&](int16_t code) { request.metrics->count_error(request.connection.shard, code); });
+  }
   TRY_ASSIGN(auto frame, protocol::encode_response_frame(request.header.correlation_id, body,
                                                          request.header.request_api_version));
   return Response{std::move(frame), std::move(sources), {}};

@@ -32,6 +32,8 @@ class Log {
  public:
   virtual ~Log() = default;
   virtual void write(LogLevel level, std::string_view event, std::span<const LogField> fields) = 0;
+  // Ask before fields are made for many lines that are mostly left out.
+  [[nodiscard]] virtual bool wants(LogLevel) const { return true; }
 
   void debug(std::string_view event, std::initializer_list<LogField> fields = {}) {
     write(LogLevel::debug, event, {fields.begin(), fields.size()});

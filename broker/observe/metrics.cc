@@ -46,6 +46,7 @@ struct Metrics::Family {
   std::string help;
   Kind kind;
   std::vector<std::unique_ptr<Series>> series;
+  ReadAll read_all;  // besides them
 };
 
 Metrics::Metrics(size_t shards) : shards_(shards) {}
@@ -56,7 +57,7 @@ Metrics::Series& Metrics::series(const std::string& name, const std::string& hel
                                  MetricLabels labels) {
   auto family = std::ranges::find(families_, name, &Family::name);
   if (family == families_.end()) {
-    families_.push_back(std::make_unique<Family>(Family{name, help, kind, {}}));
+    families_.push_back(std::make_unique<Family>(Family{name, help, kind, {}, {}}));
     family = std::prev(families_.end());
   }
   INVARIANT((*family)->kind == kind, "metric {} is registered as two kinds", name);
@@ -95,6 +96,11 @@ void Metrics::counter_of(const std::string& name, const std::string& help, std::
   series(name, help, Kind::counter, std::move(labels)).read = std::move(read);
 }
 
+void Metrics::gauges(const std::string& name, const std::string& help, ReadAll read) {
+  const std::lock_guard lock(mutex_);
+  families_.push_back(std::make_unique<Family>(Family{name, help, Kind::gauge, {}, std::move(read)}));
+}
+
 std::string Metrics::serialize() const {
   std::vector<prometheus::MetricFamily> families;
   const std::lock_guard lock(mutex_);
@@ -124,6 +130,14 @@ std::string Metrics::serialize() const {
         metric.counter.value = metric.gauge.value = value;
       }
       out.metric.push_back(std::move(metric));
+    }
+    if (family->read_all) {
+      for (auto& [labels, value] : family->read_all()) {
+        prometheus::ClientMetric metric;
+        for (const auto& [key, text] : labels) metric.label.push_back({key, text});
+        metric.gauge.value = value;
+        out.metric.push_back(std::move(metric));
+      }
     }
     families.push_back(std::move(out));
   }

@@ -74,6 +74,9 @@ class Metrics {
   // `read` is called while scraping, on the scraping thread: it may only read what any thread may.
   void gauge(const std::string& name, const std::string& help, std::function<double()> read,
              MetricLabels labels = {});
+  // A gauge whose series come and go; the reader bounds how many.
+  using ReadAll = std::function<std::vector<std::pair<MetricLabels, double>>()>;
+  void gauges(const std::string& name, const std::string& help, ReadAll read);
   // Like a gauge, for what only ever rises but is counted elsewhere.
   void counter_of(const std::string& name, const std::string& help, std::function<double()> read,
                   MetricLabels labels = {});

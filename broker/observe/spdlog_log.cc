@@ -40,6 +40,8 @@ class SpdlogLog final : public Log {
     logger_->log(as, spdlog::string_view_t(line.data(), line.size()));
   }
 
+  [[nodiscard]] bool wants(LogLevel level) const override { return logger_->should_log(spdlog_level(level)); }
+
  private:
   LogFormat format_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;  // its destructor writes out the queue, then joins

@@ -12,6 +12,8 @@
 
 namespace tidemark::broker {
 
+class NodeMetrics;
+
 // What all requests of a connection share.
 struct ConnectionInfo {
   uint64_t id = 0;                     // unique in this process
@@ -40,6 +42,7 @@ class RequestContext {
   // An ApiVersions of a version that is not served: header.request_api_version is 0, the body is of an
   // unknown form, and the answer is UNSUPPORTED_VERSION with the served ranges, in version 0 (KIP-511).
   bool unsupported_api_versions = false;
+  NodeMetrics* metrics = nullptr;  // where its errors are counted; nullptr: nowhere
 
   // Lets the connection's next request start before this one is answered: Produce once it has its place in
   // every partition, Fetch once it waits. The next one starts from the loop, not inside this call. Later

@@ -48,6 +48,7 @@ ALLOWED = [
     (r"broker/daemon\.cc", "thread", "starts the shards' threads, and waits for them and for signals"),
     (r"broker/daemon\.cc", "system", "the machine's memory, and signals"),
     (r"broker/observe/metrics\.(h|cc)", "thread", "registering and scraping, never counting: off every request's path"),
+    (r"broker/node_metrics\.(h|cc)", "thread", "bytes by topic, from a sample a second to a scrape: off every request's path"),
     (r"broker/server/connection_limits\.(h|cc)", "thread", "counts the node's connections, once when one opens and once when it ends"),
     (r"storage/file_cache\.(h|cc)", "thread", "open files are shared by a data folder's lanes: the one lock in storage/"),
     (r"storage/file_cache\.h", "unordered", "looked up by name only; the order of eviction is a list's"),

@@ -373,6 +373,36 @@ class BrokerSettings(unittest.TestCase):
                 time.sleep(0.01)
             self.assertEqual(len(metadata_files(broker, "log")) > 1, several)
 
+    def test_metrics_say_what_was_done(self):
+        broker = self.start({"shards": 2})
+        client = self.client(broker)
+        topic = client.new_topic(3)
+        sent = batch([b"x" * 1000] * 5)
+        for partition in range(3):
+            self.assertEqual(client.produce(topic, sent, partition=partition)[0], NONE)
+        self.assertNotEqual(client.produce("no-such-topic-here", sent, partition=99)[0], NONE)
+        self.assertEqual(client.fetch(topic, 0, 0)[0], NONE)
+
+        def value(name):
+            return sum(metric(broker, name).values())
+
+        self.assertEqual(value("tidemark_produce_records_total"), 15)
+        self.assertEqual(value("tidemark_produce_bytes_total"), 3 * len(sent))
+        self.assertEqual(value("tidemark_fetch_bytes_total"), len(sent))
+        errors = metric(broker, "tidemark_response_errors_total")
+        self.assertEqual(errors['{error="UNKNOWN_TOPIC_OR_PARTITION"}'], 1)
+        self.assertEqual(sum(errors.values()), 1)
+        self.assertEqual(metric(broker, "tidemark_requests_total")['{api="Produce"}'], 4)
+        # Sampled once a second.
+        self.eventually(lambda: value("tidemark_partitions") == 3)
+        self.eventually(lambda: metric(broker, "tidemark_topic_log_bytes").get(f'{{topic="{topic}"}}') == 3 * len(sent))
+        self.assertEqual(value("tidemark_offline_partitions"), 0)
+        syncs = metric(broker, "tidemark_journal_syncs_total")
+        self.assertEqual(set(syncs), {'{journal="0"}', '{journal="1"}', '{journal="metadata"}'})
+        self.assertGreaterEqual(sum(syncs.values()), 3)
+        lanes = metric(broker, "tidemark_lane_seconds_count")
+        self.assertGreater(lanes['{lane="journal-0"}'] + lanes['{lane="journal-1"}'], 0)
+
     def test_fetch_max_bytes(self):
         small = self.start({"fetch.max.bytes": 1024})
         for broker, batches in ((small, 1), (self.default, 10)):

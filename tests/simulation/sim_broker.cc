@@ -31,7 +31,6 @@ class SimBroker::Log final : public broker::Log {
   void write(broker::LogLevel, std::string_view event, std::span<const broker::LogField> fields) override {
     tell_(broker::format_event(broker::LogFormat::text, event, fields));
   }
-  void line(const std::string& text) const { tell_(text); }
 
  private:
   std::function<void(const std::string&)> tell_;
@@ -60,7 +59,7 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
   seams.open_store = [this](const std::string&) -> Result<std::unique_ptr<storage::KeyValueStore>> {
     return std::make_unique<SimKeyValueStore>(derived_);
   };
-  seams.log = [this](const std::string& line) { log_->line(line); };
+  seams.log = log_.get();
   seams.planted = options_.planted;
   seams.first_stretch_bytes = options_.first_stretch_bytes;
   seams.stretch_bytes = options_.stretch_bytes;

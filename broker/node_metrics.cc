@@ -1,0 +1,148 @@
+#include "broker/node_metrics.h"
+
+#include <algorithm>
+
+#include "broker/api/fetch_session.h"
+#include "broker/shard.h"
+
+namespace tidemark::broker {
+
+namespace {
+
+// Topics with a series of their own: the largest; the rest is one series.
+constexpr size_t kMaxTopicSeries = 100;
+constexpr std::string_view kOtherTopics = "(others)";
+constexpr int16_t kLeastCode = -1;
+constexpr int16_t kMostCodes = 256;
+
+}  // namespace
+
+NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
+    : produce_bytes(
+          metrics.counter("tidemark_produce_bytes_total", "Bytes of record batches appended for clients")),
+      produce_records(metrics.counter("tidemark_produce_records_total", "Records appended for clients")),
+      fetch_bytes(
+          metrics.counter("tidemark_fetch_bytes_total", "Bytes of record batches that fetches returned")),
+      samples_(shards),
+      journals_(shards + 1) {
+  errors_.resize(kMostCodes);
+  for (int16_t code = kLeastCode; code < kMostCodes + kLeastCode; ++code) {
+    const std::string_view name = error_name(static_cast<ErrorCode>(code));
+    if (code == 0 || name.empty()) continue;
+    errors_[static_cast<size_t>(code - kLeastCode)] =
+        &metrics.counter("tidemark_response_errors_total", "Errors in responses, each partition's for itself",
+                         {{"error", std::string(name)}});
+  }
+  metrics.gauge("tidemark_partitions", "Partitions with a replica on this node",
+                [this] { return sum(&Sample::partitions); });
+  metrics.gauge("tidemark_offline_partitions", "Of those, the ones whose log cannot be used",
+                [this] { return sum(&Sample::offline); });
+  metrics.gauge("tidemark_fetch_sessions", "Incremental fetch sessions",
+                [this] { return sum(&Sample::sessions); });
+  metrics.counter_of("tidemark_fetch_session_evictions_total", "Fetch sessions that made way for newer ones",
+                     [this] { return sum(&Sample::evictions); });
+  metrics.gauges("tidemark_topic_log_bytes",
+                 "Bytes of a topic's logs on this node; the largest topics by name",
+                 [this] { return topic_bytes(); });
+  for (size_t i = 0; i < journals_.size(); ++i)
+    add_journal(metrics, journals_[i], i == shards ? "metadata" : std::to_string(i));
+}
+
+void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::string& name) {
+  const auto read = [](const Value& value) {
+    return [&value] { return value.load(std::memory_order_relaxed); };
+  };
+  const MetricLabels labels{{"journal", name}};
+  metrics.gauge("tidemark_journal_live_bytes", "Bytes that a recovery would replay", read(journal.live_bytes),
+                labels);
+  metrics.gauge("tidemark_journal_limit_bytes", "What a journal may hold", read(journal.limit_bytes), labels);
+  metrics.counter_of("tidemark_journal_syncs_total",
+                     "Synced writes of a journal, each for a group of appends", read(journal.groups), labels);
+  metrics.counter_of("tidemark_journal_records_total", "Records in those writes", read(journal.records),
+                     labels);
+  metrics.counter_of("tidemark_journal_written_bytes_total", "Bytes in those writes", read(journal.bytes),
+                     labels);
+  metrics.gauge("tidemark_journal_write_age_seconds", "How long the write in flight has taken; 0: none is",
+                read(journal.write_age), labels);
+  metrics.gauge("tidemark_journal_starved", "1 while appends wait for a checkpoint to free the journal",
+                read(journal.starved), labels);
+  metrics.gauge("tidemark_journal_offline", "1 once the journal has failed: restart the node on a sound disk",
+                read(journal.offline), labels);
+  metrics.counter_of("tidemark_checkpoints_total", "Checkpoints: journaled data is synced in its segments",
+                     read(journal.checkpoints), labels);
+  metrics.gauge("tidemark_tail_cache_bytes", "Newest batches kept in memory for reads",
+                read(journal.tail_bytes), labels);
+  metrics.gauge("tidemark_unwritten_bytes", "Journaled batches on their way into segments",
+                read(journal.unwritten_bytes), labels);
+}
+
+double NodeMetrics::sum(Value Sample::* member) const {
+  double total = 0;
+  for (const Sample& sample : samples_) total += (sample.*member).load(std::memory_order_relaxed);
+  return total;
+}
+
+void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
+  Sample& sample = samples_[shard.index()];
+  size_t offline = 0;
+  std::map<std::string, double> bytes;
+  for (const auto& [id, partition] : shard.partitions()) {
+    if (partition->log().offline()) ++offline;
+    bytes[partition->topic()] += static_cast<double>(partition->log().size_bytes());
+  }
+  sample.partitions = static_cast<double>(shard.partitions().size());
+  sample.offline = static_cast<double>(offline);
+  sample.sessions = static_cast<double>(sessions.size());
+  sample.evictions = static_cast<double>(sessions.evictions());
+  {
+    const std::lock_guard lock(sample.mutex);
+    sample.topic_bytes = std::move(bytes);
+  }
+  sample_store(shard.store(), journals_[shard.index()], shard.loop().mono());
+}
+
+void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now) {
+  const storage::Journal& from = store.journal();
+  journal.live_bytes = static_cast<double>(from.live_bytes());
+  journal.limit_bytes = static_cast<double>(from.max_bytes());
+  journal.groups = static_cast<double>(from.stats().groups);
+  journal.records = static_cast<double>(from.stats().records);
+  journal.bytes = static_cast<double>(from.stats().bytes);
+  const runtime::MonoTime since = from.writing_since();
+  journal.write_age =
+      since == runtime::kNever ? 0.0 : std::max(0.0, std::chrono::duration<double>(now - since).count());
+  journal.starved = from.starved() ? 1 : 0;
+  journal.offline = store.offline() ? 1 : 0;
+  journal.checkpoints = static_cast<double>(store.checkpoints());
+  journal.tail_bytes = static_cast<double>(store.tail_bytes());
+  journal.unwritten_bytes = static_cast<double>(store.unwritten_bytes());
+}
+
+void NodeMetrics::sample_metadata(storage::LogStore& store, runtime::MonoTime now) {
+  sample_store(store, journals_.back(), now);
+}
+
+std::vector<std::pair<MetricLabels, double>> NodeMetrics::topic_bytes() const {
+  std::map<std::string, double> all;
+  for (const Sample& sample : samples_) {
+    const std::lock_guard lock(sample.mutex);
+    for (const auto& [topic, bytes] : sample.topic_bytes) all[topic] += bytes;
+  }
+  std::vector<std::pair<double, std::string>> by_size;
+  for (const auto& [topic, bytes] : all) by_size.emplace_back(bytes, topic);
+  std::sort(by_size.rbegin(), by_size.rend());
+  std::vector<std::pair<MetricLabels, double>> series;
+  double others = 0;
+  for (size_t i = 0; i < by_size.size(); ++i) {
+    if (i < kMaxTopicSeries) {
+      series.emplace_back(MetricLabels{{"topic", by_size[i].second}}, by_size[i].first);
+    } else {
+      others += by_size[i].first;
+    }
+  }
+  if (by_size.size() > kMaxTopicSeries)
+    series.emplace_back(MetricLabels{{"topic", std::string(kOtherTopics)}}, others);
+  return series;
+}
+
+}  // namespace tidemark::broker

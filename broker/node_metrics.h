@@ -1,0 +1,85 @@
+// What a node counts beyond its server: produce and fetch, errors by code, and samples of its shards: logs,
+// journals, caches, fetch sessions. Counters have a cell per shard; samples are taken on each shard's loop
+// once a second, so that a scrape touches no shard and no request takes a lock. Names follow Prometheus'
+// rules; broker/observe/README.md lists them. Outlives the node.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "broker/observe/metrics.h"
+#include "protocol/error.h"
+#include "protocol/runtime/time.h"
+
+namespace tidemark::storage {
+class LogStore;
+}
+
+namespace tidemark::broker {
+
+class FetchSessions;
+class Shard;
+
+class NodeMetrics {
+ public:
+  NodeMetrics(Metrics& metrics, size_t shards);
+  NodeMetrics(const NodeMetrics&) = delete;
+  NodeMetrics& operator=(const NodeMetrics&) = delete;
+
+  // On that shard's loop. NONE counts nothing.
+  void count_error(size_t shard, int16_t code) {
+    const auto index = static_cast<size_t>(code + 1);
+    if (code != 0 && index < errors_.size() && errors_[index] != nullptr) errors_[index]->add(shard);
+  }
+  Counter& produce_bytes;
+  Counter& produce_records;
+  Counter& fetch_bytes;
+
+  // On the shard's loop.
+  void sample(Shard& shard, const FetchSessions& sessions);
+  // On shard 0's.
+  void sample_metadata(storage::LogStore& store, runtime::MonoTime now);
+  static constexpr auto kSampleEvery = std::chrono::seconds(1);
+
+ private:
+  using Value = std::atomic<double>;
+  struct Journal {
+    Value live_bytes{0}, limit_bytes{0}, groups{0}, records{0}, bytes{0}, write_age{0}, starved{0},
+        offline{0};
+    Value checkpoints{0}, tail_bytes{0}, unwritten_bytes{0};
+  };
+  struct Sample {
+    Value partitions{0}, offline{0}, sessions{0}, evictions{0};
+    mutable std::mutex mutex;  // guards topic_bytes; neither side is on a request's path
+    std::map<std::string, double> topic_bytes;
+  };
+  void add_journal(Metrics& metrics, Journal& journal, const std::string& name);
+  void sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now);
+  [[nodiscard]] std::vector<std::pair<MetricLabels, double>> topic_bytes() const;
+  [[nodiscard]] double sum(Value Sample::* member) const;
+
+  std::vector<Counter*> errors_;   // by code + 1
+  std::vector<Sample> samples_;    // by shard
+  std::vector<Journal> journals_;  // by shard; the metadata log's last
+};
+
+// The error codes in a response, wherever a body of Kafka's has them.
+template <class Body, class Add>
+void for_each_error(const Body& body, const Add& add) {
+  if constexpr (requires { body.error_code + 0; }) add(body.error_code);
+  const auto descend = [&](const auto& parts) {
+    for (const auto& part : parts) for_each_error(part, add);
+  };
+  if constexpr (requires { body.topics.begin(); }) descend(body.topics);
+  if constexpr (requires { body.responses.begin(); }) descend(body.responses);
+  if constexpr (requires { body.results.begin(); }) descend(body.results);
+  if constexpr (requires { body.partitions.begin(); }) descend(body.partitions);
+  if constexpr (requires { body.partition_responses.begin(); }) descend(body.partition_responses);
+  if constexpr (requires { body.coordinators.begin(); }) descend(body.coordinators);
+}
+
+}  // namespace tidemark::broker
