@@ -19,6 +19,10 @@ class FaultCounters {
     const auto it = counts_.find(name);
     return it == counts_.end() ? 0 : it->second;
   }
+  // What this world does not have.
+  void forget(std::string_view name) {
+    if (const auto it = counts_.find(name); it != counts_.end()) counts_.erase(it);
+  }
   void merge(const FaultCounters& other) {
     for (const auto& [name, times] : other.counts_) count(name, times);
   }

@@ -338,7 +338,6 @@ class NodeSimulation {
 
   void judge_failed_start(const Error& error) {
     say("does not start: " + error.message());
-    counters_.count("world: start refused by a bad disk", 0);
     const bool excused = run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
     if (!excused) run_.violate("does not start: " + error.message());
     heal_disk();
@@ -388,8 +387,13 @@ class NodeSimulation {
 }  // namespace
 
 SeedResult simulate_node(const SeedOptions& options, FaultCounters& counters) {
-  NodeSimulation simulation(options, counters);
-  return simulation.run();
+  FaultCounters own;
+  NodeSimulation simulation(options, own);
+  const SeedResult result = simulation.run();
+  // The storage world's alone.
+  for (const char* name : {"disk: bit flipped", "disk: folder removed"}) own.forget(name);
+  counters.merge(own);
+  return result;
 }
 
 }  // namespace tidemark::simulation
