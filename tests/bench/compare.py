@@ -263,6 +263,8 @@ def print_table(title, columns, results, brokers):
             print(f"  {r['broker']}, round {r['round']}: {r['errors']} answers were errors, first {r['first_error']}")
         elif r.get("not_sent"):
             print(f"  {r['broker']}, round {r['round']}: {r['not_sent']} of {r['due']} records were still waiting at the end")
+        elif r.get("not_read_back"):
+            print(f"  {r['broker']}, round {r['round']}: {r['not_read_back']} of {r['sent']} records had not come back 15 s later")
 
 
 def arguments():
