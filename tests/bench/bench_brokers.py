@@ -48,12 +48,15 @@ def free_port():
     raise Failed("no free port")
 
 
-def folder_bytes(folder):
+def log_bytes(folder):
+    """Of the partitions' segments; their reserved space does not count."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
+            if not name.endswith(".log"):
+                continue
             try:
-                total += os.stat(os.path.join(path, name)).st_blocks * 512
+                total += os.stat(os.path.join(path, name)).st_size
             except OSError:
                 pass
     return total

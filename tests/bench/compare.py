@@ -136,7 +136,7 @@ class Bench:
                 died = load.poll() is not None
                 broker.kill()
                 load.wait()
-                written = bench_brokers.folder_bytes(broker.data_dir)
+                written = bench_brokers.log_bytes(broker.data_dir)
                 began = time.monotonic_ns()
                 broker.launch()
                 times = self.load(broker, "probe", topic, "--partitions", 200)
@@ -209,11 +209,11 @@ COLUMNS = {
     "start": [("first answer ms", "answered_ms", "{:.0f}"), ("first record ms", "produced_ms", "{:.0f}"),
               ("format ms", "format_ms", "{:.0f}")],
     "restart": [("first answer ms", "answered_ms", "{:.0f}"), ("all partitions ms", "produced_ms", "{:.0f}"),
-                ("data MiB", "data_mib", "{:.0f}")],
+                ("log MiB", "data_mib", "{:.0f}")],
     "memory": [("idle MiB", "idle_mib", "{:.0f}"), ("idle CPU %", "idle_cpu_percent", "{:.2f}"),
                ("after load MiB", "loaded_mib", "{:.0f}")],
 }
-NO_RATIO = {"others' CPU s", "format ms", "data MiB"}
+NO_RATIO = {"others' CPU s", "format ms", "log MiB"}
 COLUMNS["end-to-end"] = COLUMNS["paced"]
 
 
