@@ -185,6 +185,16 @@ class LogRecovery {
       TRY(scan_segment(s, is_active));
       if (!is_active && !log_.state.journaled) log_.unsynced.push_back(s.base);
       const bool meets = is_active || cut_ || log_.end == log_.segments[i + 1].base;
+      if (!meets && !log_.state.journaled && log_.end <= log_.state.log_start) {
+        // It was deleted, and power loss brought it back, without its successors: the log begins behind them.
+        TRY(remove_segment(s.base));
+        std::erase(log_.unsynced, s.base);
+        log_.segments.erase(log_.segments.begin() + static_cast<ptrdiff_t>(i--));
+        log_.state.log_start = std::max(log_.state.log_start, log_.segments.front().base);
+        log_.epochs.truncate_from_start(log_.state.log_start);
+        log_.producers.clear(log_.end);  // what is missing may hold newer sequences
+        continue;
+      }
       if (!meets && !log_.state.journaled && log_.end >= log_.state.synced) {
         // Power loss kept what came later, and not what came before.
         cut_ = true;
