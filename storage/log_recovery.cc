@@ -216,7 +216,8 @@ class LogRecovery {
     } else {
       known = std::max(known, log_.state.synced);
     }
-    if (log_.end < known && !log_.damage) {
+    const bool missed = log_.state.journaled || log_.state.log_start < known;
+    if (log_.end < known && missed && !log_.damage) {
       log_.damage = Error::corruption(fmt::format("{}: ends at offset {}, but was answered for up to {}: {}",
                                                   log_.folder_name, log_.end, known, stop_reason_));
     }

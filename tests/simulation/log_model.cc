@@ -86,6 +86,8 @@ bool LogModel::is_boundary(Offset offset) const {
 Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   const bool was_cut = is_cut(start, end);
   const bool may_lose = caching && power_lost;
+  // Without a journal a truncation may stop between two segments.
+  const bool half_cut = caching && truncating_ && end >= *truncating_;
   truncating_.reset();
   const auto trimming = std::exchange(trimming_, {});
   trims_ = 0;
@@ -93,7 +95,7 @@ Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   const Offset latest_start = std::max(start_, trimming.value_or(start_));
   if (was_cut) {
     cut(end);
-  } else if (end < promised_end_ && !may_lose) {
+  } else if (end < promised_end_ && !may_lose && !half_cut) {
     return fmt::format("{}: ends at {}, but {} was promised", name_, end, promised_end_);
   } else if (end > end_ || !(is_boundary(end) || (may_lose && end == start))) {
     return fmt::format("{}: ends at {}, where no batch ever ended; the model ends at {}", name_, end, end_);
