@@ -26,7 +26,7 @@ class Replayer {
       if (!state) {
         result.unidentified.push_back(entry.name);
       } else if (journals_.dead().contains(state->log)) {
-        TRY(bury(entry.name, state->log));
+        TRY(bury(entry.name, fmt::format("{:x}", state->log.value)));
       } else {
         ReplayedLog& log = result.logs[state->log] =
             ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
@@ -232,14 +232,14 @@ class Replayer {
     return first;
   }
 
-  Result<void> bury(const std::string& folder_name, LogId id) {
-    std::string grave = fmt::format("{}.{:x}{}", folder_name, id.value, kGraveSuffix);
+  Result<void> bury(const std::string& folder_name, const std::string& whose) {
+    std::string grave = fmt::format("{}.{}{}", folder_name, whose, kGraveSuffix);
     open_path_.clear();
     // The name may be taken: by what an earlier start buried and could not remove.
     for (int n = 2;; ++n) {
       TRY_ASSIGN(const bool taken, files_.exists(path(grave)));
       if (!taken) break;
-      grave = fmt::format("{}.{:x}.{}{}", folder_name, id.value, n, kGraveSuffix);
+      grave = fmt::format("{}.{}.{}{}", folder_name, whose, n, kGraveSuffix);
     }
     result.graves.push_back(grave);
     return files_.rename(path(folder_name), path(grave));
@@ -256,7 +256,7 @@ class Replayer {
     // Whoever stands in its place is dead or was never finished.
     for (auto it = result.logs.begin(); it != result.logs.end(); ++it) {
       if (it->second.folder_name != name) continue;
-      TRY(bury(name, it->first));
+      TRY(bury(name, fmt::format("{:x}", it->first.value)));
       result.logs.erase(it);
       break;
     }
@@ -282,7 +282,7 @@ class Replayer {
   Result<void> bury_unidentified(const JournalRecord& record) {
     const std::string name(record.folder);
     if (std::erase(result.unidentified, name) == 0) return {};
-    return bury(name, record.log);
+    return bury(name, "unidentified");  // not its id: the log itself may be erased before this grave is gone
   }
 
   Result<void> write_append(const ReplayedLog& log, const JournalRecord& record) {

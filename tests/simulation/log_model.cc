@@ -110,10 +110,7 @@ Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   // write.caching: power loss took all that a trim, perhaps into the middle of a batch, had left; or the first
   // files, and with them what they told of producers.
   if (start_ == end_) batches_.clear();
-  if (may_lose && (start_ == end_ || lost_its_first)) {
-    for (auto& [producer, produced] : produced_)
-      std::erase_if(produced, [&](const Produced& batch) { return batch.base < start_; });
-  }
+  if (may_lose && (start_ == end_ || lost_its_first)) producers_known_ = false;
   promised_end_ = end_;
   existence = Existence::exists;
   return std::nullopt;

@@ -77,6 +77,8 @@ class LogModel {
     int32_t base_sequence;
     int32_t records;
   };
+  // False once power loss took batches from the middle of a write.caching log's history.
+  [[nodiscard]] bool producers_known() const { return producers_known_; }
   [[nodiscard]] std::optional<Produced> last_of(ProducerId producer) const;
 
  private:
@@ -99,6 +101,7 @@ class LogModel {
   std::optional<Offset> trimming_;  // the furthest that a trim under way may reach
   int trims_ = 0;
   std::optional<Offset> truncating_;
+  bool producers_known_ = true;
   uint64_t cuts_ = 0;
 };
 

@@ -88,6 +88,7 @@ void StorageClients::judge_derived(const Log& log, const LogModel& model) {
       run_.violate(fmt::format("{}: the epoch of offset {} is {} instead of {}", model.name(), offset,
                                cached ? cached->value : -1, epoch));
   }
+  if (!model.producers_known()) return;
   for (const auto& [id, entry] : log.producers().producers()) {
     const auto last = model.last_of(id);
     const int32_t known = last ? last->base_sequence + last->records - 1 : -1;
