@@ -270,10 +270,7 @@ void LogStore::effects_ran(std::vector<Effect>& effects) {
   const auto alive = alive_;
   run_effects();
   for (Effect& effect : effects) {
-    if (effect.error) {
-      log_failed_ = true;
-      effect.log->go_offline(*effect.error);
-    }
+    if (effect.error) fail_folder(*effect.error);
     if (effect.path) {
       if (!effect.error) effect.log->written(effect.base);
     } else {
@@ -505,11 +502,8 @@ Task<Result<void>> LogStore::run_checkpoint() {
     if (item.active_missing && !active_gone)
       item.error = Error::corruption(fmt::format(
           "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
-    if (item.error) {
-      log_failed_ = true;
-      log.go_offline(*item.error);
-      continue;
-    }
+    if (item.error) fail_folder(*item.error);
+    if (offline_) break;
     if (log.cuts_ != item.cuts) continue;
     if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
     if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)
