@@ -49,7 +49,7 @@ class Fetch {
     find_partitions();
     const runtime::MonoTime deadline =
         context_.arrived + std::chrono::milliseconds(std::clamp(request_.max_wait_ms, 0, 3'600'000));
-    auto first = read(nullptr);
+    auto first = read({});
     co_await first;
     while (!satisfied() && loop_.mono() < deadline && !context_.hurried()) {
       context_.release_order();
@@ -154,10 +154,13 @@ class Fetch {
     }
   }
 
+  // What wakes a parked fetch, by shard: each runs its own, on its loop. Empty: nothing does.
+  using Wakes = std::vector<std::shared_ptr<runtime::Job>>;
+
   // Asks every shard concerned, all at once: of a session what has changed there, else for every partition.
-  Task<void> read(std::shared_ptr<runtime::Job> wake) {
+  Task<void> read(Wakes wakes) {
     const auto asks =
-        std::make_shared<std::vector<Ask>>(session_ ? ask_for_changes(wake) : ask_for_all(wake));
+        std::make_shared<std::vector<Ask>>(session_ ? ask_for_changes(wakes) : ask_for_all(wakes));
     const auto wanted = [asks](size_t shard) { return static_cast<bool>((*asks)[shard]); };
     const auto ask = [asks](Shard& shard) { return (*asks)[shard.index()](shard); };
     auto asking = ask_shards<std::vector<PartitionReadResult>>(services_, wanted, ask);
@@ -165,9 +168,13 @@ class Fetch {
     for (auto& results : answers) take(std::move(results));
   }
 
+  static std::shared_ptr<runtime::Job> wake_of(const Wakes& wakes, size_t shard) {
+    return wakes.empty() ? nullptr : wakes[shard];
+  }
+
   using Ask = std::function<Task<std::vector<PartitionReadResult>>(Shard&)>;
 
-  std::vector<Ask> ask_for_all(const std::shared_ptr<runtime::Job>& wake) {
+  std::vector<Ask> ask_for_all(const Wakes& wakes) {
     std::vector<std::vector<PartitionRead>> by_shard(services_.shards.size());
     for (size_t i = 0; i < entries_.size(); ++i) {
       const Entry& e = entries_[i];
@@ -178,14 +185,14 @@ class Fetch {
     std::vector<Ask> asks(by_shard.size());
     for (size_t s = 0; s < asks.size(); ++s) {
       if (by_shard[s].empty()) continue;
-      asks[s] = [reads = std::move(by_shard[s]), wake](Shard& shard) {
+      asks[s] = [reads = std::move(by_shard[s]), wake = wake_of(wakes, s)](Shard& shard) {
         return read_partitions(shard, reads, wake);
       };
     }
     return asks;
   }
 
-  std::vector<Ask> ask_for_changes(const std::shared_ptr<runtime::Job>& wake) {
+  std::vector<Ask> ask_for_changes(const Wakes& wakes) {
     std::vector<Ask> asks(session_->parts().size());
     for (size_t s = 0; s < asks.size(); ++s) {
       FetchSession::Part& part = session_->parts()[s];
@@ -194,9 +201,8 @@ class Fetch {
       for (WatchChange& change : changes) change.read.max_bytes = most_of(change.read.max_bytes);
       // A full response names every partition, so that all are read.
       const int64_t enough = full_ ? INT64_MAX : most_bytes();
-      asks[s] = [watched = part.watched, changes = std::move(changes), enough, wake](Shard& shard) {
-        return WatchedPartitions::poll(watched, shard, changes, enough, wake);
-      };
+      asks[s] = [watched = part.watched, changes = std::move(changes), enough, wake = wake_of(wakes, s)](
+                    Shard& shard) { return WatchedPartitions::poll(watched, shard, changes, enough, wake); };
     }
     return asks;
   }
@@ -230,19 +236,22 @@ class Fetch {
   // Long poll: until something changes that this fetch reads.
   Task<void> park(runtime::MonoTime deadline) {
     auto parking = std::make_shared<Parking>(loop_);
-    auto wake = std::make_shared<runtime::Job>([loop = &loop_, weak = std::weak_ptr(parking)] {
-      loop->post([weak] {
-        if (auto parked = weak.lock()) parked->wake();
-      });
-    });
+    Wakes wakes;
+    for (size_t shard = 0; shard < services_.shards.size(); ++shard) {
+      wakes.push_back(std::make_shared<runtime::Job>([loop = &loop_, weak = std::weak_ptr(parking)] {
+        loop->post([weak] {
+          if (auto parked = weak.lock()) parked->wake();
+        });
+      }));
+    }
     context_.on_hurry([parking] { parking->wake(); });
-    auto looking = read(wake);
+    auto looking = read(wakes);
     co_await looking;
     if (!satisfied() && !parking->woken) {
       auto waiting = parking->signal.wait_until(deadline);
       const bool woken = co_await waiting;
       if (woken) {
-        auto again = read(nullptr);
+        auto again = read({});
         co_await again;
       }
     }
