@@ -9,6 +9,9 @@
 namespace tidemark::storage {
 namespace {
 
+// Records of many logs lie mixed: a file opened for each would cost more than its write.
+constexpr size_t kMaxOpenFiles = 256;
+
 class Replayer {
  public:
   Replayer(FileSystem& files, const std::string& data_folder, JournalRecovery& journals, Planted planted)
@@ -209,12 +212,12 @@ class Replayer {
   std::string path(const std::string& folder_name) const { return data_folder_ + "/" + folder_name; }
 
   Result<std::shared_ptr<File>> open(const ReplayedLog& log, Offset base) {
-    const std::string file_path = segment_path(path(log.folder_name), base, kLogSuffix);
-    if (file_path == open_path_) return open_file_;
-    TRY_ASSIGN(auto file, files_.open(file_path, OpenMode::create));
-    open_path_ = file_path;
-    open_file_ = std::shared_ptr<File>(std::move(file));
-    return open_file_;
+    const auto key = std::pair(log.state.log, base);
+    if (auto it = open_files_.find(key); it != open_files_.end()) return it->second;
+    TRY_ASSIGN(auto file,
+               files_.open(segment_path(path(log.folder_name), base, kLogSuffix), OpenMode::create));
+    if (open_files_.size() >= kMaxOpenFiles) open_files_.clear();
+    return open_files_[key] = std::shared_ptr<File>(std::move(file));
   }
 
   // Segments wholly below the log's start were deleted, or are about to be.
@@ -234,7 +237,7 @@ class Replayer {
 
   Result<void> bury(const std::string& folder_name, const std::string& whose) {
     std::string grave = fmt::format("{}.{}{}", folder_name, whose, kGraveSuffix);
-    open_path_.clear();
+    open_files_.clear();
     // The name may be taken: by what an earlier start buried and could not remove.
     for (int n = 2;; ++n) {
       TRY_ASSIGN(const bool taken, files_.exists(path(grave)));
@@ -313,7 +316,7 @@ class Replayer {
   }
 
   Result<void> remove_segment(const ReplayedLog& log, Offset base) {
-    open_path_.clear();
+    open_files_.erase({log.state.log, base});
     for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
       TRY(files_.remove(segment_path(path(log.folder_name), base, suffix)));
     return {};
@@ -328,8 +331,7 @@ class Replayer {
   uint64_t planned_ = 0;  // records seen in each pass
   uint64_t written_ = 0;
   std::map<uint64_t, LogId> live_;  // appends to write, by their number among all records
-  std::string open_path_;
-  std::shared_ptr<File> open_file_;
+  std::map<std::pair<LogId, Offset>, std::shared_ptr<File>> open_files_;
 };
 
 }  // namespace
