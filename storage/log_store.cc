@@ -14,6 +14,12 @@ namespace tidemark::storage {
 using runtime::BufferSlice;
 using runtime::Task;
 
+namespace {
+
+constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
+
+}  // namespace
+
 LogStore::LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLanes lanes, FileSystem& files,
                    FileCache& cache, KeyValueStore* derived)
     : options_(std::move(options)),
@@ -69,12 +75,13 @@ LogId LogStore::next_log_id() {
 std::shared_ptr<Log> LogStore::adopt(RecoveredLog recovered, LogSettings settings) {
   // What the folder says holds: a change that a crash has cut short is made again.
   const bool was_caching = !recovered.state.journaled;
+  const bool scanned = recovered.scanned_bytes > 0;
   LogSettings now = settings;
   now.write_caching = was_caching;
   auto log = std::make_shared<Log>(*this, std::move(recovered), now);
   logs_.emplace(log->id(), log);
   if (settings.write_caching != was_caching && !log->offline()) tasks_.spawn(switch_mode(log, settings));
-  if (!log->unsynced_segments_.empty() || log->durable_ < log->end_) log->mark_dirty();
+  if (scanned || !log->unsynced_segments_.empty() || log->durable_ < log->end_) log->mark_dirty();
   if (offline_) log->go_offline(*offline_);
   return log;
 }
@@ -109,6 +116,8 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
     auto work = [files = &files_, cache = &cache_, folder = raw->folder(), state = raw->state(),
                  outcome]() -> Result<void> {
       const auto make = [&]() -> Result<void> {
+        TRY_ASSIGN(const bool taken, files->exists(folder));
+        if (taken) return fail(Error::io(folder + ": the folder is there already, of a log not yet deleted"));
         TRY(files->create_dir(folder));
         TRY(write_partition_state(*files, folder, state, false));
         auto opened = cache->get(segment_path(folder, Offset(0), kLogSuffix), true);
@@ -153,8 +162,11 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
   auto then = [this, raw = log.get(), resolver, grave](bool ok) mutable {
     if (!ok) return resolver.set(false);
     auto outcome = std::make_shared<Result<void>>();
-    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, outcome]() -> Result<void> {
+    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(),
+                 outcome]() -> Result<void> {
       const auto bury = [&]() -> Result<void> {
+        TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
+        if (state && state->log != id) return {};  // a namesake's: this log's was never made
         TRY_ASSIGN(const bool exists, files->exists(folder));
         if (exists) TRY(files->rename(folder, grave));
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
@@ -344,7 +356,11 @@ Task<void> LogStore::checkpoint_loop() {
   bool again = false;
   while (!stopping_) {
     if (!again) {
-      auto wait = checkpoint_signal_.wait_until(loop_.mono() + options_.checkpoint_interval);
+      // The first one soon: recovery scans each log from its last checkpoint on, and a node that is killed
+      // within the first seconds of each life would scan more at every start.
+      const auto pause = checkpoints_ == 0 ? std::min(kFirstCheckpoint, options_.checkpoint_interval)
+                                           : options_.checkpoint_interval;
+      auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
       const bool asked = co_await wait;
       if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;
     }
