@@ -410,6 +410,19 @@ Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runti
 }
 
 Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
+  // What goes first makes room for its namesakes.
+  for (const TopicIdPartition& id : change->erases) {
+    const auto partition = shard.partition(id);
+    if (!partition) continue;
+    shard.remove_partition(id);
+    auto erasing = shard.store().erase(partition->shared_log());
+    (void)co_await erasing;
+  }
+  for (auto& stray : change->strays) {
+    auto log = shard.store().adopt(std::move(stray), {});
+    auto erasing = shard.store().erase(std::move(log));
+    (void)co_await erasing;
+  }
   runtime::Signal changed(shard.loop());
   size_t missing = change->opens.size();
   Unopened failed;
@@ -424,18 +437,6 @@ Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
     if (!partition) continue;
     auto leading = partition->lead(lead.epoch, lead.config);
     (void)co_await leading;  // a failure has taken the log offline
-  }
-  for (const TopicIdPartition& id : change->erases) {
-    const auto partition = shard.partition(id);
-    if (!partition) continue;
-    shard.remove_partition(id);
-    auto erasing = shard.store().erase(partition->shared_log());
-    (void)co_await erasing;
-  }
-  for (auto& stray : change->strays) {
-    auto log = shard.store().adopt(std::move(stray), {});
-    auto erasing = shard.store().erase(std::move(log));
-    (void)co_await erasing;
   }
   co_return failed;
 }
@@ -633,16 +634,17 @@ Task<void> MetadataService::publish(ImageDelta delta) {
     }
     view->topics.set(id, topic);
   }
-  // Made before anyone hears of them, and gone for everyone before they are erased.
+  // What goes first: a topic of the same name may come with it, and needs the folders. What comes is made before
+  // anyone hears of it.
+  std::vector<std::shared_ptr<void>> to_erase(erases.begin(), erases.end());
+  auto erasing = run_changes(std::move(to_erase));
+  (void)co_await erasing;
   std::vector<std::shared_ptr<void>> to_open(opens.begin(), opens.end());
   auto opening = run_changes(std::move(to_open));
   const auto failed = co_await opening;
   set_unopened(*view, failed);
   auto publishing = publish_view(std::move(view));
   co_await publishing;
-  std::vector<std::shared_ptr<void>> to_erase(erases.begin(), erases.end());
-  auto erasing = run_changes(std::move(to_erase));
-  (void)co_await erasing;
 }
 
 }  // namespace tidemark::broker
