@@ -139,7 +139,7 @@ void JournalRecovery::order_and_check() {
         if (s.header.generation == group->header.generation && s.header.journal == group->header.journal)
           last = std::max(last, GroupSequence(s.scan.next.value - 1));
       }
-      if (group->header.synced_up_to > last && group->header.checkpoint <= last) {
+      if (group->header.synced_up_to > last) {
         corruption_.push_back(
             fmt::format("{}: its header is destroyed, and it holds group {}", path, group->header.sequence));
         break;

@@ -98,7 +98,8 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
   if (code == ErrorCode::OFFSET_OUT_OF_RANGE) {
     run_.counters.count("node: fetch out of range");
     if (w.from >= model.start_limit() && w.from <= w.view.certain_end && w.from >= Offset(0))
-      run_.violate(fmt::format("{}: a fetch from {} is out of range, with {} certain", model.name(), w.from,
+      run_.violate(fmt::format("{}: a fetch from {} is out of range ({} to {}), with {} certain",
+                               model.name(), w.from, data.log_start_offset, data.high_watermark,
                                w.view.certain_end));
     return model.start();
   }
