@@ -634,8 +634,8 @@ Task<void> MetadataService::publish(ImageDelta delta) {
     }
     view->topics.set(id, topic);
   }
-  // What goes first: a topic of the same name may come with it, and needs the folders. What comes is made before
-  // anyone hears of it.
+  // What goes first: a topic of the same name may come with it, and needs the folders. What comes is made
+  // before anyone hears of it.
   std::vector<std::shared_ptr<void>> to_erase(erases.begin(), erases.end());
   auto erasing = run_changes(std::move(to_erase));
   (void)co_await erasing;

@@ -383,7 +383,7 @@ struct LogStore::Syncing {
   Offset active;
   bool active_empty = false;
   bool active_missing = false;
-  std::optional<PartitionState> state;
+  bool sync_state = false;
   bool sync_folder = false;
   Offset end;      // of the log
   Offset written;  // in its files
@@ -416,7 +416,18 @@ struct LogStore::Syncing {
     }
     TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
     active_missing = !there && !active_empty;
-    if (state) TRY(write_partition_state(files, folder, *state, true));
+    if (sync_state) {
+      // Written by an effect before this: here, beside the write lane, the folder may be a namesake's
+      // already.
+      const std::string path = fmt::format("{}/{}", folder, kPartitionStateName);
+      auto file = files.open(path, OpenMode::read_write);
+      if (file) {
+        TRY((*file)->sync_data());
+      } else {
+        TRY_ASSIGN(const bool exists, files.exists(path));
+        if (exists) return fail(file.error());
+      }
+    }
     return sync_folder ? files.sync_dir(folder) : Result<void>();
   }
 
@@ -474,7 +485,13 @@ Task<Result<void>> LogStore::run_checkpoint() {
       log->state_.synced = log->written_;
       log->state_changed_ = true;
     }
-    if (std::exchange(log->state_changed_, false)) item.state = log->state_;
+    if (std::exchange(log->state_changed_, false)) {
+      item.sync_state = true;
+      auto write = [files = &files_, folder = item.folder, state = log->state_] {
+        return write_partition_state(*files, folder, state, false);
+      };
+      add_effect(*log, std::move(write), [](bool) {});
+    }
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
     // none of theirs may be on its way. The active one's are told by their checksum.
     const bool settled = log->index_saves_ == 0 && log->written_ >= log->active().base;
@@ -486,6 +503,9 @@ Task<Result<void>> LogStore::run_checkpoint() {
           encode_leader_epoch_checkpoint(log->epochs_), encode_producer_snapshot(from, log->producers_)});
     }
   }
+
+  auto states = effects_done(effects_added_);
+  co_await states;
 
   constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
   for (size_t first = 0; first < items->size(); first += kAtOnce) {

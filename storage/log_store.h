@@ -119,9 +119,9 @@ class LogStore {
   void evictable(Log& log, Offset base);
   void evict();
   runtime::Task<void> flush(std::shared_ptr<Log> log);
-  // A log that cannot follow its journal, because a write or a sync failed, takes the folder with it, as in Kafka:
-  // its records must not be freed, and a journal that may free none comes to a halt, later and without a word. The
-  // next start writes all of them again.
+  // A log that cannot follow its journal, because a write or a sync failed, takes the folder with it, as in
+  // Kafka: its records must not be freed, and a journal that may free none comes to a halt, later and without
+  // a word. The next start writes all of them again.
   void fail_folder(const Error& error);
   struct Syncing;
   runtime::Task<void> checkpoint_loop();
