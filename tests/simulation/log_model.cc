@@ -107,8 +107,8 @@ Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   }
   cut(end);
   trimmed(start);
-  // write.caching: power loss took all that a trim, perhaps into the middle of a batch, had left; or the first
-  // files, and with them what they told of producers.
+  // write.caching: power loss took all that a trim, perhaps into the middle of a batch, had left; or the
+  // first files, and with them what they told of producers.
   if (start_ == end_) batches_.clear();
   if (may_lose && (start_ == end_ || lost_its_first)) producers_known_ = false;
   promised_end_ = end_;

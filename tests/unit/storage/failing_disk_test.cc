@@ -96,7 +96,8 @@ TEST_CASE("a full disk refuses appends, and nothing else; writing resumes by its
   CHECK(world.readable(*world.logs.at("a-0")) == 1);
 }
 
-TEST_CASE("a segment that cannot be written or synced takes the folder offline, and the next start has all of it") {
+TEST_CASE(
+    "a segment that cannot be written or synced takes the folder offline, and the next start has all of it") {
   for (const bool sync : {false, true}) {
     HostileWorld world;
     world.start();
