@@ -266,6 +266,7 @@ void Journal::written(std::shared_ptr<GroupWrite> group) {
   if (!group->outcome) {
     // Rule 13: a failed sync is final. Nothing after it is tried, everything that waits may have been
     // persisted.
+    if (options_.planted == Planted::ack_before_sync) group->entries.clear();  // they were told already
     for (Pending& entry : pending_) group->entries.push_back(std::move(entry));
     fail_all(group->outcome.error(), std::move(group->entries));
     return;
