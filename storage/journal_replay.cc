@@ -317,9 +317,7 @@ class Replayer {
 
   Result<void> remove_segment(const ReplayedLog& log, Offset base) {
     open_files_.erase({log.state.log, base});
-    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-      TRY(files_.remove(segment_path(path(log.folder_name), base, suffix)));
-    return {};
+    return storage::remove_segment(files_, path(log.folder_name), base);
   }
 
   FileSystem& files_;

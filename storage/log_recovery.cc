@@ -49,7 +49,7 @@ class LogRecovery {
     }
     // Retention may have been cut short between the record and the files.
     while (log_.segments.size() > 1 && log_.segments[1].base <= log_.state.log_start) {
-      TRY(remove_segment(log_.segments.front().base));
+      TRY(remove_segment(files_, folder_, log_.segments.front().base));
       log_.segments.erase(log_.segments.begin());
     }
     // A segment is made before the journal knows of it: where the records before it were lost, so is it.
@@ -57,7 +57,7 @@ class LogRecovery {
     bool removed = false;
     while (log_.segments.size() > 1 && log_.segments.back().bytes == 0 && log_.segments.back().base > known) {
       removed = true;
-      TRY(remove_segment(log_.segments.back().base));
+      TRY(remove_segment(files_, folder_, log_.segments.back().base));
       log_.segments.pop_back();
     }
     // Durably: the log may grow past its base, and it must not come back in the middle.
@@ -187,7 +187,7 @@ class LogRecovery {
       const bool meets = is_active || cut_ || log_.end == log_.segments[i + 1].base;
       if (!meets && !log_.state.journaled && log_.end <= log_.state.log_start) {
         // It was deleted, and power loss brought it back, without its successors: the log begins behind them.
-        TRY(remove_segment(s.base));
+        TRY(remove_segment(files_, folder_, s.base));
         std::erase(log_.unsynced, s.base);
         log_.segments.erase(log_.segments.begin() + static_cast<ptrdiff_t>(i--));
         log_.state.log_start = std::max(log_.state.log_start, log_.segments.front().base);
@@ -231,7 +231,7 @@ class LogRecovery {
   // on there, empty.
   Result<void> start_anew() {
     const Offset base = log_.state.log_start;
-    for (const Segment& s : log_.segments) TRY(remove_segment(s.base));
+    for (const Segment& s : log_.segments) TRY(remove_segment(files_, folder_, s.base));
     TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
     TRY(files_.sync_dir(folder_));
     log_.segments = {Segment{base, 0, -1, -1, now_}};
@@ -241,12 +241,6 @@ class LogRecovery {
     log_.epochs.truncate_from_start(base);
     log_.producers.clear(base);
     log_.end = base;
-    return {};
-  }
-
-  Result<void> remove_segment(Offset base) {
-    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-      TRY(files_.remove(segment_path(folder_, base, suffix)));
     return {};
   }
 
@@ -362,7 +356,7 @@ class LogRecovery {
   // A cut in segment `last` makes it the active one.
   Result<void> drop_behind(size_t last) {
     for (size_t i = last + 1; i < log_.segments.size() && !log_.damage; ++i)
-      TRY(remove_segment(log_.segments[i].base));
+      TRY(remove_segment(files_, folder_, log_.segments[i].base));
     if (log_.segments.size() > last + 1 && !log_.damage) TRY(files_.sync_dir(folder_));
     if (log_.segments.size() > last + 1) log_.saved_indexes = {};
     log_.segments.resize(last + 1);

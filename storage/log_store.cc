@@ -385,8 +385,9 @@ struct LogStore::Syncing {
   bool active_missing = false;
   bool sync_state = false;
   bool sync_folder = false;
-  Offset end;      // of the log
-  Offset written;  // in its files
+  std::shared_ptr<bool> disk_full;  // the state could not be written
+  Offset end;                       // of the log
+  Offset written;                   // in its files
   uint32_t cuts = 0;
   std::string snapshot;
   std::optional<Error> error;
@@ -487,8 +488,13 @@ Task<Result<void>> LogStore::run_checkpoint() {
     }
     if (std::exchange(log->state_changed_, false)) {
       item.sync_state = true;
-      auto write = [files = &files_, folder = item.folder, state = log->state_] {
-        return write_partition_state(*files, folder, state, false);
+      item.disk_full = std::make_shared<bool>(false);
+      auto write = [files = &files_, folder = item.folder, state = log->state_,
+                    full = item.disk_full]() -> Result<void> {
+        auto wrote = write_partition_state(*files, folder, state, false);
+        if (wrote || wrote.error().kind() != ErrorKind::no_space) return wrote;
+        *full = true;  // what the folder says is older, and holds while its records stay in the journal
+        return {};
       };
       add_effect(*log, std::move(write), [](bool) {});
     }
@@ -530,6 +536,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
   }
   for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
   std::vector<KeyValueWrite> derived;
+  bool disk_full = false;
   for (Syncing& item : *items) {
     Log& log = *item.log;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
@@ -540,6 +547,10 @@ Task<Result<void>> LogStore::run_checkpoint() {
           "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
     if (item.error) fail_folder(*item.error);
     if (offline_) break;
+    if (item.disk_full && *item.disk_full) {
+      disk_full = log.state_changed_ = true;
+      log.mark_dirty();
+    }
     if (log.cuts_ != item.cuts) continue;
     if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
     if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)
@@ -552,6 +563,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
     (void)co_await writing;  // derived: a start without it reads more
   }
   if (offline_) co_return fail(*offline_);
+  if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
   ++checkpoints_;
   if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
   co_return Result<void>();

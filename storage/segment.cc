@@ -20,4 +20,10 @@ std::optional<Offset> parse_segment_name(std::string_view name) {
   return Offset(base);
 }
 
+Result<void> remove_segment(FileSystem& files, const std::string& folder, Offset base) {
+  for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+    TRY(files.remove(segment_path(folder, base, suffix)));
+  return {};
+}
+
 }  // namespace tidemark::storage

@@ -7,6 +7,7 @@
 
 #include "protocol/ids.h"
 #include "protocol/runtime/time.h"
+#include "storage/file.h"
 
 namespace tidemark::storage {
 
@@ -24,6 +25,9 @@ struct Segment {
 [[nodiscard]] std::string segment_path(const std::string& folder, Offset base, std::string_view suffix);
 // The base offset if `name` is a segment's .log file.
 [[nodiscard]] std::optional<Offset> parse_segment_name(std::string_view name);
+
+// Its three files, as far as they are there. Blocks.
+Result<void> remove_segment(FileSystem& files, const std::string& folder, Offset base);
 
 inline constexpr std::string_view kLogSuffix = ".log";
 inline constexpr std::string_view kOffsetIndexSuffix = ".index";

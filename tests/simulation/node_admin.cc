@@ -63,7 +63,7 @@ NodeAdmin::Outcome NodeAdmin::judge(const std::string& name, const char* what, E
   switch (code) {
     case ErrorCode::KAFKA_STORAGE_ERROR:
       // The metadata log's disk: it may be written all the same.
-      if (!run_.disk_may_fail && !run_.disk_may_be_full && !run_.stopping)
+      if (!storage_may_fail())
         run_.violate(fmt::format("{} {} is answered with {}", what, name, error_name(code)));
       return Outcome::unknown;
     case ErrorCode::REQUEST_TIMED_OUT: return Outcome::unknown;

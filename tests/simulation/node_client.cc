@@ -79,8 +79,7 @@ bool NodeClient::excuses(const TopicModel& topic, uint64_t version, ErrorCode co
     case ErrorCode::UNKNOWN_TOPIC_ID:
     case ErrorCode::UNKNOWN_TOPIC_OR_PARTITION:
     case ErrorCode::NOT_LEADER_OR_FOLLOWER: return unsettled;
-    case ErrorCode::KAFKA_STORAGE_ERROR:
-      return unsettled || run_.disk_may_fail || run_.disk_may_be_full || run_.stopping;
+    case ErrorCode::KAFKA_STORAGE_ERROR: return unsettled || storage_may_fail();
     case ErrorCode::REQUEST_TIMED_OUT: return true;
     default: return false;
   }

@@ -57,6 +57,11 @@ class NodeClient {
   [[nodiscard]] bool over() const { return finishing_ || run_.violation.has_value(); }
   [[nodiscard]] int64_t now_ms() { return runtime::unix_ms(loop_.clock().wall()); }
 
+  // An answer that is under way when its process dies arrives all the same, and knows that one's disk.
+  [[nodiscard]] bool storage_may_fail() const {
+    return life_ != run_.life || run_.disk_may_fail || run_.disk_may_be_full || run_.stopping;
+  }
+
   // A topic that is thought to be there, and now and then one that is gone; nullptr: none.
   TopicPtr some_topic(bool may_be_gone = false);
   // Whether an error that says so is right about a topic that had `version` when it was asked.

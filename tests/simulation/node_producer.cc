@@ -221,7 +221,7 @@ Task<bool> NodeProducer::open_session() {
   if (!reply) co_return false;
   const auto code = static_cast<ErrorCode>(reply->body.error_code);
   if (code != ErrorCode::NONE) {
-    if (!run_.disk_may_fail && !run_.disk_may_be_full && !run_.stopping)
+    if (!storage_may_fail())
       run_.violate(fmt::format("InitProducerId is answered with {}", error_name(code)));
     co_return false;
   }

@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 using runtime::Duration;
 using runtime::MonoTime;
 
-constexpr uint64_t kNoQuota = uint64_t{1} << 40;
 constexpr size_t kNames = 5;
 // Healed, a node has this long to start, to answer every client and to be looked through.
 constexpr Duration kRecoveryTime = 120s;
@@ -99,10 +98,10 @@ class NodeSimulation {
     ++run_.life;
     auto& broker = process.host<SimBroker>(process, network_, broker_, derived_, random_.next(),
                                            [this](const std::string& line) { judge_line(line); });
-    stop_disk_errors();
+    disk_.stop_errors();
     run_.disk_may_fail = false;
     run_.stopping = false;
-    run_.disk_may_be_full = disk_.quota_bytes < kNoQuota;
+    run_.disk_may_be_full = disk_.quota_bytes < SimDisk::kNoQuota;
     if (draw(0.5)) heal_disk();
     plan_end();
     say(fmt::format("life {} with {} shards", run_.life, shards));
@@ -291,7 +290,7 @@ class NodeSimulation {
         if (!features_.full_disk) return;
         run_.disk_may_be_full = true;
         disk_.quota_bytes = disk_.used_bytes() + random_.below(64 << 10);
-        world_.after(last, [this] { disk_.quota_bytes = kNoQuota; });
+        world_.after(last, [this] { disk_.quota_bytes = SimDisk::kNoQuota; });
         return;
       case 1:
         if (!features_.slow_disk) return;
@@ -314,19 +313,13 @@ class NodeSimulation {
         disk_.faults.sync_fails = draw(0.5) ? 0.05 : 0;
         disk_.faults.write_fails = draw(0.5) ? 0.01 : 0;
         disk_.faults.read_fails = draw(0.5) ? 0.05 : 0;
-        world_.after(last, [this] { stop_disk_errors(); });
+        world_.after(last, [this] { disk_.stop_errors(); });
         return;
     }
   }
 
-  void stop_disk_errors() {
-    disk_.faults.sync_fails = disk_.faults.write_fails = disk_.faults.read_fails = 0;
-  }
   void heal_disk() {
-    stop_disk_errors();
-    disk_.faults.stalls = 0;
-    disk_.faults.slowness = 1;
-    disk_.quota_bytes = kNoQuota;
+    disk_.heal();
     run_.disk_may_be_full = false;
   }
   void heal() {

@@ -68,7 +68,16 @@ class SimDisk {
 
   DiskFaults faults;
   // All files together may take this much; may drop below what is taken.
-  uint64_t quota_bytes = 1ULL << 40;
+  static constexpr uint64_t kNoQuota = uint64_t{1} << 40;
+  uint64_t quota_bytes = kNoQuota;
+  void stop_errors() { faults.sync_fails = faults.write_fails = faults.read_fails = 0; }
+  // Whole, fast and with room again.
+  void heal() {
+    stop_errors();
+    faults.stalls = 0;
+    faults.slowness = 1;
+    quota_bytes = kNoQuota;
+  }
 
   [[nodiscard]] uint64_t used_bytes() const { return used_; }
   [[nodiscard]] uint64_t operations() const { return operations_; }

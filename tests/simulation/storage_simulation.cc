@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 using runtime::Duration;
 using runtime::MonoTime;
 
-constexpr uint64_t kNoQuota = uint64_t{1} << 40;
-
 // What a seed has at all: each is off in some seeds, so that no fault hides another (swarm testing).
 struct Features {
   bool full_disk;
@@ -59,9 +57,8 @@ class StorageSimulation {
 
   SeedResult run() {
     while (!run_.violation && !over_) live();
-    // What this world does not do, or not in every hundred seeds: a failed journal ends the life at once.
+    // What this world does not do.
     counters_.forget("disk: folder removed");
-    counters_.forget("storage: append possibly persisted");
     SeedResult result;
     result.violation = run_.violation;
     result.trace = time_.trace().value();
@@ -177,14 +174,14 @@ class StorageSimulation {
     auto& node = process.host<StorageNode>(process, node_, derived_, random_.next(), settings_of);
     auto& clients = process.host<StorageClients>(run_, node);
     expect_clean_ = std::exchange(clean_, false);
-    stop_errors();
+    disk_.stop_errors();
     run_.disk_may_fail = flipped_;
     if (draw(0.5)) {
-      heal();
+      disk_.heal();
     } else {
-      world_.after(Duration(random_.below(3'000'000'000)), [this] { heal(); });
+      world_.after(Duration(random_.below(3'000'000'000)), [this] { disk_.heal(); });
     }
-    run_.disk_may_be_full = disk_.quota_bytes < kNoQuota;
+    run_.disk_may_be_full = disk_.quota_bytes < SimDisk::kNoQuota;
     plan_end();
     say(fmt::format("start {} with {} shards", lives_, shards));
     node.start();
@@ -205,7 +202,7 @@ class StorageSimulation {
     if (enough) {
       end_ = End::last;
       world_.drop_events();
-      heal();
+      disk_.heal();
       run_.disk_may_be_full = false;
       return;
     }
@@ -274,7 +271,7 @@ class StorageSimulation {
         case Stage::finishing:
           if (!clients.idle() || !clients.appended_to_all()) break;
           world_.drop_events();
-          heal();
+          disk_.heal();
           // Long enough for the journal's closing mark.
           settled = time_.mono() + 300ms;
           stage = Stage::settling;
@@ -339,7 +336,7 @@ class StorageSimulation {
         if (!features_.full_disk) return;
         run_.disk_may_be_full = true;
         disk_.quota_bytes = disk_.used_bytes() + random_.below(64 << 10);
-        world_.after(last, [this] { disk_.quota_bytes = kNoQuota; });
+        world_.after(last, [this] { disk_.quota_bytes = SimDisk::kNoQuota; });
         return;
       case 1:
         if (!features_.slow_disk) return;
@@ -358,18 +355,9 @@ class StorageSimulation {
         disk_.faults.sync_fails = one_of({0.0, 0.05});
         disk_.faults.write_fails = one_of({0.0, 0.01});
         disk_.faults.read_fails = one_of({0.0, 0.05});
-        world_.after(last, [this] { stop_errors(); });
+        world_.after(last, [this] { disk_.stop_errors(); });
         return;
     }
-  }
-
-  void stop_errors() { disk_.faults.sync_fails = disk_.faults.write_fails = disk_.faults.read_fails = 0; }
-
-  void heal() {
-    stop_errors();
-    disk_.faults.stalls = 0;
-    disk_.faults.slowness = 1;
-    disk_.quota_bytes = kNoQuota;
   }
 
   void flip_bits() {
@@ -389,7 +377,7 @@ class StorageSimulation {
         flipped_ || run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
     if (!excused) run_.violate("does not start: " + error.message());
     if (flipped_) over_ = true;
-    heal();
+    disk_.heal();
   }
 
   void judge_offline(const Error& error) {
