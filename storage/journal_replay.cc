@@ -29,7 +29,7 @@ class Replayer {
       if (!state) {
         result.unidentified.push_back(entry.name);
       } else if (journals_.dead().contains(state->log)) {
-        TRY(bury(entry.name, fmt::format("{:x}", state->log.value)));
+        TRY(bury(entry.name, state->log));
       } else {
         ReplayedLog& log = result.logs[state->log] =
             ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
@@ -248,6 +248,11 @@ class Replayer {
     return files_.rename(path(folder_name), path(grave));
   }
 
+  // Not the grave that erase() gives a log: this one may be found again, in another journal, and erased yet.
+  Result<void> bury(const std::string& folder_name, LogId log) {
+    return bury(folder_name, fmt::format("{:x}-replaced", log.value));
+  }
+
   Result<void> create(const JournalRecord& record) {
     const std::string name(record.folder);
     if (planted_ == Planted::dead_log_replayed && journals_.dead().contains(record.log)) return {};
@@ -259,7 +264,7 @@ class Replayer {
     // Whoever stands in its place is dead or was never finished.
     for (auto it = result.logs.begin(); it != result.logs.end(); ++it) {
       if (it->second.folder_name != name) continue;
-      TRY(bury(name, fmt::format("{:x}", it->first.value)));
+      TRY(bury(name, it->first));
       result.logs.erase(it);
       break;
     }

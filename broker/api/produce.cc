@@ -1,7 +1,8 @@
 // Produce (key 0), v3-13; 0-2 are advertised and refused (api_versions.cc). Topic ids from v13 (KIP-516).
 // Each partition gets one batch, checked on the connection's shard, placed and journaled on the partition's.
-// acks=all is answered when the high watermark has passed the batch, acks=1 when it is appended, acks=0
-// never.
+// acks=all is answered when the high watermark has passed the batch, acks=1 when the leader's log counts it
+// (durable; with write.caching, in its file): a killed leader must not take it along, and in a journal's
+// group commit the page cache is hardly ahead of the disk. acks=0 is never answered.
 #include <algorithm>
 
 #include "broker/api/handlers.h"
@@ -18,6 +19,7 @@ using runtime::Task;
 namespace {
 
 constexpr int16_t kFirstVersionWithTopicIds = 13;
+constexpr int16_t kLeader = 1;
 constexpr int16_t kAll = -1;
 
 struct Item {
@@ -51,10 +53,10 @@ struct ShardWork {
     protocol::BatchHeader header;
   };
   std::vector<Append> appends;
-  bool wait_committed = false;
+  int16_t acks = 0;
 };
 
-Task<Placement> append_one(Shard& shard, ShardWork::Append append, bool wait_committed) {
+Task<Placement> append_one(Shard& shard, ShardWork::Append append, int16_t acks) {
   Placement placement;
   placement.item = append.item;
   const auto partition = shard.partition(append.id);
@@ -70,10 +72,11 @@ Task<Placement> append_one(Shard& shard, ShardWork::Append append, bool wait_com
     co_return placement;
   }
   placement.appended = *appended;
-  if (wait_committed) {
-    auto waiting = partition->wait_high_watermark(appended->next_offset);
-    const bool committed = co_await waiting;
-    if (!committed) {
+  if (acks != 0) {
+    auto waiting = acks == kAll ? partition->wait_high_watermark(appended->next_offset)
+                                : partition->wait_leader(appended->next_offset);
+    const bool reached = co_await waiting;
+    if (!reached) {
       placement.error = ErrorCode::KAFKA_STORAGE_ERROR;
       placement.message = "the log went offline; the records may have been written";
     }
@@ -86,9 +89,9 @@ struct Collected {
   size_t missing = 0;
 };
 
-Task<void> append_into(Shard& shard, ShardWork::Append append, bool wait_committed,
+Task<void> append_into(Shard& shard, ShardWork::Append append, int16_t acks,
                        std::shared_ptr<Collected> collected, std::shared_ptr<runtime::Signal> changed) {
-  auto appending = append_one(shard, std::move(append), wait_committed);
+  auto appending = append_one(shard, std::move(append), acks);
   auto placement = co_await appending;
   collected->placements.push_back(std::move(placement));
   if (--collected->missing == 0) changed->notify_all();
@@ -97,7 +100,7 @@ Task<void> append_into(Shard& shard, ShardWork::Append append, bool wait_committ
 // All appends of one shard: their places are taken in the order given, then they are waited for together.
 Task<std::vector<Placement>> append_on(Shard& shard, std::shared_ptr<ShardWork> work) {
   if (work->appends.size() == 1) {
-    auto appending = append_one(shard, std::move(work->appends.front()), work->wait_committed);
+    auto appending = append_one(shard, std::move(work->appends.front()), work->acks);
     std::vector<Placement> one;
     one.push_back(co_await appending);
     co_return one;
@@ -107,7 +110,7 @@ Task<std::vector<Placement>> append_on(Shard& shard, std::shared_ptr<ShardWork> 
   collected->missing = work->appends.size();
   collected->placements.reserve(work->appends.size());
   for (auto& append : work->appends)
-    shard.tasks().spawn(append_into(shard, std::move(append), work->wait_committed, collected, changed));
+    shard.tasks().spawn(append_into(shard, std::move(append), work->acks, collected, changed));
   while (collected->missing > 0) {
     auto waiting = changed->wait();
     co_await waiting;
@@ -170,7 +173,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   const int16_t version = request.header.request_api_version;
   const auto view = services.home.view();
   auto produce = std::make_shared<Produce>(loop);
-  const bool acks_known = body.acks == 0 || body.acks == 1 || body.acks == kAll;
+  const bool acks_known = body.acks == 0 || body.acks == kLeader || body.acks == kAll;
 
   const int64_t now_ms = unix_ms(loop.clock().wall());
   size_t partitions = 0;
@@ -218,7 +221,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
     auto& work = by_shard[item.shard->index()];
     if (!work) {
       work = std::make_shared<ShardWork>();
-      work->wait_committed = body.acks == kAll;
+      work->acks = body.acks;
       work->appends.reserve(produce->items.size() - i);
     }
     item.bytes = item.batch.batch.size();

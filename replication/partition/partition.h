@@ -60,6 +60,8 @@ class Partition {
   // Done when the high watermark has reached `offset`; false if the log went offline first: possibly
   // persisted.
   runtime::Task<bool> wait_high_watermark(Offset offset) { return log_->wait_counted(offset); }
+  // The same of this leader's log alone.
+  runtime::Task<bool> wait_leader(Offset offset) { return log_->wait_counted(offset); }
 
   // KIP-320: what a client's idea of the leader epoch is worth. NONE, FENCED_LEADER_EPOCH or
   // UNKNOWN_LEADER_EPOCH; -1: the client has no idea.

@@ -175,14 +175,4 @@ bool ClusterModel::belongs(const SentBatch& batch, const TopicModel& topic) {
   return !batch.by_id && batch.topic == topic.name && (!topic.gone || topic.gone_at > batch.sent_at);
 }
 
-void ClusterModel::stopped() {
-  for (const auto& topic : topics_)
-    for (auto& partition : topic->partitions) partition.stopped();
-}
-
-void ClusterModel::crashed() {
-  for (const auto& topic : topics_)
-    for (auto& partition : topic->partitions) partition.crashed(batches_);
-}
-
 }  // namespace tidemark::simulation

@@ -89,9 +89,6 @@ class ClusterModel {
   // Whether a batch may stand in that topic at all.
   [[nodiscard]] static bool belongs(const SentBatch& batch, const TopicModel& topic);
 
-  void stopped();
-  void crashed();
-
  private:
   NameModel& change(const std::string& name);
   void settle(NameModel& name);

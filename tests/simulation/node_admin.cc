@@ -229,7 +229,7 @@ Task<void> NodeAdmin::trim(std::string name) {
   const TopicPtr topic = run_.cluster.name(name).topic;
   const PartitionId partition(static_cast<int32_t>(run_.random.below(topic->partitions.size())));
   PartitionModel& model = topic->partition(partition);
-  const int64_t span = std::max<int64_t>(model.certain_end() - model.start(), 0);
+  const int64_t span = std::max<int64_t>(model.promised_end() - model.start(), 0);
   const bool everything = run_.random.chance(0.1);
   const Offset to =
       everything ? kAnyOffset

@@ -23,7 +23,7 @@ Task<void> NodeConsumer::operate() {
 }
 
 Offset NodeConsumer::some_offset(const PartitionModel& model) {
-  const int64_t span = model.certain_end() - model.start();
+  const int64_t span = model.promised_end() - model.start();
   return model.start() +
          (span > 0 ? static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(span))) : 0);
 }
@@ -36,7 +36,7 @@ Task<void> NodeConsumer::read_on() {
   Offset& position = positions_[{topic->id, partition}];
   const PartitionModel& model = topic->partition(partition);
   if (run_.random.chance(0.15)) position = some_offset(model);
-  if (run_.random.chance(0.02)) position = model.certain_end() + run_.random.between(1, 50);
+  if (run_.random.chance(0.02)) position = model.promised_end() + run_.random.between(1, 50);
   const int32_t max_bytes = one_of({1, 500, 8'000, 1'000'000});
   const auto version =
       static_cast<int16_t>(topic->gone ? run_.random.between(13, 17) : run_.random.between(4, 17));

@@ -74,9 +74,7 @@ void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, ui
     // By name, it may have gone to another topic than the client knew.
     const NameModel& name = run_.cluster.name(topic.name);
     if (!batch.by_id && (topic.gone || name.busy || name.topic != out.topic)) return;
-    // The answer of a process that is dead: worth only what a crash cannot take.
-    if (acks != kAll && life != run_.life) return;
-    run_.judge(topic.partition(batch.partition).acked(batch, base, acks == kAll, life, out.was_promised));
+    run_.judge(topic.partition(batch.partition).acked(batch, base, life, out.was_promised));
     return;
   }
   run_.note("refused #{} for {}: {}", batch.identity, topic.partition(batch.partition).name(),

@@ -210,7 +210,6 @@ class NodeSimulation {
           counters_.count("world: clean stop");
           stopped_last_ = end_ == End::last;
           // Everything was synced: not even the power matters now.
-          run_.cluster.stopped();
           if (draw(0.5)) disk_.crash_power();
           return;
       }
@@ -271,7 +270,6 @@ class NodeSimulation {
     ++crashes_;
     if (power) network_.power_lost(SimBroker::address().host);
     process.crash(power ? CrashKind::power : CrashKind::kill);
-    run_.cluster.crashed();
   }
 
   // --- faults of the world

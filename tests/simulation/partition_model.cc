@@ -58,8 +58,7 @@ Verdict PartitionModel::judge_epoch(Content::iterator at) {
   return entry.life == 0 ? std::nullopt : saw_leader(entry.epoch, entry.life);
 }
 
-Verdict PartitionModel::acked(SentBatch& batch, Offset base, bool promised, uint64_t life,
-                              Offset was_promised) {
+Verdict PartitionModel::acked(SentBatch& batch, Offset base, uint64_t life, Offset was_promised) {
   if (base < was_promised) {
     return fmt::format("{}: batch #{} is acknowledged at {}, but {} was promised before it was sent", name_,
                        batch.identity, base, was_promised);
@@ -68,7 +67,7 @@ Verdict PartitionModel::acked(SentBatch& batch, Offset base, bool promised, uint
   const auto at = content_.find(base);
   // A batch sent again may stand there from an earlier life.
   if (batch.attempts == 1) at->second.life = life;
-  if (promised) promised_end_ = std::max(promised_end_, base + batch.records);
+  promised_end_ = std::max(promised_end_, base + batch.records);
   return judge_epoch(at);
 }
 
@@ -142,19 +141,6 @@ Verdict PartitionModel::trimmed(Offset to, Offset low_watermark, View at_send) {
   if (to != kAnyOffset && low_watermark < to)
     return fmt::format("{}: trimmed to {}, and still starts at {}", name_, to, low_watermark);
   return saw_start(low_watermark, at_send);
-}
-
-void PartitionModel::stopped() { stopped_end_ = std::max(stopped_end_, end()); }
-
-void PartitionModel::crashed(std::map<uint64_t, SentBatch>& batches) {
-  stopped_end_ = Offset(0);
-  while (!content_.empty() && content_.rbegin()->first >= promised_end_) {
-    const auto last = std::prev(content_.end());
-    SentBatch& batch = batches.at(last->second.identity);
-    std::erase(batch.places[topic_id_], last->first);
-    if (batch.producer != kNoProducerId) sequences_[batch.producer].erase(batch.base_sequence);
-    content_.erase(last);
-  }
 }
 
 }  // namespace tidemark::simulation

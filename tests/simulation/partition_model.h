@@ -43,18 +43,16 @@ class PartitionModel {
     Offset certain_end;  // nothing below may be lost, and no reader may see a high watermark below it
     Offset start;        // the log starts here or later
   };
-  [[nodiscard]] View view() const { return {certain_end(), start_}; }
+  [[nodiscard]] View view() const { return {promised_end_, start_}; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Offset start() const { return start_; }
   [[nodiscard]] Offset start_limit() const { return start_limit_; }
   // No crash of any kind may take what lies below.
   [[nodiscard]] Offset promised_end() const { return promised_end_; }
-  [[nodiscard]] Offset certain_end() const { return std::max(promised_end_, stopped_end_); }
 
-  // A produce request was answered with an offset. `life`: the process's that answered; `promised`: acks=all.
-  // `was_promised`: promised_end() when the batch was first sent.
-  [[nodiscard]] Verdict acked(SentBatch& batch, Offset base, bool promised, uint64_t life,
-                              Offset was_promised);
+  // A produce request was answered with an offset. `life`: the process's that answered. `was_promised`:
+  // promised_end() when the batch was first sent.
+  [[nodiscard]] Verdict acked(SentBatch& batch, Offset base, uint64_t life, Offset was_promised);
   // One batch of a fetch response.
   [[nodiscard]] Verdict read(SentBatch& batch, Offset base, LeaderEpoch epoch);
   // A fetch or ListOffsets response says this.
@@ -71,11 +69,6 @@ class PartitionModel {
   void begin_trim(Offset to) { start_limit_ = std::max(start_limit_, to); }
   [[nodiscard]] Verdict trimmed(Offset to, Offset low_watermark, View at_send);
 
-  // The process stopped in order: what it answered, with whatever acks, outlives that.
-  void stopped();
-  // It died: what acks=1 was answered may be gone (README.md: what a fault may cost).
-  void crashed(std::map<uint64_t, SentBatch>& batches);
-
  private:
   struct Entry {
     Offset last;
@@ -88,17 +81,13 @@ class PartitionModel {
   [[nodiscard]] Verdict place(SentBatch& batch, Offset base);
   [[nodiscard]] Verdict judge_order(const SentBatch& batch, Offset base);
   [[nodiscard]] Verdict judge_epoch(Content::iterator at);
-  [[nodiscard]] Offset end() const {
-    return content_.empty() ? Offset(0) : content_.rbegin()->second.last + 1;
-  }
 
   const std::string name_;
   const Uuid topic_id_;
   Content content_;  // by base offset; what clients were told, with gaps
   std::map<ProducerId, std::map<int32_t, Offset>> sequences_;
   std::map<LeaderEpoch, uint64_t> led_in_;  // epoch -> life
-  Offset promised_end_;                     // acks=all, or seen by a reader
-  Offset stopped_end_;                      // what a killed process had answered to acks=1
+  Offset promised_end_;                     // acknowledged, or seen by a reader
   Offset start_;                            // the highest start that anybody was told
   Offset start_limit_;                      // no start beyond it: the furthest trim that was ever asked for
 };
