@@ -30,9 +30,22 @@ Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string fol
   recovery.order_and_check();
   for (const Stretch& stretch : recovery.stretches_) {
     TRY_ASSIGN(auto file, files.open(stretch.path, OpenMode::read_write));
+    TRY(recovery.rewrite_last_group(stretch, *file));
     TRY(file->sync_data());
   }
   return recovery;
+}
+
+// A group is written when the one before it is synced, so the last is the only one whose sync may have
+// failed. Then the system has forgotten that it is not on the disk (rule 13), and no sync would put it there.
+Result<void> JournalRecovery::rewrite_last_group(const Stretch& stretch, File& file) {
+  if (stretch.scan.end_position <= stretch.last_group) return {};
+  const uint64_t from = stretch.last_group == kStretchHeaderBytes ? 0 : stretch.last_group;
+  std::vector<std::byte> bytes(stretch.scan.end_position - from);
+  TRY_ASSIGN(const size_t read, file.read(from, bytes));
+  if (read != bytes.size())
+    return fail(Error::io(fmt::format("{}: {} bytes instead of {}", stretch.path, read, bytes.size())));
+  return file.write(from, std::span<const std::byte>(bytes));
 }
 
 Result<void> JournalRecovery::read_files(bool clean) {
@@ -71,7 +84,9 @@ Result<void> JournalRecovery::read_files(bool clean) {
                           stretches_[i + 1].header.ordinal == s.header.ordinal + 1;
     s.scan = scan_stretch(bytes, s.header, has_next ? &stretches_[i + 1].header : nullptr, planted_);
     s.last = GroupSequence(s.scan.next.value - 1);
+    s.last_group = s.scan.end_position;
     for (const Group& group : s.scan.groups) {
+      s.last_group = static_cast<uint64_t>(group.payload.data() - bytes.data()) - kGroupHeaderBytes;
       floor_ = std::max(floor_, group.header.floor);
       s.max_checkpoint = std::max(s.max_checkpoint, group.header.checkpoint);
       std::span<const std::byte> payload = group.payload;

@@ -17,7 +17,7 @@ namespace tidemark::storage {
 class JournalRecovery {
  public:
   // Reads every journal file in `folder` and syncs those it will replay: after a killed process they may hold
-  // groups that no sync has covered yet, and what is served must not vanish later.
+  // a group that no sync has covered yet, and what is served must not vanish later.
   // `clean`: the last start stopped cleanly, everything is in the files, and there is nothing to replay.
   static Result<JournalRecovery> open(FileSystem& files, std::string folder, Planted planted,
                                       bool clean = false);
@@ -45,10 +45,12 @@ class JournalRecovery {
     StretchScan scan;  // groups only while it is open
     GroupSequence last;
     GroupSequence max_checkpoint;
+    uint64_t last_group = 0;  // where it begins; scan.end_position: there is none
   };
 
   Result<void> read_files(bool clean);
   void order_and_check();
+  static Result<void> rewrite_last_group(const Stretch& stretch, File& file);
 
   FileSystem* files_ = nullptr;
   std::string folder_;

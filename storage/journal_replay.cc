@@ -305,6 +305,7 @@ class Replayer {
   static void lower(ReplayedLog& log, Offset end) {
     log.cut = std::min(log.cut.value_or(end), end);
     log.state.log_start = std::min(log.state.log_start, end);
+    log.state.synced = std::min(log.state.synced, end);
   }
 
   Result<void> truncate(ReplayedLog& log, Extent& extent, const JournalRecord& record) {

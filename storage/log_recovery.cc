@@ -255,6 +255,7 @@ class LogRecovery {
     HeaderWalker walker(*file, 0, s.bytes);
     while (true) {
       auto header = walker.next();
+      if (!header && header.error().kind() == ErrorKind::io) return fail(header.error());
       if (!header || !*header) break;
       indexes.append(**header, walker.batch_position());
     }
@@ -293,6 +294,8 @@ class LogRecovery {
     uint64_t good = from;
     while (true) {
       auto header = walker.next();
+      // What cannot be read now may be whole.
+      if (!header && header.error().kind() == ErrorKind::io) return fail(header.error());
       if (!header || !*header) {
         stop_reason_ = !header ? header.error().message() : "the last batch is cut short";
         break;
@@ -386,8 +389,18 @@ Result<RecoveredLog> recover_log(FileSystem& files, const std::string& data_fold
                                  const ReplayedLog& replayed, KeyValueStore* derived,
                                  const LogRecoveryOptions& options, runtime::WallTime now,
                                  RecoveryStats& stats) {
-  return LogRecovery(files, data_folder + "/" + replayed.folder_name, replayed, derived, options, now, stats)
-      .run();
+  auto recovered =
+      LogRecovery(files, data_folder + "/" + replayed.folder_name, replayed, derived, options, now, stats)
+          .run();
+  if (recovered || recovered.error().kind() != ErrorKind::io) return recovered;
+  // This start goes on without it, and has changed nothing that it could not read.
+  RecoveredLog unreadable;
+  unreadable.state = replayed.state;
+  unreadable.folder_name = replayed.folder_name;
+  unreadable.segments = {Segment{replayed.state.log_start, 0, -1, -1, now}};
+  unreadable.end = replayed.state.log_start;
+  unreadable.damage = recovered.error();
+  return unreadable;
 }
 
 }  // namespace tidemark::storage

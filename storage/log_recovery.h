@@ -18,8 +18,8 @@ struct RecoveryStats {
   uint64_t cut_bytes = 0;  // torn tails that no answer covered
 };
 
-// Error: the disk. Damage below what was answered for comes back in RecoveredLog::damage: the log is there,
-// offline.
+// Damage below what was answered for, or bytes that the disk does not give, come back in
+// RecoveredLog::damage: the log is there, offline. Error: anything else, a full disk for one.
 Result<RecoveredLog> recover_log(FileSystem& files, const std::string& data_folder,
                                  const ReplayedLog& replayed, KeyValueStore* derived,
                                  const LogRecoveryOptions& options, runtime::WallTime now,

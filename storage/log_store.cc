@@ -383,8 +383,8 @@ struct LogStore::Syncing {
   Offset active;
   bool active_empty = false;
   bool active_missing = false;
-  bool sync_state = false;
   bool sync_folder = false;
+  bool state_due = false;           // partition.state is to be written, then synced
   std::shared_ptr<bool> disk_full;  // the state could not be written
   Offset end;                       // of the log
   Offset written;                   // in its files
@@ -403,7 +403,7 @@ struct LogStore::Syncing {
         cuts(log->cuts_) {}
 
   // In a lane. Indexes are derived: those that cannot be synced are removed.
-  Result<void> sync(FileCache& cache, FileSystem& files) {
+  Result<void> sync_segments(FileCache& cache, FileSystem& files) {
     for (const Offset base : sealed) {
       TRY_ASSIGN(const bool there, sync_segment(cache, files, base));
       if (!there) continue;
@@ -417,19 +417,16 @@ struct LogStore::Syncing {
     }
     TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
     active_missing = !there && !active_empty;
-    if (sync_state) {
-      // Written by an effect before this: here, beside the write lane, the folder may be a namesake's
-      // already.
-      const std::string path = fmt::format("{}/{}", folder, kPartitionStateName);
-      auto file = files.open(path, OpenMode::read_write);
-      if (file) {
-        TRY((*file)->sync_data());
-      } else {
-        TRY_ASSIGN(const bool exists, files.exists(path));
-        if (exists) return fail(file.error());
-      }
-    }
     return sync_folder ? files.sync_dir(folder) : Result<void>();
+  }
+  // In a lane, behind sync_segments().
+  Result<void> sync_state(FileSystem& files) const {
+    if (!state_due) return {};
+    const std::string path = fmt::format("{}/{}", folder, kPartitionStateName);
+    auto file = files.open(path, OpenMode::read_write);
+    if (file) return (*file)->sync_data();
+    TRY_ASSIGN(const bool exists, files.exists(path));
+    return exists ? Result<void>(fail(file.error())) : Result<void>();
   }
 
  private:
@@ -461,6 +458,43 @@ Task<Result<void>> LogStore::checkpoint() {
   co_return done;
 }
 
+// In the write lane, in its order: beside it the folder may be a namesake's already.
+void LogStore::write_state(Syncing& item) {
+  Log& log = *item.log;
+  if (item.error || log.offline() || log.erasing_) return;
+  if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
+    log.state_.synced = item.written;
+    log.state_changed_ = true;
+  }
+  if (!std::exchange(log.state_changed_, false)) return;
+  item.state_due = true;
+  item.disk_full = std::make_shared<bool>(false);
+  auto write = [files = &files_, folder = item.folder, state = log.state_,
+                full = item.disk_full]() -> Result<void> {
+    auto wrote = write_partition_state(*files, folder, state, false);
+    if (wrote || wrote.error().kind() != ErrorKind::no_space) return wrote;
+    *full = true;  // what the folder says is older, and holds while its records stay in the journal
+    return {};
+  };
+  add_effect(log, std::move(write), [](bool) {});
+}
+
+Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync) {
+  constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
+  for (size_t first = 0; first < items->size(); first += kAtOnce) {
+    auto work = [items, first, sync] {
+      for (size_t i = first; i < std::min(first + kAtOnce, items->size()); ++i) {
+        Syncing& item = (*items)[i];
+        if (item.error) continue;
+        if (auto outcome = sync(item); !outcome) item.error = outcome.error();
+      }
+      return true;
+    };
+    auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+    co_await syncing;
+  }
+}
+
 Task<Result<void>> LogStore::run_checkpoint() {
   // The effects of every record up to here are queued: clients are told before answered() moves.
   const GroupSequence up_to = journal_.answered();
@@ -482,22 +516,6 @@ Task<Result<void>> LogStore::run_checkpoint() {
     if (log->offline()) continue;
     Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
     item.sync_folder = std::exchange(log->folder_changed_, false);
-    if (!log->state_.journaled && log->state_.synced != log->written_) {
-      log->state_.synced = log->written_;
-      log->state_changed_ = true;
-    }
-    if (std::exchange(log->state_changed_, false)) {
-      item.sync_state = true;
-      item.disk_full = std::make_shared<bool>(false);
-      auto write = [files = &files_, folder = item.folder, state = log->state_,
-                    full = item.disk_full]() -> Result<void> {
-        auto wrote = write_partition_state(*files, folder, state, false);
-        if (wrote || wrote.error().kind() != ErrorKind::no_space) return wrote;
-        *full = true;  // what the folder says is older, and holds while its records stay in the journal
-        return {};
-      };
-      add_effect(*log, std::move(write), [](bool) {});
-    }
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
     // none of theirs may be on its way. The active one's are told by their checksum.
     const bool settled = log->index_saves_ == 0 && log->written_ >= log->active().base;
@@ -510,21 +528,18 @@ Task<Result<void>> LogStore::run_checkpoint() {
     }
   }
 
+  SyncItem sync_segments = [cache = &cache_, files = &files_](Syncing& item) {
+    return item.sync_segments(*cache, *files);
+  };
+  auto segments = sync_items(items, std::move(sync_segments));
+  co_await segments;
+  // Only now: without a journal, the state says what is synced.
+  for (Syncing& item : *items) write_state(item);
   auto states = effects_done(effects_added_);
   co_await states;
-
-  constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
-  for (size_t first = 0; first < items->size(); first += kAtOnce) {
-    auto work = [items, first, cache = &cache_, files = &files_] {
-      for (size_t i = first; i < std::min(first + kAtOnce, items->size()); ++i) {
-        Syncing& item = (*items)[i];
-        if (auto outcome = item.sync(*cache, *files); !outcome) item.error = outcome.error();
-      }
-      return true;
-    };
-    auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
-    co_await syncing;
-  }
+  SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
+  auto rest = sync_items(items, std::move(sync_state));
+  co_await rest;
   if (data_folder_changed) {
     auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
     auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
@@ -597,7 +612,7 @@ Task<void> LogStore::flush(std::shared_ptr<Log> log) {
   const bool sync_data_folder = data_folder_changed_;
   auto work = [item, cache = &cache_, files = &files_, folder = options_.folder,
                sync_data_folder]() -> Result<void> {
-    TRY(item->sync(*cache, *files));
+    TRY(item->sync_segments(*cache, *files));
     return sync_data_folder ? files->sync_dir(folder) : Result<void>();
   };
   auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));

@@ -124,6 +124,9 @@ class LogStore {
   // a word. The next start writes all of them again.
   void fail_folder(const Error& error);
   struct Syncing;
+  void write_state(Syncing& item);
+  using SyncItem = std::function<Result<void>(Syncing&)>;
+  runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);

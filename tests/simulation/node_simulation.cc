@@ -345,7 +345,8 @@ class NodeSimulation {
     run_.note("  broker: {}", line);
     const auto has = [&](std::string_view part) { return line.find(part) != std::string::npos; };
     if (has("went offline") && !run_.disk_may_fail) run_.violate("on a disk that did not fail: " + line);
-    if (has("is damaged") || has("no readable partition.state"))
+    const bool unreadable = run_.disk_may_fail && has("Input/output error");
+    if ((has("is damaged") && !unreadable) || has("no readable partition.state"))
       run_.violate("on a disk that keeps its bits: " + line);
     if (has("bad frame") || has("bad request"))
       run_.violate("to a client that keeps to the protocol: " + line);
