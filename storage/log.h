@@ -7,6 +7,7 @@
 // (LogStore's effects).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -204,6 +205,10 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Segment& active() { return segments_.back(); }
   [[nodiscard]] const Segment& active() const { return segments_.back(); }
   size_t segment_index(Offset offset) const;
+  // While its index files are written they may still tell of what was truncated.
+  [[nodiscard]] bool index_files_hold(Offset base) const {
+    return std::find(index_saves_.begin(), index_saves_.end(), base) == index_saves_.end();
+  }
   [[nodiscard]] bool holds(const LogRange& range) const {
     return range.cuts == cuts_ ||
            (range.cuts + 1 == cuts_ && std::pair(range.segment_base, range.position + range.bytes) <= cut_);
@@ -250,7 +255,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Offset entry_synced_ = kNoOffset;        // the newest segment whose entry in the folder is known durable
   SavedIndexes saved_;                     // of the active segment
   bool rewrite_indexes_ = true;            // their files may hold what the memory does not
-  uint32_t index_saves_ = 0;               // under way
+  std::vector<Offset> index_saves_;        // of these segments, under way
   // write.caching: counted() stays here until a flush that flush.messages asked for is done.
   std::optional<Offset> flush_from_;
   bool flushing_ = false;

@@ -68,7 +68,7 @@ Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset l
     break;
   }
   const auto entry = is_active ? indexes_.offsets().lookup(from) : std::nullopt;
-  request.use_index_file = !entry;
+  request.use_index_file = !entry && index_files_hold(s.base);
   if (entry) request.start_position = static_cast<uint64_t>(entry->position);
   auto work = [cache = &store_.cache_, request] { return locate_in_segment(*cache, request); };
   const uint32_t cuts = cuts_;
@@ -156,7 +156,7 @@ Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Of
     const auto in_memory = is_active ? indexes_.times().lookup(timestamp - 1) : std::nullopt;
     if (in_memory) {
       entry = in_memory->offset;
-    } else {
+    } else if (index_files_hold(s.base)) {
       auto work = [cache = &store_.cache_, folder = folder(), base = s.base, timestamp] {
         return lookup_time_index(*cache, folder, base, timestamp);
       };

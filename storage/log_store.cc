@@ -518,7 +518,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
     item.sync_folder = std::exchange(log->folder_changed_, false);
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
     // none of theirs may be on its way. The active one's are told by their checksum.
-    const bool settled = log->index_saves_ == 0 && log->written_ >= log->active().base;
+    const bool settled = log->index_saves_.empty() && log->written_ >= log->active().base;
     log->save_indexes();
     if (!log->fenced_ && settled && derived_ != nullptr) {
       const DerivedFrom from{log->id(), log->end_, log->latest_epoch()};

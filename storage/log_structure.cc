@@ -105,9 +105,9 @@ void Log::save_indexes() {
   times.mark_written(times.size());
   saved_.offsets = static_cast<uint32_t>(offsets.size());
   saved_.times = static_cast<uint32_t>(times.size());
-  ++index_saves_;
+  index_saves_.push_back(base);
   auto done = [this, base, failed, cuts = cuts_](bool) {
-    --index_saves_;
+    index_saves_.erase(std::find(index_saves_.begin(), index_saves_.end(), base));
     folder_changed_ = true;
     touched(base);
     changed_.notify_all();
@@ -217,7 +217,7 @@ Task<Result<void>> Log::trim(Offset offset) {
 // Waits until nothing of this log is on its way to the journal or a file. REQUIRES: fenced_.
 Task<Result<void>> Log::quiesce() {
   while (!offline_ &&
-         (!recorded_.empty() || !held_.empty() || written_ < end_ || reserving_ || index_saves_ > 0)) {
+         (!recorded_.empty() || !held_.empty() || written_ < end_ || reserving_ || !index_saves_.empty())) {
     auto look_again = changed_.wait();
     co_await look_again;
   }
