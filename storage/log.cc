@@ -26,6 +26,7 @@ Log::Log(LogStore& store, RecoveredLog recovered, LogSettings settings)
       epochs_(std::move(recovered.epochs)),
       producers_(std::move(recovered.producers)),
       waiters_(store.loop_),
+      producers_kept_(recovered.producers_kept),
       unsynced_segments_(std::move(recovered.unsynced)),
       saved_(recovered.saved_indexes),
       offline_(std::move(recovered.damage)),

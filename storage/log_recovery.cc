@@ -8,6 +8,7 @@
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/producer_snapshot.h"
+#include "storage/trimmed_producers.h"
 
 namespace tidemark::storage {
 namespace {
@@ -35,7 +36,9 @@ class LogRecovery {
     TRY(find_segments());
     TRY(confirm_snapshot());
     TRY(load_indexes());
+    TRY(find_trimmed_producers());
     TRY(scan());
+    TRY(cut_trimmed());
     return std::move(log_);
   }
 
@@ -171,6 +174,29 @@ class LogRecovery {
     if (!index) return std::nullopt;
     index->forget_written(kIndexEntriesInMemory);
     return std::move(*index);
+  }
+
+  Result<void> find_trimmed_producers() {
+    const Offset limit = replayed_.cut.value_or(Offset(INT64_MAX));
+    auto trimmed = cut_trimmed_producers(files_, folder_, log_.state.log, limit, now_);
+    if (!trimmed && trimmed.error().kind() == ErrorKind::io) return fail(trimmed.error());
+    if (!trimmed) {
+      if (!log_.damage) log_.damage = trimmed.error();
+      return {};
+    }
+    if (!*trimmed) return {};
+    log_.producers_kept = (*trimmed)->from.offset;
+    if (!snapshot_) log_.producers = std::move((*trimmed)->state);
+    return {};
+  }
+
+  // write.caching: power loss may have taken the log's end further back than what was kept of it.
+  Result<void> cut_trimmed() {
+    if (log_.end >= log_.producers_kept || log_.damage) return {};
+    TRY_ASSIGN(const auto trimmed, cut_trimmed_producers(files_, folder_, log_.state.log, log_.end, now_));
+    log_.producers_kept = trimmed ? trimmed->from.offset : kNoOffset;
+    log_.producers = log_.producers.below(log_.end);
+    return {};
   }
 
   // Everything from the snapshot on, batch by batch, and the active segment from its newest index entry.
@@ -319,7 +345,7 @@ class LogRecovery {
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
           TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
         log_.epochs.assign(h.leader_epoch, h.base_offset);
-        log_.producers.apply(h, now_);
+        if (snapshot_ || h.base_offset >= log_.producers_kept) log_.producers.apply(h, now_);
       }
       indexes.append(h, walker.batch_position());
       if (s.first_timestamp < 0) s.first_timestamp = h.max_timestamp;

@@ -145,7 +145,8 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
 }
 
 Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
-  while (log->fenced_ && !log->erasing_) {
+  // A trim writes into the folder, which may be a namesake's afterwards.
+  while ((log->fenced_ || log->trimming_) && !log->erasing_) {
     auto look_again = log->changed_.wait();
     co_await look_again;
   }

@@ -9,6 +9,7 @@
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/retention.h"
+#include "storage/trimmed_producers.h"
 
 namespace tidemark::storage {
 
@@ -174,18 +175,55 @@ void Log::drop_segments(std::vector<Segment> dropped) {
   store_.add_effect(*this, std::move(work), std::move(done));
 }
 
+// What the batches below the segment at `first` tell of producers goes into the folder, before they go.
+Task<Result<void>> Log::keep_producers(Offset first) {
+  trimming_ = true;
+  auto keep = [files = &store_.files_, folder = folder(), data_folder = store_.options_.folder,
+               producers = producers_.below(first), from = DerivedFrom{id(), first, kNoLeaderEpoch},
+               is_first = producers_kept_ == kNoOffset]() -> Result<bool> {
+    auto written = write_trimmed_producers(*files, folder, from, producers);
+    // A full disk must be able to give up segments. Such producers are then unknown, as after their expiry.
+    if (!written && written.error().kind() == ErrorKind::no_space) return false;
+    if (!written) return fail(written.error());
+    if (!is_first) return true;
+    // No checkpoint may have passed yet: power loss must not take the folder, nor what says whose it is.
+    TRY_ASSIGN(auto state,
+               files->open(fmt::format("{}/{}", folder, kPartitionStateName), OpenMode::read_write));
+    TRY(state->sync_data());
+    TRY(files->sync_dir(data_folder));
+    return true;
+  };
+  auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
+  auto kept = co_await keeping;
+  trimming_ = false;
+  changed_.notify_all();
+  if (!kept) co_return fail(kept.error());
+  producers_kept_ = *kept ? first : kNoOffset;
+  co_return Result<void>();
+}
+
 Task<Result<void>> Log::trim(Offset offset) {
-  while (fenced_ && !offline_) {
-    auto look_again = changed_.wait();
-    co_await look_again;
+  Offset kept = kNoOffset;  // what is told of producers below is in the folder, or will not be
+  while (true) {
+    while ((fenced_ || trimming_) && !offline_) {
+      auto look_again = changed_.wait();
+      co_await look_again;
+    }
+    if (offline_) co_return fail(*offline_);
+    if (offset < start() || offset > counted())
+      co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                     fmt::format("{} is outside of {} to {}", offset, start(), counted()));
+    if (offset == start()) co_return Result<void>();
+    // Everything is gone: the log goes on in a segment that begins at its end.
+    if (offset == end_ && active().bytes > 0) roll(end_);
+    const Offset first = segments_[segment_index(offset)].base;
+    if (first <= segments_.front().base || first <= std::max(kept, producers_kept_)) break;
+    if (producers_kept_ == kNoOffset && producers_.below(first).size() == 0) break;
+    kept = first;
+    auto keeping = keep_producers(first);
+    auto done = co_await keeping;
+    if (!done) co_return done;
   }
-  if (offline_) co_return fail(*offline_);
-  if (offset < start() || offset > counted())
-    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
-                   fmt::format("{} is outside of {} to {}", offset, start(), counted()));
-  if (offset == start()) co_return Result<void>();
-  // Everything is gone: the log goes on in a segment that begins at its end.
-  if (offset == end_ && active().bytes > 0) roll(end_);
   runtime::OneShot<bool> moved(store_.loop_);
   auto resolver = moved.resolver();
   auto then = [this, offset, resolver](bool ok) mutable {
@@ -216,8 +254,8 @@ Task<Result<void>> Log::trim(Offset offset) {
 
 // Waits until nothing of this log is on its way to the journal or a file. REQUIRES: fenced_.
 Task<Result<void>> Log::quiesce() {
-  while (!offline_ &&
-         (!recorded_.empty() || !held_.empty() || written_ < end_ || reserving_ || !index_saves_.empty())) {
+  while (!offline_ && (!recorded_.empty() || !held_.empty() || written_ < end_ || reserving_ || trimming_ ||
+                       !index_saves_.empty())) {
     auto look_again = changed_.wait();
     co_await look_again;
   }
@@ -326,10 +364,10 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     if (offline_) co_return fail(*offline_);
   }
   // Indexes and producers: derived again from what is left.
-  auto derive = [files = &store_.files_, folder = folder(), segments = segments_,
+  auto derive = [files = &store_.files_, folder = folder(), log = id(), segments = segments_, end = end_,
                  now = store_.loop_.clock().wall(),
                  interval = static_cast<uint32_t>(settings_.index_interval_bytes)] {
-    return rebuild_derived(*files, folder, segments, interval, now);
+    return rebuild_derived(*files, folder, log, segments, end, interval, now);
   };
   auto rebuilding = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(derive));
   auto rebuilt = co_await rebuilding;
@@ -344,6 +382,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   }
   active() = rebuilt->active;
   producers_ = std::move(rebuilt->producers);
+  producers_kept_ = std::min(producers_kept_, end_);
   co_return Result<void>();
 }
 

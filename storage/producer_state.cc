@@ -106,6 +106,23 @@ const ProducerEntry* ProducerState::find(ProducerId id) const {
   return found == producers_.end() ? nullptr : &found->second;
 }
 
+ProducerState ProducerState::below(Offset end) const {
+  ProducerState result(max_producers_);
+  result.end_offset_ = std::min(end_offset_, end);
+  for (const auto& [id, entry] : producers_) {
+    ProducerEntry part = entry;
+    part.recent = {};
+    part.recent_count = 0;
+    for (const ProducerBatch& batch : entry.batches()) {
+      if (batch.last_offset < end) part.add(batch);
+    }
+    if (part.recent_count == 0) continue;
+    part.last_timestamp_ms = part.batches().back().timestamp_ms;
+    result.producers_.emplace_hint(result.producers_.end(), id, part);
+  }
+  return result;
+}
+
 void ProducerState::load(ProducerId id, const ProducerEntry& entry) { entry_of(id) = entry; }
 
 ProducerEntry& ProducerState::entry_of(ProducerId id) {

@@ -94,6 +94,9 @@ class ProducerState {
   // How many were forgotten because of max_producers before they had expired.
   [[nodiscard]] uint64_t evicted() const { return evicted_; }
 
+  // What the batches below `end` alone tell.
+  [[nodiscard]] ProducerState below(Offset end) const;
+
   // For snapshots: takes an entry as it is.
   void load(ProducerId id, const ProducerEntry& entry);
 

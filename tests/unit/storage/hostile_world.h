@@ -194,10 +194,13 @@ struct HostileWorld {
   }
   // Not waited for.
   Offset add(Log& log, int count, size_t bytes) {
-    REQUIRE(room(log, bytes).has_value());
     RawBatch raw;
     raw.records = count;
     raw.payload_bytes = bytes;
+    return add(log, raw);
+  }
+  Offset add(Log& log, const RawBatch& raw) {
+    REQUIRE(room(log, raw.payload_bytes).has_value());
     const auto encoded = raw.encode();
     auto buffer = runtime::Buffer::allocate(encoded.size());
     std::copy(encoded.begin(), encoded.end(), buffer->bytes().begin());

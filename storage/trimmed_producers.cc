@@ -1,0 +1,63 @@
+#include "storage/trimmed_producers.h"
+
+#include <fmt/format.h>
+
+namespace tidemark::storage {
+namespace {
+
+std::string path_in(const std::string& folder) { return fmt::format("{}/{}", folder, kTrimmedProducersName); }
+
+}  // namespace
+
+Result<void> write_trimmed_producers(FileSystem& files, const std::string& folder, const DerivedFrom& from,
+                                     const ProducerState& producers) {
+  const std::string path = path_in(folder);
+  const std::string fresh = path + ".new";
+  const std::string content = encode_producer_snapshot(from, producers);
+  const auto write = [&]() -> Result<void> {
+    TRY_ASSIGN(auto file, files.open(fresh, OpenMode::create));
+    TRY(file->truncate(0));
+    TRY(file->write(0, std::as_bytes(std::span(content))));
+    TRY(file->sync_data());
+    TRY(files.rename(fresh, path));
+    return files.sync_dir(folder);
+  };
+  auto written = write();
+  if (written || written.error().kind() != ErrorKind::no_space) return written;
+  TRY(files.remove(fresh));
+  TRY(files.remove(path));
+  TRY(files.sync_dir(folder));
+  return written;
+}
+
+Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files, const std::string& folder,
+                                                               LogId log, runtime::WallTime now) {
+  const std::string path = path_in(folder);
+  TRY_ASSIGN(const bool exists, files.exists(path));
+  if (!exists) return std::optional<ProducerSnapshot>();
+  TRY_ASSIGN(const auto file, files.open(path, OpenMode::read));
+  TRY_ASSIGN(const uint64_t size, file->size());
+  std::string content(size, '\0');
+  TRY_ASSIGN(const size_t read, file->read(0, std::as_writable_bytes(std::span(content))));
+  content.resize(read);
+  auto snapshot = decode_producer_snapshot(content, now);
+  if (!snapshot)
+    return fail(Error(snapshot.error().kind(), snapshot.error().code(),
+                      fmt::format("{}: {}", path, snapshot.error().message())));
+  if (snapshot->from.log != log) return std::optional<ProducerSnapshot>();
+  return std::optional(std::move(*snapshot));
+}
+
+Result<std::optional<ProducerSnapshot>> cut_trimmed_producers(FileSystem& files, const std::string& folder,
+                                                              LogId log, Offset end, runtime::WallTime now) {
+  TRY_ASSIGN(auto snapshot, read_trimmed_producers(files, folder, log, now));
+  if (!snapshot || snapshot->from.offset <= end) return snapshot;
+  snapshot->from.offset = end;
+  snapshot->state = snapshot->state.below(end);
+  auto written = write_trimmed_producers(files, folder, snapshot->from, snapshot->state);
+  if (written) return snapshot;
+  if (written.error().kind() != ErrorKind::no_space) return fail(written.error());
+  return std::optional<ProducerSnapshot>();
+}
+
+}  // namespace tidemark::storage
