@@ -85,6 +85,14 @@ uint64_t request_memory(const config::BrokerConfig& c) {
   return std::min(half, queued + queued / 7 + 8);
 }
 
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
 // The threads, from the first to the last; whatever lives on them goes before they do.
 class Daemon {
  public:
@@ -114,6 +122,7 @@ class Daemon {
       return std::move(opened.store);
     };
     seams.log = &log_;
+    seams.on_offline = [this](const Error& error) { fail_folder(error); };
     seams.metrics = &node_metrics_;
     seams.planted = planted;
     node_ = std::make_unique<Node>(config_, std::move(seams));
@@ -146,7 +155,7 @@ class Daemon {
   // Accepts no more, answers what waits, checkpoints, leaves the mark.
   Result<void> stop() {
     const runtime::MonoTime deadline = clock_.mono() + kDrainTime;
-    threads_[0]->scheduler().post([this] { readiness_.set_waiting_for("stopping"); });
+    if (!folder_failed_) threads_[0]->scheduler().post([this] { readiness_.set_waiting_for("stopping"); });
     // All at once: while one shard drains, the others must not take new requests.
     std::vector<Waited<bool>> drained(servers_.size());
     for (size_t i = 0; i < servers_.size(); ++i) {
@@ -158,6 +167,7 @@ class Daemon {
     return wait_for<Result<void>>(loop, scope_, [this] { return node_->stop(); });
   }
 
+  [[nodiscard]] bool folder_failed() const { return folder_failed_; }
   [[nodiscard]] const std::string& addresses() const { return addresses_; }
   [[nodiscard]] const std::string& http_address() const { return http_address_; }
   [[nodiscard]] const Node& node() const { return *node_; }
@@ -167,6 +177,15 @@ class Daemon {
     const size_t wanted = config.broker.shards > 0 ? static_cast<size_t>(config.broker.shards)
                                                    : std::max(1U, std::thread::hardware_concurrency());
     return std::min(wanted, kMaxShards);
+  }
+
+  // As Kafka does when its last log folder fails: a broker that can only refuse had better end, and its next
+  // start writes again what the journal holds.
+  void fail_folder(const Error& error) {
+    threads_[0]->scheduler().post([this, why = "the data folder is offline: " + error.message()]() mutable {
+      readiness_.set_waiting_for(std::move(why));
+    });
+    if (!folder_failed_.exchange(true)) kill(getpid(), SIGTERM);
   }
 
   static Task<bool> drain(ShardServer& server, runtime::MonoTime deadline) {
@@ -282,6 +301,7 @@ class Daemon {
   std::string addresses_;
   std::string http_address_;
   Readiness readiness_;  // shard 0's
+  std::atomic<bool> folder_failed_ = false;
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -298,12 +318,12 @@ int64_t default_memory_limit() {
   return static_cast<int64_t>(std::min<uint64_t>(bytes / 4, uint64_t{1} << 30));
 }
 
-int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted planted) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+void block_stop_signals() {
+  const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted planted) {
   signal(SIGPIPE, SIG_IGN);
 
   config::NodeConfig config = given;
@@ -321,8 +341,16 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
                      {"node", config.node_id},
                      {"data", config.data_dirs.front()},
                      {"ms", took.count()}});
+  const sigset_t signals = stop_signals();
   int caught = 0;
   sigwait(&signals, &caught);
+  if (daemon.folder_failed()) {
+    (void)daemon.stop();
+    log.error(
+        "ended because the data folder failed: look at its disk, then start again; nothing that was "
+        "acknowledged is lost as long as the disk keeps it");
+    return 1;
+  }
   log.info("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   if (auto stopped = daemon.stop(); !stopped) {
     log.error("stopped, but not cleanly: the next start replays the journal",

@@ -10,7 +10,11 @@
 
 namespace tidemark::broker {
 
-// Runs until SIGTERM or SIGINT. 0: stopped in order; 1: could not start, with one line that says what to do.
+// Before any thread is started, the log's included: one that does not block them would be ended by them, and
+// the process with it.
+void block_stop_signals();
+// Runs until SIGTERM or SIGINT, or until the data folder fails. REQUIRES: block_stop_signals(). 0: stopped in
+// order; 1: could not start, or the data folder failed, with one line that says what to do.
 // REQUIRES: no other thread runs yet (signals are blocked for all).
 int run_daemon(const config::NodeConfig& config, Log& log, storage::Planted planted);
 

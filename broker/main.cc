@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   }
   broker::LogOptions options;
   if (log_format == "json") options.format = broker::LogFormat::json;
+  broker::block_stop_signals();
   const auto log = broker::make_stderr_log(options);
   for (const std::string& warning : node->warnings) log->warn(warning);
   return broker::run_daemon(*node, *log, planted);

@@ -68,6 +68,7 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
       folder_->cache(), folder_->derived());
   store->on_offline = [this](const Error& error) {
     log().error("the data folder went offline", {{"reason", error.message()}});
+    seams_.on_offline(error);
   };
   store->on_log_offline = [this](const storage::Log& partition, const Error& error) {
     if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)

@@ -24,7 +24,9 @@ struct NodeSeams {
   runtime::Random& random;  // shard 0's
   std::function<std::unique_ptr<runtime::Lane>(const std::string& name)> make_lane;
   storage::DataFolder::OpenStore open_store;
-  Log* log = nullptr;              // required
+  Log* log = nullptr;  // required
+  // The data folder failed: it takes no write any more in this life. On any shard's loop.
+  std::function<void(const Error&)> on_offline = [](const Error&) {};
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
   storage::Planted planted = storage::Planted::none;
   // Smaller in the simulator, where rare branches are wanted often.
