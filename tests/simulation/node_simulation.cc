@@ -145,7 +145,7 @@ class NodeSimulation {
     Stage stage = Stage::starting;
     const bool healed = end_ == End::last || end_ == End::verified;
     const MonoTime give_up = healed ? end_time_ : time_.mono() + 10 * options_.duration;
-    while (!run_.violation) {
+    while (!run_.violation && !over_) {
       step();
       if (process.dying()) {
         if (stage == Stage::starting) counters_.count("world: crash during recovery");
@@ -251,6 +251,7 @@ class NodeSimulation {
   }
 
   void step() {
+    if (options_.events != 0 && time_.events_run() >= options_.events) over_ = true;
     try {
       if (!time_.step()) run_.violate("no event is left, and something is waited for");
     } catch (const SimCrash&) {
@@ -260,7 +261,7 @@ class NodeSimulation {
   void pass(Duration duration) {
     const MonoTime until = time_.mono() + duration;
     if (!world_.has_events()) world_.at(until, [] {});
-    while (time_.mono() < until && !run_.violation) step();
+    while (time_.mono() < until && !run_.violation && !over_) step();
   }
 
   void end_by_crash(SimProcess& process) {

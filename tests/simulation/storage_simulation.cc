@@ -49,7 +49,7 @@ class StorageSimulation {
       };
     }
     if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
-    if (options.write_caching) counters_.declare("storage: write.caching changed");
+    counters_.declare("storage: write.caching changed");
     declare_counters();
     draw_features();
     draw_options();
@@ -142,7 +142,7 @@ class StorageSimulation {
     w.retention = draw(0.4);
     w.truncates = draw(0.5);
     w.erases = draw(0.5);
-    w.caching = options_.write_caching && draw(0.5);
+    w.caching = draw(options_.write_caching ? 0.5 : 0.15);
     w.settings.segment_bytes = one_of<uint64_t>({2 << 10, 16 << 10, 256 << 10});
     w.settings.segment_ms = one_of<int64_t>({500, 10'000, 604'800'000});
     w.settings.segment_index_bytes = one_of<uint64_t>({64, 4096, 10 << 20});
@@ -232,7 +232,7 @@ class StorageSimulation {
     Stage stage = Stage::starting;
     MonoTime settled = runtime::kNever;
     const MonoTime give_up = time_.mono() + 10 * options_.duration;
-    while (!run_.violation) {
+    while (!run_.violation && !over_) {
       step();
       if (process.dying()) {
         if (stage == Stage::starting) counters_.count("world: crash during recovery");
@@ -300,6 +300,7 @@ class StorageSimulation {
   }
 
   void step() {
+    if (options_.events != 0 && time_.events_run() >= options_.events) over_ = true;
     try {
       if (!time_.step()) run_.violate("no event is left, and something is waited for");
     } catch (const SimCrash&) {
