@@ -218,7 +218,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
                                                  uint32_t max_bytes, bool at_least_one);
   runtime::Task<Result<void>> quiesce();
-  runtime::Task<Result<void>> keep_producers(Offset first);
+  runtime::Task<Result<void>> keep_producers(Offset start);
+  runtime::Task<Result<void>> move_start(Offset offset);
   runtime::Task<Result<void>> cut_at(Offset offset);
   runtime::Task<Result<void>> switch_caching(LogSettings settings);
   void drop_segments(std::vector<Segment> segments);
@@ -251,7 +252,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   bool dirty_ = false;                     // on the store's list for the next checkpoint
   bool fenced_ = false;                    // structural change under way: no append, no second change
   bool erasing_ = false;                   // for good: fenced too
-  bool trimming_ = false;                  // producers are being kept for a trim
+  bool trimming_ = false;                  // one trim at a time; no truncation meanwhile
   Offset producers_kept_ = kNoOffset;      // up to here, in the folder (trimmed_producers.h)
   uint32_t cuts_ = 0;                      // truncations so far
   std::pair<Offset, uint64_t> cut_{};      // the last one: segment and position

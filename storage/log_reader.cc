@@ -127,12 +127,12 @@ Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t time
 }
 
 Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder, LogId log,
-                                   const std::vector<Segment>& segments, Offset end,
-                                   uint32_t index_interval_bytes, runtime::WallTime now) {
+                                   const std::vector<Segment>& segments, uint32_t index_interval_bytes,
+                                   runtime::WallTime now) {
   RebuiltLog rebuilt{segments.back(), SegmentIndexes(segments.back().base, index_interval_bytes),
                      ProducerState()};
   rebuilt.active.first_timestamp = rebuilt.active.max_timestamp = -1;
-  TRY_ASSIGN(const auto kept, cut_trimmed_producers(files, folder, log, end, now));
+  TRY_ASSIGN(const auto kept, read_trimmed_producers(files, folder, log, now));
   if (kept) rebuilt.producers = kept->state;
   for (const Segment& s : segments) {
     const bool is_active = s.base == segments.back().base;
@@ -143,7 +143,7 @@ Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder,
       auto header = walker.next();
       if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
       if (!*header) break;
-      if (!kept || (*header)->base_offset >= kept->from.offset) rebuilt.producers.apply(**header, now);
+      if (!kept || (*header)->last_offset() >= kept->from.offset) rebuilt.producers.apply(**header, now);
       if (!is_active) continue;
       rebuilt.indexes.append(**header, walker.batch_position());
       if (rebuilt.active.first_timestamp < 0) rebuilt.active.first_timestamp = (*header)->max_timestamp;

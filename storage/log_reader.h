@@ -61,10 +61,10 @@ struct RebuiltLog {
   SegmentIndexes indexes;
   ProducerState producers;
 };
-// What truncation to `end` invalidates, derived again from the segments: the active one's indexes, and the
-// producers of all. What the folder keeps of trimmed producers is cut to it, durably.
+// What truncation invalidates, derived again from the segments: the active one's indexes, and the producers
+// of all.
 Result<RebuiltLog> rebuild_derived(FileSystem& files, const std::string& folder, LogId log,
-                                   const std::vector<Segment>& segments, Offset end,
-                                   uint32_t index_interval_bytes, runtime::WallTime now);
+                                   const std::vector<Segment>& segments, uint32_t index_interval_bytes,
+                                   runtime::WallTime now);
 
 }  // namespace tidemark::storage

@@ -33,10 +33,11 @@ class LogRecovery {
     log_.folder_name = replayed_.folder_name;
     log_.damage = replayed_.damage;
     TRY(find_snapshot());
+    TRY(find_trimmed_producers());
     TRY(find_segments());
     TRY(confirm_snapshot());
     TRY(load_indexes());
-    TRY(find_trimmed_producers());
+    if (!snapshot_ && trimmed_) log_.producers = trimmed_->state;
     TRY(scan());
     TRY(cut_trimmed());
     return std::move(log_);
@@ -177,25 +178,23 @@ class LogRecovery {
   }
 
   Result<void> find_trimmed_producers() {
-    const Offset limit = replayed_.cut.value_or(Offset(INT64_MAX));
-    auto trimmed = cut_trimmed_producers(files_, folder_, log_.state.log, limit, now_);
+    auto trimmed = read_trimmed_producers(files_, folder_, log_.state.log, now_);
     if (!trimmed && trimmed.error().kind() == ErrorKind::io) return fail(trimmed.error());
     if (!trimmed) {
       if (!log_.damage) log_.damage = trimmed.error();
       return {};
     }
-    if (!*trimmed) return {};
-    log_.producers_kept = (*trimmed)->from.offset;
-    if (!snapshot_) log_.producers = std::move((*trimmed)->state);
+    trimmed_ = std::move(*trimmed);
+    if (trimmed_) log_.producers_kept = trimmed_->from.offset;
     return {};
   }
 
   // write.caching: power loss may have taken the log's end further back than what was kept of it.
   Result<void> cut_trimmed() {
     if (log_.end >= log_.producers_kept || log_.damage) return {};
-    TRY_ASSIGN(const auto trimmed, cut_trimmed_producers(files_, folder_, log_.state.log, log_.end, now_));
-    log_.producers_kept = trimmed ? trimmed->from.offset : kNoOffset;
     log_.producers = log_.producers.below(log_.end);
+    TRY_ASSIGN(const bool kept, lower_trimmed_producers(files_, folder_, log_.state.log, log_.end, now_));
+    log_.producers_kept = kept ? log_.end : kNoOffset;
     return {};
   }
 
@@ -345,7 +344,7 @@ class LogRecovery {
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
           TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
         log_.epochs.assign(h.leader_epoch, h.base_offset);
-        if (snapshot_ || h.base_offset >= log_.producers_kept) log_.producers.apply(h, now_);
+        if (snapshot_ || h.last_offset() >= log_.producers_kept) log_.producers.apply(h, now_);
       }
       indexes.append(h, walker.batch_position());
       if (s.first_timestamp < 0) s.first_timestamp = h.max_timestamp;
@@ -403,6 +402,7 @@ class LogRecovery {
   RecoveredLog log_;
   std::optional<LogSnapshot> candidate_;  // as found; snapshot_ once the log has confirmed it
   std::optional<LogSnapshot> snapshot_;
+  std::optional<ProducerSnapshot> trimmed_;  // what the folder keeps of them
   std::string stop_reason_;
   std::vector<std::byte> batch_;
   SegmentIndexes sealed_indexes_{Offset(0), 4096};  // of the segment scanned last

@@ -175,11 +175,13 @@ void Log::drop_segments(std::vector<Segment> dropped) {
   store_.add_effect(*this, std::move(work), std::move(done));
 }
 
-// What the batches below the segment at `first` tell of producers goes into the folder, before they go.
-Task<Result<void>> Log::keep_producers(Offset first) {
-  trimming_ = true;
+// What the batches below the log's new start tell of producers goes into the folder, before they may go.
+Task<Result<void>> Log::keep_producers(Offset start) {
+  if (start <= producers_kept_) co_return Result<void>();
+  ProducerState producers = producers_.below(start);
+  if (producers_kept_ == kNoOffset && producers.size() == 0) co_return Result<void>();
   auto keep = [files = &store_.files_, folder = folder(), data_folder = store_.options_.folder,
-               producers = producers_.below(first), from = DerivedFrom{id(), first, kNoLeaderEpoch},
+               producers = std::move(producers), from = DerivedFrom{id(), start, kNoLeaderEpoch},
                is_first = producers_kept_ == kNoOffset]() -> Result<bool> {
     auto written = write_trimmed_producers(*files, folder, from, producers);
     // A full disk must be able to give up segments. Such producers are then unknown, as after their expiry.
@@ -195,39 +197,42 @@ Task<Result<void>> Log::keep_producers(Offset first) {
   };
   auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
   auto kept = co_await keeping;
-  trimming_ = false;
-  changed_.notify_all();
   if (!kept) co_return fail(kept.error());
-  producers_kept_ = *kept ? first : kNoOffset;
+  producers_kept_ = *kept ? start : kNoOffset;
   co_return Result<void>();
 }
 
 Task<Result<void>> Log::trim(Offset offset) {
-  Offset kept = kNoOffset;  // what is told of producers below is in the folder, or will not be
-  while (true) {
-    while ((fenced_ || trimming_) && !offline_) {
-      auto look_again = changed_.wait();
-      co_await look_again;
-    }
-    if (offline_) co_return fail(*offline_);
-    if (offset < start() || offset > counted())
-      co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
-                     fmt::format("{} is outside of {} to {}", offset, start(), counted()));
-    if (offset == start()) co_return Result<void>();
-    // Everything is gone: the log goes on in a segment that begins at its end.
-    if (offset == end_ && active().bytes > 0) roll(end_);
-    const Offset first = segments_[segment_index(offset)].base;
-    if (first <= segments_.front().base || first <= std::max(kept, producers_kept_)) break;
-    if (producers_kept_ == kNoOffset && producers_.below(first).size() == 0) break;
-    kept = first;
-    auto keeping = keep_producers(first);
-    auto done = co_await keeping;
-    if (!done) co_return done;
+  while ((fenced_ || trimming_) && !offline_) {
+    auto look_again = changed_.wait();
+    co_await look_again;
   }
+  if (offline_) co_return fail(*offline_);
+  if (offset < start() || offset > counted())
+    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                   fmt::format("{} is outside of {} to {}", offset, start(), counted()));
+  if (offset == start()) co_return Result<void>();
+  // Everything is gone: the log goes on in a segment that begins at its end.
+  if (offset == end_ && active().bytes > 0) roll(end_);
+  // Until the start has moved: a truncation must not fall below what was kept.
+  trimming_ = true;
+  auto keeping = keep_producers(offset);
+  auto result = co_await keeping;
+  if (result) {
+    auto moving = move_start(offset);
+    result = co_await moving;
+  }
+  trimming_ = false;
+  changed_.notify_all();
+  co_return result;
+}
+
+Task<Result<void>> Log::move_start(Offset offset) {
+  if (offline_) co_return fail(*offline_);
   runtime::OneShot<bool> moved(store_.loop_);
   auto resolver = moved.resolver();
   auto then = [this, offset, resolver](bool ok) mutable {
-    if (ok && offset > state_.log_start) {
+    if (ok) {
       state_.log_start = offset;
       state_changed_ = true;
       epochs_.truncate_from_start(offset);
@@ -301,6 +306,17 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     new_end = header->base_offset;
   }
   if (offline_) co_return fail(*offline_);
+  if (producers_kept_ > new_end) {
+    auto lower = [files = &store_.files_, folder = folder(), log = id(), new_end,
+                  now = store_.loop_.clock().wall()] {
+      return lower_trimmed_producers(*files, folder, log, new_end, now);
+    };
+    auto lowering = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(lower));
+    auto lowered = co_await lowering;
+    if (!lowered) co_return fail(lowered.error());
+    if (offline_) co_return fail(*offline_);
+    producers_kept_ = *lowered ? new_end : kNoOffset;
+  }
   // State first, then the record, then the files.
   ++cuts_;
   release_tail(new_end);
@@ -364,10 +380,10 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     if (offline_) co_return fail(*offline_);
   }
   // Indexes and producers: derived again from what is left.
-  auto derive = [files = &store_.files_, folder = folder(), log = id(), segments = segments_, end = end_,
+  auto derive = [files = &store_.files_, folder = folder(), log = id(), segments = segments_,
                  now = store_.loop_.clock().wall(),
                  interval = static_cast<uint32_t>(settings_.index_interval_bytes)] {
-    return rebuild_derived(*files, folder, log, segments, end, interval, now);
+    return rebuild_derived(*files, folder, log, segments, interval, now);
   };
   auto rebuilding = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(derive));
   auto rebuilt = co_await rebuilding;
@@ -382,7 +398,6 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   }
   active() = rebuilt->active;
   producers_ = std::move(rebuilt->producers);
-  producers_kept_ = std::min(producers_kept_, end_);
   co_return Result<void>();
 }
 

@@ -48,16 +48,14 @@ Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files
   return std::optional(std::move(*snapshot));
 }
 
-Result<std::optional<ProducerSnapshot>> cut_trimmed_producers(FileSystem& files, const std::string& folder,
-                                                              LogId log, Offset end, runtime::WallTime now) {
-  TRY_ASSIGN(auto snapshot, read_trimmed_producers(files, folder, log, now));
-  if (!snapshot || snapshot->from.offset <= end) return snapshot;
-  snapshot->from.offset = end;
-  snapshot->state = snapshot->state.below(end);
-  auto written = write_trimmed_producers(files, folder, snapshot->from, snapshot->state);
-  if (written) return snapshot;
-  if (written.error().kind() != ErrorKind::no_space) return fail(written.error());
-  return std::optional<ProducerSnapshot>();
+Result<bool> lower_trimmed_producers(FileSystem& files, const std::string& folder, LogId log, Offset end,
+                                     runtime::WallTime now) {
+  TRY_ASSIGN(const auto snapshot, read_trimmed_producers(files, folder, log, now));
+  if (!snapshot) return true;
+  const DerivedFrom from{log, end, kNoLeaderEpoch};
+  const auto written = write_trimmed_producers(files, folder, from, snapshot->state.below(end));
+  if (!written && written.error().kind() != ErrorKind::no_space) return fail(written.error());
+  return written.has_value();
 }
 
 }  // namespace tidemark::storage

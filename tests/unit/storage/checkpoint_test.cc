@@ -1,5 +1,6 @@
 // What a checkpoint may free, and what a restart finds after it: one order of events each, over many power
 // cuts.
+#include "tests/simulation/sim_batch.h"
 #include "tests/unit/storage/hostile_world.h"
 
 using namespace tidemark;
@@ -210,4 +211,36 @@ TEST_CASE("a truncation across segments holds over power cuts, with checkpoints 
     CHECK(world.logs.at("a-0")->start() == Offset(8));
     CHECK(world.logs.at("a-0")->end() == Offset(12));
   }
+}
+
+TEST_CASE("a search by time does not believe an index file that is still to be written after a truncation") {
+  HostileWorld world;
+  world.settings.segment_bytes = 2000;
+  world.settings.index_interval_bytes = 1;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  const auto append_at = [&](int64_t timestamp_ms) {
+    simulation::SimBatch batch;
+    batch.timestamp_ms = timestamp_ms;
+    batch.value_bytes = 200;
+    world.add(*log, batch.encode());
+    REQUIRE(world.run(log->wait_counted(log->end())));
+  };
+  for (const int64_t timestamp_ms : {1001, 1002, 1003, 1004}) append_at(timestamp_ms);
+  REQUIRE(world.run(world.store->checkpoint()).has_value());
+  REQUIRE(world.run(log->truncate(Offset(1))).has_value());
+  append_at(5000);
+  world.settle();
+  world.write.hold();
+  // Seals the segment; its index files follow in the lane, and until then hold what was cut away.
+  auto room = world.begin(log->make_room(1700, 6000));
+  REQUIRE(log->segments().size() == 2);
+  const auto found = world.run(log->find_by_time(1004, log->end()));
+  REQUIRE(found.has_value());
+  REQUIRE(found->has_value());
+  CHECK((*found)->offset == Offset(1));
+  world.write.release();
+  world.settle();
+  log.reset();
 }

@@ -253,3 +253,58 @@ TEST_CASE("write.caching switched on and off: what was answered under the journa
     world.readable(*log);
   }
 }
+
+TEST_CASE("the last group of a journal whose sync failed is written again before anybody is told of it") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    world.append(*log, 1, 100);
+    world.disk.faults.sync_fails = 1;
+    world.add(*log, 1, 3000);
+    world.settle();
+    REQUIRE(log->offline());
+    world.disk.faults.sync_fails = 0;
+    log.reset();
+    world.kill();
+    world.start();
+    // It is in the page cache, which the system takes for what is on the disk.
+    const Offset told = world.logs.at("a-0")->end();
+    REQUIRE(told == Offset(2));
+    world.cut_power();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() == told);
+    CHECK(world.readable(*world.logs.at("a-0")) == 2);
+  }
+}
+
+TEST_CASE("what cannot be read at a start is neither cut away nor served, and the next start has it") {
+  for (const bool caching : {false, true}) {
+    HostileWorld world;
+    world.settings.write_caching = caching;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    auto other = world.create("b-0");
+    for (int i = 0; i < 5; ++i) world.append(*log, 1, 3000);
+    world.append(*other, 1, 100);
+    log.reset();
+    other.reset();
+    world.kill();
+    world.files.fail_read = [](const std::string& path) {
+      return path == "/data/a-0/00000000000000000000.log";
+    };
+    world.start();
+    world.finish_replay();
+    REQUIRE(world.logs.at("a-0")->offline());
+    CHECK(world.logs.at("a-0")->offline()->message().find("planned failure of a read") != std::string::npos);
+    CHECK(world.readable(*world.logs.at("b-0")) == 1);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.files.fail_read = [](const std::string&) { return false; };
+    world.kill();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() == Offset(5));
+    CHECK(world.readable(*world.logs.at("a-0")) == 5);
+  }
+}

@@ -58,6 +58,7 @@ class FailingFiles final : public FileSystem {
   using Rule = std::function<bool(const std::string& path)>;
   Rule fail_sync = [](const std::string&) { return false; };
   Rule fail_write = [](const std::string&) { return false; };
+  Rule fail_read = [](const std::string&) { return false; };
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     TRY_ASSIGN(auto file, below_.open(path, mode));
@@ -79,6 +80,7 @@ class FailingFiles final : public FileSystem {
     Failing(FailingFiles& f, std::string p, std::unique_ptr<File> b)
         : files(f), path(std::move(p)), below(std::move(b)) {}
     Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override {
+      if (files.fail_read(path)) return fail(Error::io(path + ": planned failure of a read"));
       return below->read(position, buffer);
     }
     Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override {
@@ -200,13 +202,16 @@ struct HostileWorld {
     return add(log, raw);
   }
   Offset add(Log& log, const RawBatch& raw) {
-    REQUIRE(room(log, raw.payload_bytes).has_value());
     const auto encoded = raw.encode();
     auto buffer = runtime::Buffer::allocate(encoded.size());
     std::copy(encoded.begin(), encoded.end(), buffer->bytes().begin());
-    const auto header = protocol::parse_batch_header(encoded);
+    return add(log, runtime::BufferSlice::whole(buffer));
+  }
+  Offset add(Log& log, runtime::BufferSlice batch) {
+    REQUIRE(room(log, batch.size()).has_value());
+    const auto header = protocol::parse_batch_header(batch.bytes);
     REQUIRE(header.has_value());
-    return log.append(runtime::BufferSlice::whole(buffer), *header, LeaderEpoch(epoch));
+    return log.append(std::move(batch), *header, LeaderEpoch(epoch));
   }
   Offset append(Log& log, int count, size_t bytes) {
     const Offset base = add(log, count, bytes);

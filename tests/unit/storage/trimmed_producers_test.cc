@@ -107,7 +107,7 @@ TEST_CASE("what deleted and what remaining records tell of a producer is put tog
   }
 }
 
-TEST_CASE("a truncation takes back what was kept of records behind it") {
+TEST_CASE("a truncation leaves what was kept, for it stays above the log's start") {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     HostileWorld world(seed);
     world.start();
