@@ -3,6 +3,8 @@
 namespace tidemark::client {
 namespace {
 
+constexpr int16_t kFirstVersionWithSureEpochs = 9;
+
 std::vector<BrokerId> broker_ids(const std::vector<int32_t>& numbers) {
   std::vector<BrokerId> ids;
   ids.reserve(numbers.size());
@@ -12,8 +14,9 @@ std::vector<BrokerId> broker_ids(const std::vector<int32_t>& numbers) {
 
 }  // namespace
 
-void Metadata::apply(const protocol::MetadataResponse& answer, bool all_topics) {
+void Metadata::apply(const protocol::MetadataResponse& answer, bool all_topics, int16_t version) {
   ++version_;
+  ++leaders_version_;
   brokers_.clear();
   for (const auto& broker : answer.brokers) {
     if (broker.port < 1 || broker.port > 65'535) continue;
@@ -27,12 +30,25 @@ void Metadata::apply(const protocol::MetadataResponse& answer, bool all_topics) 
   if (all_topics) {
     std::set<std::string_view> listed;
     for (const auto& topic : answer.topics) listed.insert(topic.name.value_or(""));
-    std::erase_if(topics_, [&](const auto& entry) { return !listed.contains(entry.first); });
+    const auto is_gone = [&](const auto& entry) { return !listed.contains(entry.first); };
+    std::erase_if(topics_, is_gone);
+    std::erase_if(seen_, is_gone);
   }
-  for (const auto& topic : answer.topics) apply_topic(topic);
+  for (const auto& topic : answer.topics) apply_topic(topic, version >= kFirstVersionWithSureEpochs);
 }
 
-void Metadata::apply_topic(const protocol::MetadataResponse::MetadataResponseTopic& answer) {
+Metadata::SeenEpochs& Metadata::seen_of(const TopicMetadata& topic) {
+  SeenEpochs& seen = seen_[topic.name];
+  const bool made_anew = !topic.id.is_zero() && !seen.topic_id.is_zero() && topic.id != seen.topic_id;
+  // Without ids, only its end tells that the next topic of the name is another one.
+  const bool ended = seen.topic_id.is_zero() && topic.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+  if (made_anew || ended) seen.epochs.clear();
+  if (!topic.id.is_zero()) seen.topic_id = topic.id;
+  return seen;
+}
+
+void Metadata::apply_topic(const protocol::MetadataResponse::MetadataResponseTopic& answer,
+                           bool epochs_hold) {
   if (!answer.name || answer.name->empty()) return;
   TopicMetadata topic;
   topic.name = std::string(*answer.name);
@@ -40,20 +56,32 @@ void Metadata::apply_topic(const protocol::MetadataResponse::MetadataResponseTop
   topic.error = ErrorCode(answer.error_code);
   topic.is_internal = answer.is_internal;
   const auto before = topics_.find(topic.name);
-  const bool same = before != topics_.end() && before->second.id == topic.id;
+  SeenEpochs& seen = seen_of(topic);
   for (const auto& each : answer.partitions) {
     const PartitionId id(each.partition_index);
     PartitionMetadata& partition = topic.partitions[id];
     partition.error = ErrorCode(each.error_code);
     partition.leader = BrokerId(each.leader_id);
-    partition.leader_epoch = LeaderEpoch(each.leader_epoch);
+    if (epochs_hold) partition.leader_epoch = LeaderEpoch(each.leader_epoch);
     partition.replicas = broker_ids(each.replica_nodes);
     partition.in_sync = broker_ids(each.isr_nodes);
     partition.offline = broker_ids(each.offline_replicas);
-    if (!same || partition.leader_epoch == kNoLeaderEpoch) continue;
-    const auto known = before->second.partitions.find(id);
-    if (known == before->second.partitions.end()) continue;
-    if (known->second.leader_epoch > partition.leader_epoch) partition = known->second;
+    if (partition.leader_epoch == kNoLeaderEpoch) {
+      seen.epochs.erase(id);
+      continue;
+    }
+    LeaderEpoch& newest = seen.epochs.try_emplace(id, partition.leader_epoch).first->second;
+    if (partition.leader_epoch >= newest) {
+      newest = partition.leader_epoch;
+      continue;
+    }
+    if (before != topics_.end() && before->second.partitions.contains(id)) {
+      partition = before->second.partitions.at(id);
+    } else {
+      partition.leader = kNoBroker;
+      partition.leader_epoch = newest;
+      partition.error = ErrorCode::LEADER_NOT_AVAILABLE;
+    }
   }
   topics_[topic.name] = std::move(topic);
 }
@@ -65,6 +93,7 @@ void Metadata::invalidate(const TopicPartition& partition, LeaderEpoch known) {
   if (found == topic->second.partitions.end() || found->second.leader_epoch > known) return;
   found->second.leader = kNoBroker;
   found->second.error = ErrorCode::LEADER_NOT_AVAILABLE;
+  ++leaders_version_;
 }
 
 void Metadata::leader_denied(const TopicPartition& partition, BrokerId named, LeaderEpoch epoch) {
@@ -81,6 +110,8 @@ void Metadata::learn_leader(const TopicPartition& partition, BrokerId leader, Le
   found->second.leader = leader;
   found->second.leader_epoch = epoch;
   found->second.error = ErrorCode::NONE;
+  seen_[partition.topic].epochs[partition.partition] = epoch;
+  ++leaders_version_;
 }
 
 const TopicMetadata* Metadata::find_topic(std::string_view name) const {
@@ -106,6 +137,11 @@ const PartitionMetadata* Metadata::find(const TopicPartition& partition) const {
 BrokerId Metadata::leader(const TopicPartition& partition) const {
   const PartitionMetadata* found = find(partition);
   return found == nullptr ? kNoBroker : found->leader;
+}
+
+PartitionLeader Metadata::leader_at(const TopicPartition& partition) const {
+  const PartitionMetadata* found = find(partition);
+  return found == nullptr ? PartitionLeader() : PartitionLeader{found->leader, found->leader_epoch};
 }
 
 const BrokerNode* Metadata::find_broker(BrokerId id) const {

@@ -50,6 +50,57 @@ TEST_CASE("a recreated topic begins with a new history") {
   CHECK(metadata.leader(kPartition) == BrokerId(2));
 }
 
+TEST_CASE("an answer without the topic does not bring back an older leader either") {
+  Metadata metadata;
+  metadata.apply(answer(1, 5), false);
+  protocol::MetadataResponse failed = answer(-1, -1, Uuid());
+  failed.topics[0].error_code = static_cast<int16_t>(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+  failed.topics[0].partitions.clear();
+  metadata.apply(failed, false);
+  metadata.apply(answer(2, 4), false);
+  CHECK(metadata.leader(kPartition) == kNoBroker);
+  metadata.apply(answer(2, 5), false);
+  CHECK(metadata.leader_at(kPartition) == PartitionLeader{BrokerId(2), LeaderEpoch(5)});
+  // Without ids the next topic of the name counts its epochs from the start.
+  Metadata old;
+  old.apply(answer(1, 5, Uuid()), false);
+  old.apply(failed, false);
+  old.apply(answer(2, 0, Uuid()), false);
+  CHECK(old.leader(kPartition) == BrokerId(2));
+}
+
+TEST_CASE("a leader that an answer to a request named is not taken back by older metadata") {
+  Metadata metadata;
+  metadata.apply(answer(1, 5), false);
+  metadata.learn_leader(kPartition, BrokerId(2), LeaderEpoch(6));
+  metadata.apply(answer(1, 5), false);
+  CHECK(metadata.leader(kPartition) == BrokerId(2));
+}
+
+TEST_CASE("leader epochs of brokers that may not keep them up are not counted on") {
+  Metadata metadata;
+  metadata.apply(answer(1, 5), false, 8);
+  CHECK(metadata.leader_at(kPartition) == PartitionLeader{BrokerId(1), kNoLeaderEpoch});
+  metadata.apply(answer(2, 4), false, 8);
+  CHECK(metadata.leader(kPartition) == BrokerId(2));
+}
+
+TEST_CASE("whoever follows the leaders is told that they may have changed") {
+  Metadata metadata;
+  uint64_t seen = metadata.leaders_version();
+  const auto changed = [&] {
+    return std::exchange(seen, metadata.leaders_version()) != metadata.leaders_version();
+  };
+  metadata.apply(answer(1, 5), false);
+  CHECK(changed());
+  metadata.learn_leader(kPartition, BrokerId(2), LeaderEpoch(5));  // not newer
+  CHECK_FALSE(changed());
+  metadata.learn_leader(kPartition, BrokerId(2), LeaderEpoch(6));
+  CHECK(changed());
+  metadata.invalidate(kPartition, LeaderEpoch(6));
+  CHECK(changed());
+}
+
 TEST_CASE("a leader that denies it is forgotten, unless a newer one is known") {
   Metadata metadata;
   metadata.apply(answer(1, 5), false);
