@@ -92,6 +92,14 @@ Task<Result<Cluster::Link>> Cluster::broker(BrokerId id) {
   co_return opened;
 }
 
+Cluster::Link Cluster::open_link(BrokerId id) const {
+  const BrokerNode* node = metadata_.find_broker(id);
+  if (node == nullptr) return nullptr;
+  const auto found = slots_.find(node->endpoint);
+  if (found == slots_.end() || !found->second->link || found->second->link->failed()) return nullptr;
+  return found->second->link;
+}
+
 Task<Result<Cluster::Link>> Cluster::controller() {
   if (metadata_.find_broker(metadata_.controller()) != nullptr) {
     Task<Result<Link>> opening = broker(metadata_.controller());
@@ -122,7 +130,7 @@ Task<Result<void>> Cluster::ask_metadata(Interest interest) {
   if (!reply) co_return fail(Error(reply.error()));
   if (reply->body.error_code != 0)
     co_return fail(ErrorCode(reply->body.error_code), "the broker does not tell its metadata");
-  metadata_.apply(reply->body, interest.all);
+  metadata_.apply(reply->body, interest.all, version);
   co_return Result<void>();
 }
 

@@ -20,6 +20,8 @@ class Cluster {
   runtime::Task<Result<Link>> any();
   // BROKER_NOT_AVAILABLE: not a broker that the metadata knows.
   runtime::Task<Result<Link>> broker(BrokerId id);
+  // The same, if a connection to it stands already; else null.
+  [[nodiscard]] Link open_link(BrokerId id) const;
   // The controller if it is known, else any broker (which forwards).
   runtime::Task<Result<Link>> controller();
 

@@ -106,6 +106,15 @@ Task<Result<void>> Connection::send_only(std::vector<std::byte> frame) {
   co_return Result<void>();
 }
 
+Task<void> Connection::drain(runtime::MonoTime deadline) {
+  const std::shared_ptr<Connection> self = shared_from_this();
+  const uint64_t last = queued_;
+  while (!failure_ && written_ < last && scheduler_.mono() < deadline) {
+    auto waiting = progress_.wait_until(deadline);
+    (void)co_await waiting;
+  }
+}
+
 void Connection::queue(std::vector<std::byte> frame) {
   to_write_.push_back(std::move(frame));
   ++queued_;

@@ -48,6 +48,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   template <class Request>
   runtime::Task<Result<void>> tell(const Request& request, int16_t version);
 
+  // Waits until what is queued now is written, or the connection failed, or `deadline`.
+  runtime::Task<void> drain(runtime::MonoTime deadline);
+
   [[nodiscard]] bool failed() const { return failure_.has_value(); }
   [[nodiscard]] size_t in_flight() const { return pending_.size(); }
   [[nodiscard]] const runtime::Endpoint& endpoint() const { return endpoint_; }

@@ -5,7 +5,7 @@ namespace {
 
 constexpr int16_t kFirstVersionWithSessions = 7;
 constexpr int16_t kFirstVersionWithIds = 13;
-constexpr int32_t kWithoutSession = -1;  // a session epoch
+constexpr int32_t kWithoutSession = -1;  // a session epoch; with a session's id it ends that one
 
 }  // namespace
 
@@ -76,6 +76,15 @@ bool FetchSession::accept(ErrorCode error, int32_t session_id) {
   epoch_ = epoch_ == INT32_MAX ? 1 : epoch_ + 1;
   known_ = std::move(asked_);
   asked_.clear();
+  return true;
+}
+
+bool FetchSession::write_end(protocol::FetchRequest& request) {
+  if (id_ == 0) return false;
+  request.session_id = std::exchange(id_, 0);
+  request.session_epoch = kWithoutSession;
+  epoch_ = 0;
+  known_.clear();
   return true;
 }
 

@@ -37,6 +37,9 @@ class FetchSession {
   [[nodiscard]] bool accept(ErrorCode error, int32_t session_id);
   // No answer came: nobody knows what the broker remembers.
   void lost();
+  // Writes the request that ends the session, if there may be one; without, false. Nothing is written after.
+  [[nodiscard]] bool write_end(protocol::FetchRequest& request);
+  [[nodiscard]] int16_t version() const { return version_; }
 
  private:
   using Known = std::map<TopicPartition, Wish>;

@@ -94,6 +94,20 @@ TEST_CASE("a topic that was made anew is forgotten and named anew") {
   CHECK(write(session, {item(0, 9, kNew)}) == Named{7, 1, {0}, {0}});
 }
 
+TEST_CASE("a session is ended by its id and the last epoch, once; one that the broker never gave is not") {
+  FetchSession session;
+  protocol::FetchRequest request;
+  CHECK_FALSE(session.write_end(request));
+  (void)write(session, {item(0, 0)});
+  CHECK(session.accept(ErrorCode::NONE, 7));
+  CHECK(session.write_end(request));
+  CHECK(request.session_id == 7);
+  CHECK(request.session_epoch == -1);
+  CHECK(request.topics.empty());
+  CHECK_FALSE(session.write_end(request));
+  CHECK(write(session, {item(0, 0)}) == Named{0, 0, {0}, {}});
+}
+
 TEST_CASE("names and ids do not mix in one session") {
   FetchSession session;
   (void)write(session, {item(0, 0)}, 12);
