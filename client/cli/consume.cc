@@ -180,39 +180,9 @@ Task<Result<Offsets>> first_offsets(Session& session, const std::vector<TopicPar
   co_return first;
 }
 
-Task<Result<int>> run(Session& session, const Consume& command) {
-  client::ConsumerOptions options = session.global.consumer;
-  if (command.isolation == "read_committed") options.isolation = client::Isolation::read_committed;
-  if (command.isolation == "read_uncommitted") options.isolation = client::Isolation::read_uncommitted;
-  CO_TRY_ASSIGN(const Start start, parse_start(command.offset));
-  std::optional<RecordFormat> format;
-  const OutputFormat output = session.out.format();
-  if (command.format || output == OutputFormat::automatic || output == OutputFormat::table) {
-    CO_TRY_ASSIGN(format, RecordFormat::parse(command.format.value_or("%v\\n")));
-  }
-  Printer printer(output, std::move(format));
-
-  auto finding = find_partitions(session, command);
-  const auto partitions = co_await finding;
-  if (!partitions) co_return fail(Error(partitions.error()));
-  Offsets ends;
-  if (command.until_end) {
-    auto asking = offsets_at(session, *partitions, client::kLatest, options.isolation);
-    Result<Offsets> answered = co_await asking;
-    if (!answered) co_return fail(Error(answered.error()));
-    ends = std::move(*answered);
-  }
-  auto asking = first_offsets(session, *partitions, start, options.isolation);
-  const Result<Offsets> first = co_await asking;
-  if (!first) co_return fail(Error(first.error()));
-
-  client::Consumer consumer(session.cluster, options);
-  std::set<TopicPartition> open;
-  for (const auto& [tp, offset] : *first) {
-    if (command.until_end && offset >= ends.at(tp)) continue;
-    consumer.assign(tp, offset);
-    open.insert(tp);
-  }
+// Until `command.count` records are printed, or of each partition what lies below its end, if it has one.
+Task<Result<int>> print_records(client::Consumer& consumer, Printer& printer, const Consume& command,
+                                std::set<TopicPartition> open, Offsets ends) {
   int64_t left = command.count < 0 ? INT64_MAX : command.count;
   while (left > 0 && !open.empty()) {
     auto polling = consumer.poll(runtime::MonoTime::min());
@@ -246,6 +216,47 @@ Task<Result<int>> run(Session& session, const Consume& command) {
     if (!printer.good()) co_return kRefused;
   }
   co_return printer.flush() ? kDone : kRefused;
+}
+
+Task<Result<int>> run(Session& session, const Consume& command) {
+  client::ConsumerOptions options = session.global.consumer;
+  if (command.isolation == "read_committed") options.isolation = client::Isolation::read_committed;
+  if (command.isolation == "read_uncommitted") options.isolation = client::Isolation::read_uncommitted;
+  CO_TRY_ASSIGN(const Start start, parse_start(command.offset));
+  std::optional<RecordFormat> format;
+  const OutputFormat output = session.out.format();
+  if (command.format || output == OutputFormat::automatic || output == OutputFormat::table) {
+    CO_TRY_ASSIGN(format, RecordFormat::parse(command.format.value_or("%v\\n")));
+  }
+  Printer printer(output, std::move(format));
+
+  auto finding = find_partitions(session, command);
+  const auto partitions = co_await finding;
+  if (!partitions) co_return fail(Error(partitions.error()));
+  Offsets ends;
+  if (command.until_end) {
+    auto asking = offsets_at(session, *partitions, client::kLatest, options.isolation);
+    Result<Offsets> answered = co_await asking;
+    if (!answered) co_return fail(Error(answered.error()));
+    ends = std::move(*answered);
+  }
+  auto asking = first_offsets(session, *partitions, start, options.isolation);
+  const Result<Offsets> first = co_await asking;
+  if (!first) co_return fail(Error(first.error()));
+
+  client::Consumer consumer(session.cluster, options);
+  std::set<TopicPartition> open;
+  for (const auto& [tp, offset] : *first) {
+    if (command.until_end && offset >= ends.at(tp)) continue;
+    consumer.assign(tp, offset);
+    open.insert(tp);
+  }
+  Task<Result<int>> printing = print_records(consumer, printer, command, std::move(open), std::move(ends));
+  Result<int> status = co_await printing;
+  // The command does not stay for the answers.
+  Task<void> closing = consumer.close(runtime::MonoTime::min());
+  co_await closing;
+  co_return status;
 }
 
 }  // namespace

@@ -312,6 +312,7 @@ Task<Result<PerPartition<TimedOffset>>> Admin::list_offsets(std::map<TopicPartit
       for (const TopicPartition& tp : partitions) {
         auto& wanted = add_partition(request, tp);
         wanted.timestamp = times.at(tp);
+        wanted.current_leader_epoch = cluster_.metadata().leader_at(tp).epoch.value;
       }
       auto asking =
           ask<protocol::ListOffsetsRequest, protocol::ListOffsetsResponse>(request, Effect::reads, leader);

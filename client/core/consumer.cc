@@ -4,16 +4,24 @@
 #include "client/core/co_try.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
+#include "protocol/messages/offset_for_leader_epoch_request.h"
+#include "protocol/messages/offset_for_leader_epoch_response.h"
 
 namespace tidemark::client {
 namespace {
 
 using protocol::FetchRequest;
 using protocol::FetchResponse;
+using protocol::OffsetForLeaderEpochRequest;
+using protocol::OffsetForLeaderEpochResponse;
 using runtime::Task;
 
 // Fetch names topics by id from here on.
 constexpr int16_t kFirstVersionWithIds = 13;
+// Before, OffsetForLeaderEpoch wants rights over the whole cluster.
+constexpr int16_t kFirstVersionForConsumers = 3;
+// For requests that nobody waits to be answered.
+constexpr std::chrono::milliseconds kWriteTime(100);
 
 // Errors that the next metadata, or time, will mend.
 bool passes(ErrorCode code) {
@@ -32,18 +40,46 @@ bool passes(ErrorCode code) {
   }
 }
 
+auto find_target(std::vector<FetchTarget>& targets, std::string_view topic, int32_t partition) {
+  return std::find_if(targets.begin(), targets.end(), [&](const FetchTarget& target) {
+    return target.partition.partition.value == partition && target.partition.topic == topic;
+  });
+}
+
+// So that a topic's partitions stand together.
+void sort_by_topic(std::vector<FetchTarget>& targets) {
+  std::stable_sort(targets.begin(), targets.end(), [](const FetchTarget& a, const FetchTarget& b) {
+    return a.partition.topic < b.partition.topic;
+  });
+}
+
+OffsetForLeaderEpochRequest ends_request(const std::vector<FetchTarget>& targets) {
+  OffsetForLeaderEpochRequest request;
+  request.replica_id = -1;
+  for (const FetchTarget& target : targets) {
+    if (request.topics.empty() || request.topics.back().topic != target.partition.topic)
+      request.topics.emplace_back().topic = target.partition.topic;
+    auto& partition = request.topics.back().partitions.emplace_back();
+    partition.partition = target.partition.partition.value;
+    partition.current_leader_epoch = target.leader_epoch.value;
+    partition.leader_epoch = target.position.epoch.value;
+  }
+  return request;
+}
+
 }  // namespace
 
-Consumer::Consumer(Cluster& cluster, ConsumerOptions options)
+Consumer::Consumer(Cluster& cluster, ConsumerOptions options, OnTruncation on_truncation)
     : cluster_(cluster),
       options_(options),
+      on_truncation_(std::move(on_truncation)),
       plan_(options),
       arrived_(cluster.scheduler()),
       refresher_(cluster, arrived_) {}
 
-void Consumer::assign(const TopicPartition& partition, Offset offset) {
+void Consumer::assign(const TopicPartition& partition, Offset offset, LeaderEpoch epoch) {
   cluster_.remember(partition.topic, false);
-  plan_.assign(partition, offset);
+  plan_.assign(partition, {offset, epoch});
 }
 
 void Consumer::assign_at(const TopicPartition& partition, int64_t time_ms) {
@@ -70,14 +106,118 @@ Task<Result<std::unique_ptr<PartitionRecords>>> Consumer::poll(runtime::MonoTime
 }
 
 void Consumer::start_fetches() {
-  std::set<TopicPartition> leaderless;
-  const auto leader_of = [this](const TopicPartition& tp) { return cluster_.metadata().leader(tp); };
-  auto requests = plan_.due(leader_of, cluster_.scheduler().mono(), busy_, leaderless);
-  for (auto& [leader, targets] : requests) {
-    busy_.insert(leader);
-    scope_.spawn(fetch(leader, std::move(targets)));
+  const auto leader_at = [this](const TopicPartition& tp) { return cluster_.metadata().leader_at(tp); };
+  // Twice, since where a leader cannot be asked, comparing is done at once, and nobody will wake poll() for
+  // it.
+  for (int pass = 0; pass < 2; ++pass) {
+    const uint64_t seen = std::exchange(leaders_version_, cluster_.metadata().leaders_version());
+    FetchPlan::Due due = plan_.due(leader_at, seen != leaders_version_, cluster_.scheduler().mono(), busy_);
+    for (auto& [leader, targets] : due.fetches) {
+      busy_.insert(leader);
+      scope_.spawn(fetch(leader, std::move(targets)));
+    }
+    for (auto& [leader, targets] : due.comparisons) scope_.spawn(compare(leader, std::move(targets)));
+    if (!due.leaderless.empty()) refresher_.request();
+    if (due.comparisons.empty()) break;
   }
-  if (!leaderless.empty()) refresher_.request();
+}
+
+Task<void> Consumer::compare(BrokerId leader, std::vector<FetchTarget> targets) {
+  Task<Result<void>> asking = ask_ends(leader, targets);
+  const Result<void> asked = co_await asking;
+  // What was not answered is asked again, perhaps of another leader.
+  for (const FetchTarget& target : targets) plan_.retry(target, later());
+  if (!asked || !targets.empty()) refresher_.request();
+  arrived_.notify_all();
+}
+
+// Takes what was answered off `targets`.
+Task<Result<void>> Consumer::ask_ends(BrokerId leader, std::vector<FetchTarget>& targets) {
+  Task<Result<Cluster::Link>> opening = cluster_.broker(leader);
+  const Result<Cluster::Link> link = co_await opening;
+  if (!link) co_return fail(Error(link.error()));
+  const Result<int16_t> version = (*link)->version_of<OffsetForLeaderEpochRequest>();
+  if (!version || *version < kFirstVersionForConsumers) {
+    for (const FetchTarget& target : targets) take_end(target, std::nullopt);
+    targets.clear();
+    co_return Result<void>();
+  }
+  sort_by_topic(targets);
+  const OffsetForLeaderEpochRequest request = ends_request(targets);
+  Task<Result<Reply<OffsetForLeaderEpochResponse>>> asking =
+      (*link)->call<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>(request, *version);
+  const auto reply = co_await asking;
+  if (!reply) co_return fail(Error(reply.error()));
+  for (const auto& topic : reply->body.topics) {
+    for (const auto& end : topic.partitions) {
+      const auto found = find_target(targets, topic.topic, end.partition);
+      if (found == targets.end()) continue;
+      const auto code = ErrorCode(end.error_code);
+      if (passes(code) || code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+        cluster_.metadata().invalidate(found->partition, found->leader_epoch);
+        continue;
+      }
+      const FetchTarget target = *found;
+      targets.erase(found);
+      if (code == ErrorCode::NONE) {
+        take_end(target, FetchPosition{Offset(end.end_offset), LeaderEpoch(end.leader_epoch)});
+      } else {
+        plan_.take_error(target, Error(code, fmt::format("{}", target.partition)));
+      }
+    }
+  }
+  co_return Result<void>();
+}
+
+void Consumer::take_end(const FetchTarget& target, std::optional<FetchPosition> end) {
+  const std::optional<LogTruncation> truncation = plan_.take_end(target, end);
+  if (!truncation) return;
+  if (on_truncation_) on_truncation_(*truncation);
+  if (options_.offset_reset == OffsetReset::none) {
+    plan_.take_error(target, Error(ErrorCode::OFFSET_OUT_OF_RANGE, truncation->to_string()));
+  } else if (truncation->diverged) {
+    plan_.place(target, *truncation->diverged);
+  } else {
+    reset(target);
+  }
+}
+
+void Consumer::reset(const FetchTarget& target) {
+  plan_.seek(target);
+  scope_.spawn(look_up(target, options_.offset_reset == OffsetReset::earliest ? kEarliest : kLatest));
+}
+
+Task<void> Consumer::close(runtime::MonoTime deadline) {
+  std::vector<Cluster::Link> told;
+  for (auto& [leader, session] : sessions_) {
+    const Cluster::Link link = cluster_.open_link(leader);
+    if (!link) continue;
+    ++ending_;
+    told.push_back(link);
+    scope_.spawn(end_session(link, session));
+  }
+  const runtime::MonoTime written = cluster_.scheduler().mono() + kWriteTime;
+  for (const Cluster::Link& link : told) {
+    Task<void> writing = link->drain(written);
+    co_await writing;
+  }
+  while (ending_ > 0 && cluster_.scheduler().mono() < deadline) {
+    auto waiting = arrived_.wait_until(deadline);
+    (void)co_await waiting;
+  }
+}
+
+Task<void> Consumer::end_session(Cluster::Link link, FetchSession& session) {
+  FetchRequest request;
+  request.max_wait_ms = 0;
+  if (session.write_end(request)) {
+    Task<Result<Reply<FetchResponse>>> asking =
+        link->call<FetchRequest, FetchResponse>(request, session.version());
+    // Whatever the answer: nothing depends on it.
+    (void)co_await asking;
+  }
+  --ending_;
+  arrived_.notify_all();
 }
 
 Task<void> Consumer::fetch(BrokerId leader, std::vector<FetchTarget> targets) {
@@ -102,11 +242,10 @@ std::vector<FetchSession::Item> Consumer::items_of(const std::vector<FetchTarget
   std::vector<FetchSession::Item> items;
   for (const FetchTarget& target : targets) {
     FetchSession::Wish wish;
-    wish.offset = target.offset;
+    wish.offset = target.position.offset;
+    wish.leader_epoch = target.leader_epoch;
     wish.max_bytes = options_.max_partition_fetch_bytes;
     if (const TopicMetadata* known = metadata.find_topic(target.partition.topic)) wish.topic_id = known->id;
-    if (const PartitionMetadata* known = metadata.find(target.partition))
-      wish.leader_epoch = known->leader_epoch;
     items.push_back({target.partition, wish});
   }
   return items;
@@ -117,9 +256,7 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   Task<Result<Cluster::Link>> opening = cluster_.broker(leader);
   const Result<Cluster::Link> link = co_await opening;
   if (!link) co_return fail(Error(link.error()));
-  std::stable_sort(targets.begin(), targets.end(), [](const FetchTarget& a, const FetchTarget& b) {
-    return a.partition.topic < b.partition.topic;  // a topic's partitions stand together
-  });
+  sort_by_topic(targets);
   const std::vector<FetchSession::Item> items = items_of(targets);
   const bool ids =
       std::none_of(items.begin(), items.end(), [](const auto& item) { return item.wish.topic_id.is_zero(); });
@@ -158,9 +295,7 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
       name = asked->partition.topic;
     }
     for (const auto& data : topic.partitions) {
-      const TopicPartition tp{name, PartitionId(data.partition_index)};
-      const auto found = std::find_if(targets.begin(), targets.end(),
-                                      [&](const FetchTarget& target) { return target.partition == tp; });
+      const auto found = find_target(targets, name, data.partition_index);
       if (found == targets.end()) continue;
       const FetchTarget target = *found;
       targets.erase(found);
@@ -184,7 +319,7 @@ void Consumer::take_answer(FetchTarget target, const FetchResponse::PartitionDat
     fetched.partition = tp;
     fetched.frame = reply.frame;
     fetched.records = data.records.bytes();
-    fetched.wanted = target.offset;
+    fetched.wanted = target.position.offset;
     fetched.high_watermark = Offset(data.high_watermark);
     fetched.log_start = Offset(data.log_start_offset);
     if (data.aborted_transactions) {
@@ -198,10 +333,9 @@ void Consumer::take_answer(FetchTarget target, const FetchResponse::PartitionDat
     plan_.retry(target, later());
     moved = true;
   } else if (code == ErrorCode::OFFSET_OUT_OF_RANGE && options_.offset_reset != OffsetReset::none) {
-    scope_.spawn(
-        look_up(std::move(target), options_.offset_reset == OffsetReset::earliest ? kEarliest : kLatest));
+    reset(target);
   } else {
-    plan_.take_error(target, Error(code, fmt::format("{} at offset {}", tp, target.offset.value)));
+    plan_.take_error(target, Error(code, fmt::format("{} at offset {}", tp, target.position.offset.value)));
   }
 }
 
@@ -225,7 +359,7 @@ Task<void> Consumer::look_up(FetchTarget target, int64_t time_ms) {
     }
     // No record is that young: what comes next is.
     if (found->second->offset == kNoOffset) continue;
-    plan_.place(target, found->second->offset);
+    plan_.place(target, {found->second->offset});
     arrived_.notify_all();
     co_return;
   }

@@ -1,5 +1,7 @@
 // A consumer's assignment: where each partition is to be read next, what is buffered, and what to ask whom.
-// Pure; owned by the Consumer.
+// Under a leader epoch that is new to it, a partition whose last record's epoch is known is compared with the
+// leader's log before it is read on (KIP-320): an unclean election, or a lost disk, may have cut that record
+// off. Pure; owned by the Consumer.
 #pragma once
 
 #include <deque>
@@ -7,24 +9,34 @@
 #include <memory>
 #include <set>
 
+#include "client/core/metadata.h"
 #include "client/core/partition_records.h"
 #include "protocol/runtime/time.h"
 
 namespace tidemark::client {
 
-// One partition of a fetch request.
+// One partition of a request.
 struct FetchTarget {
   TopicPartition partition;
-  Offset offset;
-  uint64_t generation = 0;  // of the assignment: an answer to an older one is stale
+  FetchPosition position;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;  // that the leader is asked under
+  uint64_t generation = 0;                    // of the position: an answer to an older one is stale
+};
+
+// What was read is not in the leader's log any more.
+struct LogTruncation {
+  TopicPartition partition;
+  FetchPosition position;                 // up to which it was read
+  std::optional<FetchPosition> diverged;  // where the leader's log goes on otherwise; not always known
+  [[nodiscard]] std::string to_string() const;
 };
 
 class FetchPlan {
  public:
   explicit FetchPlan(const ConsumerOptions& options) : options_(options) {}
 
-  // Reads `partition` from `offset` on; what is buffered of it is forgotten.
-  void assign(const TopicPartition& partition, Offset offset);
+  // Reads `partition` from there on; what is buffered of it is forgotten.
+  void assign(const TopicPartition& partition, FetchPosition from);
   // The same, once place() has said from where.
   FetchTarget assign_later(const TopicPartition& partition);
   void remove(const TopicPartition& partition);
@@ -33,11 +45,17 @@ class FetchPlan {
   }
   [[nodiscard]] size_t size() const { return partitions_.size(); }
 
-  // What to ask each leader now, for leaders without a request in flight. Marks it as asked.
+  // What to ask each leader now: records, of leaders without a fetch in flight, and where an epoch ends.
+  // Marks it as asked.
+  struct Due {
+    std::map<BrokerId, std::vector<FetchTarget>> fetches;
+    std::map<BrokerId, std::vector<FetchTarget>> comparisons;
+    std::set<TopicPartition> leaderless;
+  };
+  // `leaders_changed`: since the last call somebody may lead who did not.
   template <class LeaderOf>
-  std::map<BrokerId, std::vector<FetchTarget>> due(const LeaderOf& leader_of, runtime::MonoTime now,
-                                                   const std::set<BrokerId>& busy,
-                                                   std::set<TopicPartition>& leaderless);
+  Due due(const LeaderOf& leader_at, bool leaders_changed, runtime::MonoTime now,
+          const std::set<BrokerId>& busy);
   // When a partition's back-off ends; kNever if none is backing off.
   [[nodiscard]] runtime::MonoTime next_event(runtime::MonoTime now) const;
 
@@ -45,8 +63,13 @@ class FetchPlan {
   bool take_records(const FetchTarget& target, FetchedBytes fetched);
   void take_error(const FetchTarget& target, Error error);  // for the reader, once; then it is tried again
   void retry(const FetchTarget& target, runtime::MonoTime not_before);
-  // The target's place in the log was looked up anew: it is read from there.
-  void place(const FetchTarget& target, Offset offset);
+  // The target is not asked for before place() has said from where.
+  void seek(const FetchTarget& target);
+  // The target's place in the log was found anew: it is read from there, without a comparison.
+  void place(const FetchTarget& target, FetchPosition at);
+  // Where the leader's log ends for the target's epoch, or none where its version cannot say: reading goes
+  // on, unless the log was truncated. Then the target is compared again, until it is placed elsewhere.
+  std::optional<LogTruncation> take_end(const FetchTarget& target, std::optional<FetchPosition> end);
 
   // The oldest buffered answer, or error. The partition's later answers stay behind it.
   struct Ready {
@@ -57,14 +80,19 @@ class FetchPlan {
 
  private:
   struct Partition {
-    Offset fetch_offset;
+    FetchPosition next;  // to be fetched
+    PartitionLeader leader;
     uint64_t generation = 0;
     bool asked = false;
-    int32_t buffered = 0;
-    bool stopped = false;  // an error waits for the reader
+    bool seeking = false;              // place() will say where
+    bool to_compare = false;           // with the leader's log, before anything is fetched
+    bool stopped = false;              // an error waits for the reader
+    std::deque<FetchPosition> unread;  // where each buffered answer begins
     runtime::MonoTime not_before;
   };
   Partition* current(const FetchTarget& target);
+  [[nodiscard]] bool wants(const Partition& partition, runtime::MonoTime now) const;
+  void follow(Partition& partition, const PartitionLeader& leader);
 
   struct Buffered {
     uint64_t generation = 0;
@@ -79,30 +107,29 @@ class FetchPlan {
 };
 
 template <class LeaderOf>
-std::map<BrokerId, std::vector<FetchTarget>> FetchPlan::due(const LeaderOf& leader_of, runtime::MonoTime now,
-                                                            const std::set<BrokerId>& busy,
-                                                            std::set<TopicPartition>& leaderless) {
-  std::map<BrokerId, std::vector<FetchTarget>> requests;
-  if (partitions_.empty()) return requests;
+FetchPlan::Due FetchPlan::due(const LeaderOf& leader_at, bool leaders_changed, runtime::MonoTime now,
+                              const std::set<BrokerId>& busy) {
+  Due due;
+  if (partitions_.empty()) return due;
   auto at = partitions_.upper_bound(first_);
   if (at == partitions_.end()) at = partitions_.begin();
   first_ = at->first;
   for (size_t left = partitions_.size(); left > 0; --left) {
     auto& [tp, partition] = *at;
     if (++at == partitions_.end()) at = partitions_.begin();
-    if (partition.asked || partition.stopped || partition.buffered >= options_.max_buffered_fetches ||
-        partition.not_before > now) {
+    if (partition.seeking || (!leaders_changed && !wants(partition, now))) continue;
+    const PartitionLeader leader = leader_at(tp);
+    if (leader.broker == kNoBroker) {
+      if (wants(partition, now)) due.leaderless.insert(tp);
       continue;
     }
-    const BrokerId leader = leader_of(tp);
-    if (leader == kNoBroker) {
-      leaderless.insert(tp);
-    } else if (!busy.contains(leader)) {
-      partition.asked = true;
-      requests[leader].push_back({tp, partition.fetch_offset, partition.generation});
-    }
+    if (leader != partition.leader) follow(partition, leader);
+    if (!wants(partition, now) || (!partition.to_compare && busy.contains(leader.broker))) continue;
+    partition.asked = true;
+    auto& requests = partition.to_compare ? due.comparisons : due.fetches;
+    requests[leader.broker].push_back({tp, partition.next, leader.epoch, partition.generation});
   }
-  return requests;
+  return due;
 }
 
 }  // namespace tidemark::client

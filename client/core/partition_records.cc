@@ -14,13 +14,14 @@ PartitionRecords::PartitionRecords(FetchedBytes fetched, Isolation isolation, bo
             [](const auto& a, const auto& b) { return a.first_offset < b.first_offset; });
 }
 
-Result<Offset> PartitionRecords::end_of(std::span<const std::byte> records, Offset wanted) {
+Result<FetchPosition> PartitionRecords::end_of(std::span<const std::byte> records, FetchPosition wanted) {
   protocol::BatchIterator batches(records);
-  Offset end = wanted;
+  FetchPosition end = wanted;
   for (;;) {
     TRY_ASSIGN(const std::optional<protocol::BatchView> batch, batches.next());
     if (!batch) return end;
-    end = std::max(end, batch->header.next_offset());
+    const protocol::BatchHeader& header = batch->header;
+    if (header.next_offset() > end.offset) end = {header.next_offset(), header.leader_epoch};
   }
 }
 

@@ -18,6 +18,14 @@ struct AbortedTransaction {
   Offset first_offset;
 };
 
+// A place in a log, and the leader epoch of the record before it: with both, a leader can tell whether that
+// record is in its log (KIP-320). kNoLeaderEpoch: not known, and not compared.
+struct FetchPosition {
+  Offset offset;
+  LeaderEpoch epoch = kNoLeaderEpoch;
+  bool operator==(const FetchPosition&) const = default;
+};
+
 struct FetchedBytes {
   TopicPartition partition;
   std::shared_ptr<const std::vector<std::byte>> frame;  // keeps `records` alive
@@ -37,12 +45,16 @@ class PartitionRecords {
   Result<std::optional<protocol::RecordView>> next();
   // Where reading goes on: the offset of the next record to be asked for.
   [[nodiscard]] Offset position() const { return position_; }
+  // Of the record that next() gave last.
+  [[nodiscard]] LeaderEpoch leader_epoch() const {
+    return batch_ ? batch_->header.leader_epoch : kNoLeaderEpoch;
+  }
   [[nodiscard]] const TopicPartition& partition() const { return fetched_.partition; }
   [[nodiscard]] Offset high_watermark() const { return fetched_.high_watermark; }
   [[nodiscard]] Offset log_start() const { return fetched_.log_start; }
 
   // Where the next fetch begins: behind the last whole batch in `records`, or `wanted` if there is none.
-  static Result<Offset> end_of(std::span<const std::byte> records, Offset wanted);
+  static Result<FetchPosition> end_of(std::span<const std::byte> records, FetchPosition wanted);
 
  private:
   Result<bool> open_next_batch();

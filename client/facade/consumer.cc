@@ -17,10 +17,11 @@ std::optional<std::string> text_of(const tidemark::protocol::NullableBytes& byte
   return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
 }
 
-Record record_of(const TopicPartition& from, const tidemark::protocol::RecordView& view) {
+Record record_of(const core::PartitionRecords& from, const tidemark::protocol::RecordView& view) {
   Record record;
-  record.topic = from.topic;
-  record.partition = from.partition.value;
+  record.topic = from.partition().topic;
+  record.partition = from.partition().partition.value;
+  record.leader_epoch = from.leader_epoch().value;
   record.offset = view.offset.value;
   record.timestamp_ms = view.timestamp;
   record.key = text_of(view.key);
@@ -30,18 +31,30 @@ Record record_of(const TopicPartition& from, const tidemark::protocol::RecordVie
   return record;
 }
 
+Truncation truncation_of(const core::LogTruncation& from) {
+  Truncation truncation{from.partition.topic, from.partition.partition.value, from.position.offset.value,
+                        from.position.epoch.value};
+  if (from.diverged) truncation.diverged = from.diverged->offset.value;
+  return truncation;
+}
+
 using Records = std::vector<Record>;
 
 }  // namespace
 
 class Consumer::Impl {
  public:
-  explicit Impl(std::shared_ptr<Client::Impl> client) : client_(std::move(client)) {
+  Impl(std::shared_ptr<Client::Impl> client, OnTruncation on_truncation)
+      : client_(std::move(client)), on_truncation_(std::move(on_truncation)) {
     client_->thread.run([this] {
-      core_ = std::make_unique<core::Consumer>(client_->on_loop->cluster, client_->options.consumer);
+      core_ = std::make_unique<core::Consumer>(client_->on_loop->cluster, client_->options.consumer,
+                                               [this](const core::LogTruncation& truncation) {
+                                                 truncations_.push_back(truncation_of(truncation));
+                                               });
     });
   }
   ~Impl() {
+    client_->thread.call<bool>([this] { return close(); });
     client_->thread.run([this] {
       open_.reset();
       core_.reset();
@@ -54,7 +67,9 @@ class Consumer::Impl {
       switch (start.kind()) {
         case Start::Kind::earliest: return core_->assign_at(partition, core::kEarliest);
         case Start::Kind::latest: return core_->assign_at(partition, core::kLatest);
-        case Start::Kind::offset: return core_->assign(partition, tidemark::Offset(start.number()));
+        case Start::Kind::offset:
+          return core_->assign(partition, tidemark::Offset(start.number()),
+                               tidemark::LeaderEpoch(start.leader_epoch()));
         case Start::Kind::time: return core_->assign_at(partition, std::max<int64_t>(start.number(), 0));
       }
     });
@@ -66,7 +81,13 @@ class Consumer::Impl {
     });
   }
   Result<Records> poll(std::chrono::milliseconds timeout, size_t at_most) {
-    return client_->thread.call<Result<Records>>([&] { return read(timeout, at_most); });
+    std::vector<Truncation> truncations;
+    auto records =
+        client_->thread.call<Result<Records>>([&] { return read_and_tell(timeout, at_most, truncations); });
+    if (on_truncation_) {
+      for (const Truncation& truncation : truncations) on_truncation_(truncation);
+    }
+    return records;
   }
 
  private:
@@ -74,6 +95,19 @@ class Consumer::Impl {
     if (open_ && open_->partition() == partition) open_.reset();
   }
 
+  Task<bool> close() {
+    const auto wait = std::chrono::milliseconds(client_->options.consumer.fetch_max_wait_ms);
+    Task<void> closing = core_->close(client_->on_loop->cluster.scheduler().mono() + wait);
+    co_await closing;
+    co_return true;
+  }
+  Task<Result<Records>> read_and_tell(std::chrono::milliseconds timeout, size_t at_most,
+                                      std::vector<Truncation>& truncations) {
+    Task<Result<Records>> reading = read(timeout, at_most);
+    Result<Records> records = co_await reading;
+    truncations = std::exchange(truncations_, {});
+    co_return records;
+  }
   Task<Result<Records>> read(std::chrono::milliseconds timeout, size_t at_most) {
     const auto deadline = client_->on_loop->cluster.scheduler().mono() + timeout;
     if (error_) co_return tidemark::fail(*std::exchange(error_, std::nullopt));
@@ -93,7 +127,7 @@ class Consumer::Impl {
       }
       const auto next = open_->next();
       if (next && *next) {
-        records.push_back(record_of(open_->partition(), **next));
+        records.push_back(record_of(*open_, **next));
         continue;
       }
       open_.reset();
@@ -107,13 +141,16 @@ class Consumer::Impl {
   }
 
   std::shared_ptr<Client::Impl> client_;
+  const OnTruncation on_truncation_;
   // On the loop.
   std::unique_ptr<core::Consumer> core_;
   std::unique_ptr<core::PartitionRecords> open_;  // not read to its end
   std::optional<tidemark::Error> error_;          // came behind records, for the next call
+  std::vector<Truncation> truncations_;           // not told yet
 };
 
-Consumer::Consumer(const Client& client) : impl_(std::make_unique<Impl>(client.impl())) {}
+Consumer::Consumer(const Client& client, OnTruncation on_truncation)
+    : impl_(std::make_unique<Impl>(client.impl(), std::move(on_truncation))) {}
 Consumer::~Consumer() = default;
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&&) noexcept = default;

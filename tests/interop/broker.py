@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import ready_line
 
@@ -109,6 +110,13 @@ class Broker:
     def resident_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def metric(self, name):
+        """Values of a metric, by its labels."""
+        with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {line.split(" ")[0][len(name):]: float(line.split(" ")[1]) for line in lines
+                if line.startswith((name + " ", name + "{"))}
 
     def log_tail(self, lines=40):
         with open(f"{self.log_path}.{self.starts}", encoding="utf-8", errors="replace") as log:

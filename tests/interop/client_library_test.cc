@@ -216,10 +216,31 @@ void test_a_topic_made_anew(const std::string& bootstrap) {
         "the new one is read from its start");
 }
 
+// Reads 20 records, waits for a line while somebody takes the last ten off the log, and reads on.
+int read_a_log_that_is_cut(const std::string& bootstrap, const std::string& topic,
+                           const std::string& policy) {
+  const Client client = client_of({{"auto.offset.reset", policy}}, bootstrap);
+  Consumer consumer(client, [](const Truncation& truncation) {
+    std::cout << "truncated: " << truncation.topic << "-" << truncation.partition << " was read up to "
+              << truncation.position << ", diverged at " << truncation.diverged.value_or(-1) << std::endl;
+  });
+  consumer.assign(topic, 0, Start::earliest());
+  const auto all = read(consumer, 20);
+  check(all.size() == 20 && all.back().leader_epoch > all.front().leader_epoch, "20 records of two epochs");
+  std::cout << "read" << std::endl;
+  std::string line;
+  std::getline(std::cin, line);
+  std::string error;
+  const auto more = read(consumer, 1, &error);
+  std::cout << (more.empty() ? error : *more[0].value + " at " + std::to_string(more[0].offset)) << std::endl;
+  return failures == 0 ? 0 : 1;
+}
+
 }  // namespace
 
-int main(int, char** argv) {
+int main(int count, char** argv) {
   const std::string bootstrap = argv[1];
+  if (count == 4) return read_a_log_that_is_cut(bootstrap, argv[2], argv[3]);
   test_settings();
   test_admin(bootstrap);
   test_round_trip(bootstrap);

@@ -31,14 +31,6 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def metric(broker, name):
-    """Values of a metric, by its labels."""
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return {line.split(" ")[0][len(name):]: float(line.split(" ")[1]) for line in lines
-            if line.startswith((name + " ", name + "{"))}
-
-
 def metadata_files(broker, suffix):
     return sorted(os.path.basename(path) for path in
                   glob.glob(os.path.join(broker.data_dir, "__cluster_metadata-0", "*." + suffix)))
@@ -162,8 +154,8 @@ class BrokerSettings(unittest.TestCase):
 
     def test_shards(self):
         three = self.start({"shards": 3})
-        self.assertEqual(len(metric(three, "tidemark_loop_stalls_total")), 3)
-        self.assertEqual(len(metric(self.default, "tidemark_loop_stalls_total")), os.cpu_count())
+        self.assertEqual(len(three.metric("tidemark_loop_stalls_total")), 3)
+        self.assertEqual(len(self.default.metric("tidemark_loop_stalls_total")), os.cpu_count())
 
     # --- topics ------------------------------------------------------------------------------------------------------
     def test_auto_create_topics_enable(self):
@@ -321,9 +313,9 @@ class BrokerSettings(unittest.TestCase):
         bounded = self.start({"queued.max.request.bytes": 7 * MIB, "socket.request.max.bytes": 7 * MIB})
         small = self.start({"memory.limit": "64MiB"})
         # An eighth is for small frames.
-        self.assertAlmostEqual(metric(bounded, limit)[""], 8 * MIB, delta=100)
-        self.assertEqual(metric(small, limit)[""], 32 * MIB)
-        self.assertGreater(metric(self.default, limit)[""], 32 * MIB)
+        self.assertAlmostEqual(bounded.metric(limit)[""], 8 * MIB, delta=100)
+        self.assertEqual(small.metric(limit)[""], 32 * MIB)
+        self.assertGreater(self.default.metric(limit)[""], 32 * MIB)
         # What could never fit is refused, not waited for.
         for broker, announced, refused in ((small, 40 * MIB, True), (self.default, 40 * MIB, False),
                                            (bounded, 7 * MIB, False), (bounded, 7 * MIB + 1, True)):
@@ -384,23 +376,23 @@ class BrokerSettings(unittest.TestCase):
         self.assertEqual(client.fetch(topic, 0, 0)[0], NONE)
 
         def value(name):
-            return sum(metric(broker, name).values())
+            return sum(broker.metric(name).values())
 
         self.assertEqual(value("tidemark_produce_records_total"), 15)
         self.assertEqual(value("tidemark_produce_bytes_total"), 3 * len(sent))
         self.assertEqual(value("tidemark_fetch_bytes_total"), len(sent))
-        errors = metric(broker, "tidemark_response_errors_total")
+        errors = broker.metric("tidemark_response_errors_total")
         self.assertEqual(errors['{error="UNKNOWN_TOPIC_OR_PARTITION"}'], 1)
         self.assertEqual(sum(errors.values()), 1)
-        self.assertEqual(metric(broker, "tidemark_requests_total")['{api="Produce"}'], 4)
+        self.assertEqual(broker.metric("tidemark_requests_total")['{api="Produce"}'], 4)
         # Sampled once a second.
         self.eventually(lambda: value("tidemark_partitions") == 3)
-        self.eventually(lambda: metric(broker, "tidemark_topic_log_bytes").get(f'{{topic="{topic}"}}') == 3 * len(sent))
+        self.eventually(lambda: broker.metric("tidemark_topic_log_bytes").get(f'{{topic="{topic}"}}') == 3 * len(sent))
         self.assertEqual(value("tidemark_offline_partitions"), 0)
-        syncs = metric(broker, "tidemark_journal_syncs_total")
+        syncs = broker.metric("tidemark_journal_syncs_total")
         self.assertEqual(set(syncs), {'{journal="0"}', '{journal="1"}', '{journal="metadata"}'})
         self.assertGreaterEqual(sum(syncs.values()), 3)
-        lanes = metric(broker, "tidemark_lane_seconds_count")
+        lanes = broker.metric("tidemark_lane_seconds_count")
         self.assertGreater(lanes['{lane="journal-0"}'] + lanes['{lane="journal-1"}'], 0)
 
     def test_fetch_max_bytes(self):

@@ -24,6 +24,8 @@ struct Record {
   std::optional<int64_t> timestamp_ms{};  // since the Unix epoch
   // Received: its place in the partition. Sent: not looked at.
   int64_t offset = -1;
+  // Received: the leader epoch that it was written under; -1 if the broker does not say. Sent: not looked at.
+  int32_t leader_epoch = -1;
 };
 
 }  // namespace tidemark_client

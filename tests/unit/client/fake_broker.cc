@@ -10,6 +10,8 @@
 #include "protocol/messages/list_offsets_response.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
+#include "protocol/messages/offset_for_leader_epoch_request.h"
+#include "protocol/messages/offset_for_leader_epoch_response.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 
@@ -99,6 +101,7 @@ ErrorCode FakeBroker::append(Log& log, std::span<const std::byte> records, int64
   const size_t at = log.bytes.size();
   log.bytes.insert(log.bytes.end(), (*batch)->bytes.begin(), (*batch)->bytes.end());
   protocol::set_base_offset(std::span(log.bytes).subspan(at), Offset(log.end));
+  protocol::set_leader_epoch(std::span(log.bytes).subspan(at), LeaderEpoch(log.epoch()));
   base = log.end;
   log.end += header.record_count;
   return ErrorCode::NONE;
@@ -115,8 +118,14 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
   switch (ApiKey(header->request_api_key)) {
     case ApiKey::ApiVersions: {
       protocol::ApiVersionsResponse response;
-      for (const auto& [key, min, max] :
-           {std::tuple{0, 3, 13}, {1, 4, 17}, {2, 1, 8}, {3, 0, 13}, {18, 0, 4}, {22, 0, 5}}) {
+      for (const auto& [key, min, max] : {std::tuple{0, 3, 13},
+                                          {1, 4, 17},
+                                          {2, 1, 8},
+                                          {3, 0, 13},
+                                          {18, 0, 4},
+                                          {22, 0, 5},
+                                          {23, 2, newest_epoch_ends}}) {
+        if (max < 0) continue;
         auto& api = response.api_keys.emplace_back();
         api.api_key = static_cast<int16_t>(key);
         api.min_version = static_cast<int16_t>(min);
@@ -139,7 +148,7 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
         auto& partition = topic.partitions.emplace_back();
         partition.partition_index = index;
         partition.leader_id = 1;
-        partition.leader_epoch = 0;
+        partition.leader_epoch = log.epoch();
       }
       return frame_of(id, response, version);
     }
@@ -170,6 +179,7 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
       return frame_of(id, response, version);
     }
     case ApiKey::Fetch: return answer_fetch(in, version, id);
+    case ApiKey::OffsetForLeaderEpoch: return answer_ends(in, version, id);
     case ApiKey::ListOffsets: {
       const auto request = protocol::ListOffsetsRequest::decode(in, version);
       if (!request) return {};
@@ -180,8 +190,10 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
         for (const auto& wanted : topic.partitions) {
           auto& partition = answered.partitions.emplace_back();
           partition.partition_index = wanted.partition_index;
-          partition.leader_epoch = 0;
           const Log& log = logs_[wanted.partition_index];
+          partition.leader_epoch = log.epoch();
+          partition.error_code = static_cast<int16_t>(judge_epoch(log, wanted.current_leader_epoch));
+          if (partition.error_code != 0) continue;
           partition.offset = wanted.timestamp == -2 ? log.start : wanted.timestamp == -1 ? log.end : -1;
         }
       }
@@ -189,6 +201,51 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
     }
     default: return {};
   }
+}
+
+void FakeBroker::begin_epoch(int32_t partition, int64_t end) {
+  Log& log = logs_[partition];
+  const int32_t epoch = log.epoch() + 1;
+  if (end < log.end) {
+    protocol::BatchIterator batches(log.bytes);
+    size_t kept = 0;
+    for (auto batch = batches.next(); batch && *batch && (*batch)->header.next_offset().value <= end;
+         batch = batches.next()) {
+      kept = batches.whole_bytes();
+    }
+    log.bytes.resize(kept);
+    log.end = end;
+    log.last.clear();
+    std::erase_if(log.epochs, [&](const auto& each) { return each.first > 0 && each.second >= end; });
+  }
+  log.epochs[epoch] = log.end;
+}
+
+ErrorCode FakeBroker::judge_epoch(const Log& log, int32_t epoch) {
+  if (epoch >= 0 && unknown_epochs > 0 && unknown_epochs-- > 0) return ErrorCode::UNKNOWN_LEADER_EPOCH;
+  if (epoch >= 0 && epoch < log.epoch()) return ErrorCode::FENCED_LEADER_EPOCH;
+  return epoch > log.epoch() ? ErrorCode::UNKNOWN_LEADER_EPOCH : ErrorCode::NONE;
+}
+
+std::vector<std::byte> FakeBroker::answer_ends(protocol::Decoder& in, int16_t version, int32_t id) {
+  const auto request = protocol::OffsetForLeaderEpochRequest::decode(in, version);
+  if (!request) return {};
+  protocol::OffsetForLeaderEpochResponse response;
+  for (const auto& topic : request->topics) {
+    auto& answered = response.topics.emplace_back();
+    answered.topic = topic.topic;
+    for (const auto& wanted : topic.partitions) {
+      const Log& log = logs_[wanted.partition];
+      auto& partition = answered.partitions.emplace_back();
+      partition.partition = wanted.partition;
+      partition.error_code = static_cast<int16_t>(judge_epoch(log, wanted.current_leader_epoch));
+      if (partition.error_code != 0 || wanted.leader_epoch > log.epoch()) continue;
+      const auto next = log.epochs.upper_bound(wanted.leader_epoch);
+      partition.leader_epoch = std::prev(next)->first;
+      partition.end_offset = next == log.epochs.end() ? log.end : next->second;
+    }
+  }
+  return frame_of(id, response, version);
 }
 
 std::vector<std::byte> FakeBroker::answer_fetch(protocol::Decoder& in, int16_t version, int32_t id) {
@@ -216,10 +273,11 @@ std::vector<std::byte> FakeBroker::answer_fetch(protocol::Decoder& in, int16_t v
   }
   ++asked.epoch;
   for (const auto& topic : request->forgotten_topics_data) {
-    for (const int32_t partition : topic.partitions) asked.offsets.erase(partition);
+    for (const int32_t partition : topic.partitions) asked.wishes.erase(partition);
   }
   for (const auto& topic : request->topics) {
-    for (const auto& wanted : topic.partitions) asked.offsets[wanted.partition] = wanted.fetch_offset;
+    for (const auto& wanted : topic.partitions)
+      asked.wishes[wanted.partition] = {wanted.fetch_offset, wanted.current_leader_epoch};
   }
   if (session != 0) sessions_[session] = asked;
   response.session_id = session;
@@ -227,13 +285,16 @@ std::vector<std::byte> FakeBroker::answer_fetch(protocol::Decoder& in, int16_t v
   answered.topic = "tide";
   answered.topic_id = kTopicId;
   const bool refuse = refuses_fetches > 0 && refuses_fetches-- > 0;
-  for (const auto& [index, offset] : asked.offsets) {
+  for (const auto& [index, wish] : asked.wishes) {
     const Log& log = logs_[index];
+    const int64_t offset = wish.offset;
     protocol::FetchResponse::PartitionData partition;
     partition.partition_index = index;
     partition.high_watermark = log.end;
     if (offset > log.end || offset < log.start)
       partition.error_code = static_cast<int16_t>(ErrorCode::OFFSET_OUT_OF_RANGE);
+    const ErrorCode epoch = judge_epoch(log, wish.leader_epoch);
+    if (epoch != ErrorCode::NONE) partition.error_code = static_cast<int16_t>(epoch);
     if (refuse) partition.error_code = static_cast<int16_t>(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     protocol::BatchIterator batches(log.bytes);
     std::span<const std::byte> rest = log.bytes;

@@ -1,7 +1,7 @@
 // Fetched bytes to records: where to begin, what to pass over.
 #include <catch2/catch.hpp>
 
-#include "client/core/fetch_plan.h"
+#include "client/core/partition_records.h"
 #include "protocol/batch/builder.h"
 
 using namespace tidemark;
@@ -97,29 +97,4 @@ TEST_CASE("control records are passed over, aborted ones with read_committed") {
   PartitionRecords committed(std::move(bytes), Isolation::read_committed, true);
   CHECK(offsets(committed) == std::vector<int64_t>{0, 1, 5});
   CHECK(committed.position() == Offset(7));
-}
-
-TEST_CASE("each leader is asked for what is not buffered, and stale answers change nothing") {
-  ConsumerOptions options;
-  options.max_buffered_fetches = 1;
-  FetchPlan plan(options);
-  plan.assign(kPartition, Offset(0));
-  const auto leader_of = [](const TopicPartition&) { return BrokerId(1); };
-  const runtime::MonoTime now{};
-  std::set<TopicPartition> leaderless;
-  auto requests = plan.due(leader_of, now, {}, leaderless);
-  REQUIRE(requests[BrokerId(1)].size() == 1);
-  const FetchTarget first = requests[BrokerId(1)][0];
-  CHECK(plan.due(leader_of, now, {}, leaderless).empty());  // it is being asked
-  CHECK(plan.take_records(first, fetched({batch(0, 5)}, 0)));
-  CHECK(plan.due(leader_of, now, {}, leaderless).empty());  // and now it has enough
-  CHECK(plan.pop().has_value());
-  requests = plan.due(leader_of, now, {}, leaderless);
-  REQUIRE(requests[BrokerId(1)].size() == 1);
-  CHECK(requests[BrokerId(1)][0].offset == Offset(5));
-  plan.assign(kPartition, Offset(100));
-  CHECK_FALSE(plan.take_records(requests[BrokerId(1)][0], fetched({batch(5, 5)}, 5)));
-  CHECK_FALSE(plan.pop().has_value());
-  CHECK(plan.due(leader_of, now, {BrokerId(1)}, leaderless).empty());  // the leader is busy
-  CHECK(plan.due(leader_of, now, {}, leaderless)[BrokerId(1)][0].offset == Offset(100));
 }

@@ -300,3 +300,154 @@ TEST_CASE("a fetch refused for want of leadership goes on after newer metadata")
   CHECK(world.run(follow(world, 5, 0)) == numbers_below(5));
   CHECK(world.broker.requests[3] > asked + 1);
 }
+
+namespace {
+
+struct Following {
+  std::vector<std::string> read;  // values, and errors by name
+  std::vector<LogTruncation> truncations;
+};
+
+// Reads the 20 records that are there, lets the broker begin an epoch at `end`, writes three more and reads
+// on, until `then` more have come.
+Task<Following> follow_through_epoch(World& world, ConsumerOptions options, int64_t end, size_t then) {
+  Following seen;
+  Consumer consumer(world.cluster, options,
+                    [&](const LogTruncation& truncation) { seen.truncations.push_back(truncation); });
+  consumer.assign({"tide", PartitionId(0)}, Offset(0));
+  while (seen.read.size() < 20 + then) {
+    auto polling = consumer.poll(runtime::kNever);
+    auto polled = co_await polling;
+    if (!polled) {
+      seen.read.emplace_back(error_name(polled.error().code()));
+      continue;
+    }
+    for (auto record = (*polled)->next(); record && *record; record = (*polled)->next())
+      seen.read.emplace_back(reinterpret_cast<const char*>((*record)->value->data()),
+                             (*record)->value->size());
+    if (seen.read.size() != 20) continue;
+    world.broker.begin_epoch(0, end);
+    auto producing = produce(world, 3, {});
+    (void)co_await producing;
+  }
+  co_return seen;
+}
+
+std::vector<std::string> read_then(std::initializer_list<const char*> more) {
+  std::vector<std::string> all = numbers_below(20);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+Report produce_ones(World& world, int count) {
+  ProducerOptions options;
+  options.batch_bytes = 1;  // a batch a record, so that the log can be cut anywhere
+  return world.run(produce(world, count, options));
+}
+
+}  // namespace
+
+TEST_CASE("a new leader epoch that cut nothing off is read on without a word") {
+  World world(20);
+  REQUIRE(produce_ones(world, 20).delivered == 20);
+  const Following seen = world.run(follow_through_epoch(world, {}, INT64_MAX, 3));
+  CHECK(seen.read == read_then({"0", "1", "2"}));
+  CHECK(seen.truncations.empty());
+  CHECK(world.broker.requests[23] == 1);
+  CHECK(world.broker.versions[23] == 4);
+}
+
+TEST_CASE("a truncated log is read on from where it diverged, if the policy says so") {
+  World world(21);
+  REQUIRE(produce_ones(world, 20).delivered == 20);
+  ConsumerOptions options;
+  options.offset_reset = OffsetReset::latest;
+  const Following seen = world.run(follow_through_epoch(world, options, 15, 3));
+  CHECK(seen.read == read_then({"0", "1", "2"}));
+  REQUIRE(seen.truncations.size() == 1);
+  CHECK(seen.truncations[0].position == FetchPosition{Offset(20), LeaderEpoch(0)});
+  CHECK(seen.truncations[0].diverged == FetchPosition{Offset(15), LeaderEpoch(0)});
+}
+
+TEST_CASE("without a policy a truncated log is an error until the reader says where to go on") {
+  World world(22);
+  REQUIRE(produce_ones(world, 20).delivered == 20);
+  const Following seen = world.run(follow_through_epoch(world, {}, 15, 2));
+  CHECK(seen.read == read_then({"OFFSET_OUT_OF_RANGE", "OFFSET_OUT_OF_RANGE"}));
+  CHECK(seen.truncations.size() == 2);
+}
+
+TEST_CASE("a truncation that newer records have grown over is noticed all the same") {
+  for (const bool compares : {true, false}) {
+    World world(23);
+    world.broker.newest_epoch_ends = compares ? 4 : -1;
+    REQUIRE(produce_ones(world, 20).delivered == 20);
+    ConsumerOptions options;
+    options.offset_reset = OffsetReset::earliest;
+    // 18 and three more: the position, 20, is in the log again, with another record before it.
+    const Following seen = world.run(follow_through_epoch(world, options, 18, compares ? 3 : 1));
+    CHECK(seen.read == (compares ? read_then({"0", "1", "2"}) : read_then({"2"})));
+    CHECK(seen.truncations.size() == (compares ? 1 : 0));
+  }
+}
+
+TEST_CASE("a position of an earlier time is compared when it is assigned with its epoch") {
+  World world(24);
+  REQUIRE(produce_ones(world, 5).delivered == 5);
+  auto reading = [](World& w, LeaderEpoch epoch) -> Task<std::string> {
+    Consumer consumer(w.cluster, {});
+    consumer.assign({"tide", PartitionId(0)}, Offset(3), epoch);
+    auto polling = consumer.poll(runtime::kNever);
+    auto polled = co_await polling;
+    if (!polled) co_return std::string(polled.error().message());
+    const auto record = (*polled)->next();
+    co_return fmt::format("offset {} of epoch {}", (*record)->offset.value, (*polled)->leader_epoch().value);
+  };
+  CHECK(world.run(reading(world, LeaderEpoch(0))) == "offset 3 of epoch 0");
+  CHECK_THAT(world.run(reading(world, LeaderEpoch(1))), Catch::Contains("the log was truncated"));
+}
+
+TEST_CASE("leader epochs that broker and client do not share yet are settled by newer metadata") {
+  World world(25);
+  REQUIRE(produce_ones(world, 20).delivered == 20);
+  world.broker.unknown_epochs = 2;
+  CHECK(world.run(consume(world, Offset(0), 20)) == numbers_below(20));
+  const int asked = world.broker.requests[3];
+  world.broker.begin_epoch(0);  // what the client knows is fenced now
+  CHECK(world.run(consume(world, Offset(0), 20)) == numbers_below(20));
+  CHECK(world.broker.requests[3] > asked);
+  // ListOffsets says its epoch too.
+  world.broker.begin_epoch(0);
+  world.broker.unknown_epochs = 1;
+  auto looking = [](World& w) -> Task<int64_t> {
+    Admin admin(w.cluster);
+    auto asking = admin.list_offsets({{{"tide", PartitionId(0)}, kLatest}}, Isolation::read_uncommitted);
+    const auto answer = co_await asking;
+    co_return answer ? answer->begin()->second->offset.value : -1;
+  };
+  CHECK(world.run(looking(world)) == 20);
+  CHECK(world.broker.requests[2] == 2);
+}
+
+TEST_CASE(
+    "a consumer that closes ends its session, and waits for a silent broker no longer than it is told") {
+  for (const bool silent : {false, true}) {
+    World world(26);
+    REQUIRE(produce_ones(world, 5).delivered == 5);
+    auto closing = [](World& w, bool falls_silent) -> Task<runtime::MonoTime::duration> {
+      Consumer consumer(w.cluster, {});
+      consumer.assign({"tide", PartitionId(0)}, Offset(0));
+      auto polling = consumer.poll(runtime::kNever);
+      (void)co_await polling;
+      CHECK(w.broker.open_sessions() == 1);
+      w.network.faults.silences = falls_silent ? 1 : 0;
+      const runtime::MonoTime began = w.time.mono();
+      auto ending = consumer.close(began + 1s);
+      co_await ending;
+      co_return w.time.mono() - began;
+    };
+    const auto took = world.run(closing(world, silent));
+    CHECK(took < 1500ms);
+    CHECK(world.broker.open_sessions() == (silent ? 1 : 0));
+  }
+}
