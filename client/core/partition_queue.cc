@@ -56,6 +56,7 @@ MonoTime PartitionQueue::ready_at() const {
   const Batch& next = *waiting_.front();
   // Rule 2: a retry goes alone.
   if (!in_flight_.empty() && (next.attempts > 0 || in_flight_.front()->attempts > 1)) return runtime::kNever;
+  if (!in_flight_.empty() && in_flight_.front()->sequence && !known_) return runtime::kNever;
   if (next.full || next.closed) return std::max(next.not_before, next.created);
   return next.created + millis(options_.linger_ms);
 }
@@ -110,6 +111,7 @@ void PartitionQueue::answered(BatchNumber number, ErrorCode code, std::string me
   Error error(code, message.empty() ? partition_.topic : std::move(message));
   switch (judgement.verdict) {
     case Verdict::delivered:
+      if (batch->sequence) known_ = true;
       settle(std::move(batch), code == ErrorCode::NONE ? base_offset : kNoOffset);
       break;
     case Verdict::retry:
@@ -204,6 +206,7 @@ void PartitionQueue::restart_sequences_if_quiet() {
   }
   waiting_ = std::move(kept);
   next_sequence_ = 0;
+  known_ = false;
   if (identity_.epoch.value == kLastEpoch) wants_new_id_ = true;
   if (wants_new_id_) {
     identity_ = {};

@@ -3,7 +3,9 @@
 //
 // Idempotence (KIP-98, KIP-360), kept per partition, because that is how brokers keep it:
 //  1. A batch keeps its sequence through all retries, so the broker recognises what it has.
-//  2. A retried batch is sent alone, and the waiting batches stand in the order of their sequences.
+//  2. A retried batch is sent alone, and the waiting batches stand in the order of their sequences. So is the
+//     first one under an identity: a broker that knows nothing of it takes any sequence as its first, and
+//     would take the second batch where the first was refused, and the first never again.
 //  3. Sequences restart from 0 under the next epoch when a batch was given up, or the broker forgot us;
 //  before
 //     that, everything in flight must have been answered. A batch that may be in the log is never sent under
@@ -113,6 +115,7 @@ class PartitionQueue {
   std::deque<BatchPtr> in_flight_;  // Invariant: numbers rise; at most max_in_flight_per_partition
   ProducerIdentity identity_;
   int32_t next_sequence_ = 0;
+  bool known_ = false;         // the leader has taken a batch under identity_
   bool restart_ = false;       // sequences start over once nothing is in flight
   bool wants_new_id_ = false;  // ... under another producer id
   std::vector<Delivery> settled_;

@@ -6,6 +6,7 @@
 #include <tidemark/producer.h>
 
 #include <atomic>
+#include <functional>
 #include <iostream>
 #include <set>
 #include <thread>
@@ -23,6 +24,12 @@ void check(bool holds, const std::string& what) {
 }
 void check(const Status& status, const std::string& what) {
   check(status.ok(), what + ": " + status.to_string());
+}
+
+// Genuine brokers learn of a change a moment after the controller has answered for it.
+bool comes_true(const std::function<bool()>& what) {
+  for (int i = 0; i < 500 && !what(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return what();
 }
 
 Client client_of(Properties properties, const std::string& bootstrap) {
@@ -61,16 +68,21 @@ void test_admin(const std::string& bootstrap) {
   check(admin.create_topic({.name = "admin"}).name == "TOPIC_ALREADY_EXISTS",
         "a second topic of the same name");
   check(admin.create_partitions("admin", 3), "grow");
-  const auto topic = admin.describe_topic("admin");
-  check(topic.ok() && topic->partitions.size() == 3 && topic->partitions[2].leader >= 0, "describe");
+  check(comes_true([&] {
+          const auto topic = admin.describe_topic("admin");
+          return topic.ok() && topic->partitions.size() == 3 && topic->partitions[2].leader >= 0;
+        }),
+        "describe");
   check(admin.describe_topic("never-was").status().name == "UNKNOWN_TOPIC_OR_PARTITION",
         "describe what is not there");
   auto configs = admin.topic_configs("admin");
   check(configs.ok() && configs->at("retention.ms") == "1000000", "configs");
   check(admin.alter_topic_configs("admin", {{"max.message.bytes", "5000"}}, {"retention.ms"}), "alter");
-  configs = admin.topic_configs("admin");
-  check(configs.ok() && configs->at("retention.ms") == "604800000" &&
-            configs->at("max.message.bytes") == "5000",
+  check(comes_true([&] {
+          configs = admin.topic_configs("admin");
+          return configs.ok() && configs->at("retention.ms") == "604800000" &&
+                 configs->at("max.message.bytes") == "5000";
+        }),
         "altered configs");
   check(admin.alter_topic_configs("admin", {{"retention.ms", "soon"}}).name == "INVALID_CONFIG",
         "a wrong value");

@@ -47,6 +47,12 @@ struct Queue {
     size_t freed = 0;
     return queue.take_deliveries(freed);
   }
+  // Sequence 0 is in the log: from here on several batches may be in flight.
+  void introduce() {
+    append();
+    answer(take(), ErrorCode::NONE);
+    deliveries();
+  }
 };
 
 protocol::BatchHeader header_of(const Attempt& attempt) { return protocol::read_batch_header(attempt.bytes); }
@@ -55,25 +61,59 @@ protocol::BatchHeader header_of(const Attempt& attempt) { return protocol::read_
 
 TEST_CASE("batches carry the producer's identity and consecutive sequences") {
   Queue q;
+  q.introduce();
   q.append();
   q.append();
   const Attempt first = q.take();
   const Attempt second = q.take();
   CHECK(header_of(first).producer_id == ProducerId(7));
-  CHECK(header_of(first).base_sequence == 0);
-  CHECK(header_of(second).base_sequence == 1);
+  CHECK(header_of(first).base_sequence == 1);
+  CHECK(header_of(second).base_sequence == 2);
   CHECK(protocol::batch_crc_holds(second.bytes));
   q.answer(first, ErrorCode::NONE, 40);
   q.answer(second, ErrorCode::NONE, 41);
   const auto done = q.deliveries();
   REQUIRE(done.size() == 2);
   CHECK(*done[0].base_offset == Offset(40));
-  CHECK(done[1].records == std::vector<RecordNumber>{2});
+  CHECK(done[1].records == std::vector<RecordNumber>{3});
   CHECK(q.queue.empty());
+}
+
+TEST_CASE("the first batch under an identity goes alone, until it is in the log") {
+  Queue q;
+  for (int i = 0; i < 3; ++i) q.append();
+  const Attempt first = q.take();
+  CHECK(header_of(first).base_sequence == 0);
+  CHECK(q.queue.ready_at() == runtime::kNever);
+  q.answer(first, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+  const Attempt again = q.take();
+  CHECK(header_of(again).base_sequence == 0);
+  CHECK(q.queue.ready_at() == runtime::kNever);
+  q.answer(again, ErrorCode::NONE);
+  const Attempt second = q.take();
+  CHECK(header_of(second).base_sequence == 1);
+  CHECK(header_of(q.take()).base_sequence == 2);
+  // The next epoch is as new to the broker.
+  q.append();
+  q.append();
+  q.answer(second, ErrorCode::INVALID_RECORD);
+  q.queue.answered(3, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "", kNoOffset, kStart);
+  const Attempt anew = q.take();
+  CHECK(header_of(anew).producer_epoch == ProducerEpoch(1));
+  CHECK(q.queue.ready_at() == runtime::kNever);
+  q.answer(anew, ErrorCode::NONE);
+  CHECK(header_of(q.take()).base_sequence == 1);
+  // Without an identity there is nothing to get to know.
+  Queue plain;
+  plain.append();
+  plain.append();
+  REQUIRE(plain.queue.take({}));
+  CHECK(plain.queue.ready_at() <= kStart);
 }
 
 TEST_CASE("at most five batches of a partition are in flight") {
   Queue q;
+  q.introduce();
   for (int i = 0; i < 7; ++i) q.append();
   std::vector<Attempt> sent;
   while (q.queue.ready_at() != runtime::kNever) sent.push_back(q.take());
@@ -84,6 +124,7 @@ TEST_CASE("at most five batches of a partition are in flight") {
 
 TEST_CASE("a retried batch keeps its sequence, goes first and goes alone") {
   Queue q;
+  q.introduce();
   for (int i = 0; i < 3; ++i) q.append();
   const Attempt first = q.take();
   const Attempt second = q.take();
@@ -94,13 +135,13 @@ TEST_CASE("a retried batch keeps its sequence, goes first and goes alone") {
   CHECK(q.queue.ready_at() == kStart + 100ms);  // retry.backoff.ms
   const Attempt again = q.take();
   CHECK(again.batch == first.batch);
-  CHECK(header_of(again).base_sequence == 0);
+  CHECK(header_of(again).base_sequence == 1);
   CHECK(header_of(again).producer_epoch == ProducerEpoch(0));
   CHECK(q.queue.ready_at() == runtime::kNever);
   q.answer(again, ErrorCode::NONE, 0);
   const Attempt then = q.take();
   CHECK(then.batch == second.batch);
-  CHECK(header_of(then).base_sequence == 1);
+  CHECK(header_of(then).base_sequence == 2);
 }
 
 TEST_CASE("a duplicate is delivered, though nobody knows where") {
@@ -114,6 +155,7 @@ TEST_CASE("a duplicate is delivered, though nobody knows where") {
 
 TEST_CASE("after a refused batch the sequences start over in the next epoch") {
   Queue q;
+  q.introduce();
   for (int i = 0; i < 3; ++i) q.append();
   const Attempt first = q.take();
   const Attempt second = q.take();
@@ -133,6 +175,7 @@ TEST_CASE("after a refused batch the sequences start over in the next epoch") {
 
 TEST_CASE("a batch that may be in the log is never sent under another sequence") {
   Queue q;
+  q.introduce();
   q.append();
   q.append();
   const Attempt first = q.take();
@@ -142,7 +185,7 @@ TEST_CASE("a batch that may be in the log is never sent under another sequence")
   const auto done = q.deliveries();
   REQUIRE(done.size() == 2);
   CHECK_FALSE(done[0].base_offset.error().possibly_persisted());
-  CHECK(done[1].records == std::vector<RecordNumber>{2});
+  CHECK(done[1].records == std::vector<RecordNumber>{3});
   CHECK(done[1].base_offset.error().possibly_persisted());
   CHECK(q.queue.empty());
 }
