@@ -11,7 +11,6 @@ namespace {
 
 // Topics with a series of their own: the largest; the rest is one series.
 constexpr size_t kMaxTopicSeries = 100;
-constexpr std::string_view kOtherTopics = "(others)";
 constexpr int16_t kLeastCode = -1;
 constexpr int16_t kMostCodes = 256;
 
@@ -24,7 +23,8 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
       fetch_bytes(
           metrics.counter("tidemark_fetch_bytes_total", "Bytes of record batches that fetches returned")),
       samples_(shards),
-      journals_(shards + 1) {
+      journals_(shards + 1),
+      named_(kMaxTopicSeries) {
   errors_.resize(kMostCodes);
   for (int16_t code = kLeastCode; code < kMostCodes + kLeastCode; ++code) {
     const std::string_view name = error_name(static_cast<ErrorCode>(code));
@@ -44,8 +44,42 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
   metrics.gauges("tidemark_topic_log_bytes",
                  "Bytes of a topic's logs on this node; the largest topics by name",
                  [this] { return topic_bytes(); });
+  add_traffic(metrics);
   for (size_t i = 0; i < journals_.size(); ++i)
     add_journal(metrics, journals_[i], i == shards ? "metadata" : std::to_string(i));
+}
+
+void NodeMetrics::add_traffic(Metrics& metrics) {
+  const auto read = [this] {
+    std::map<std::string, TopicTraffic> all;
+    for (const Sample& sample : samples_) {
+      const std::lock_guard lock(sample.mutex);
+      for (const auto& [topic, traffic] : sample.topic_traffic) all[topic] += traffic;
+    }
+    std::vector<std::pair<MetricLabels, std::vector<double>>> rows;
+    for (const auto& [topic, traffic] : named_.series(all)) {
+      std::vector<double> values;
+      for (const uint64_t value : {traffic.messages_in, traffic.bytes_in, traffic.bytes_out,
+                                   traffic.bytes_rejected, traffic.produce_requests, traffic.fetch_requests,
+                                   traffic.failed_produce_requests, traffic.failed_fetch_requests}) {
+        values.push_back(static_cast<double>(value));
+      }
+      rows.emplace_back(MetricLabels{{"topic", topic}}, std::move(values));
+    }
+    return rows;
+  };
+  metrics.counters(
+      {{"tidemark_topic_messages_in_total", "Records appended for clients, by topic"},
+       {"tidemark_topic_bytes_in_total", "Bytes of record batches appended for clients, by topic"},
+       {"tidemark_topic_bytes_out_total", "Bytes of record batches that fetches returned, by topic"},
+       {"tidemark_topic_bytes_rejected_total", "Bytes of batches over max.message.bytes, by topic"},
+       {"tidemark_topic_produce_requests_total", "Partitions of produce requests, by topic"},
+       {"tidemark_topic_fetch_requests_total", "Partitions that fetches looked at, by topic"},
+       {"tidemark_topic_failed_produce_requests_total",
+        "Of those, the ones that failed other than a client expects, by topic"},
+       {"tidemark_topic_failed_fetch_requests_total",
+        "Of those, the ones that failed other than a client expects, by topic"}},
+      read);
 }
 
 void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::string& name) {
@@ -98,7 +132,21 @@ void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
     const std::lock_guard lock(sample.mutex);
     sample.topic_bytes = std::move(bytes);
   }
+  sample_traffic(shard);
   sample_store(shard.store(), journals_[shard.index()], shard.loop().mono());
+}
+
+// Topics that are gone take their counts with them.
+void NodeMetrics::sample_traffic(Shard& shard) {
+  Sample& sample = samples_[shard.index()];
+  std::map<std::string, TopicTraffic> by_name;
+  std::erase_if(sample.traffic, [&](const auto& entry) {
+    const TopicView* topic = shard.view()->topic(entry.first);
+    if (topic != nullptr) by_name[topic->image->name] = entry.second;
+    return topic == nullptr;
+  });
+  const std::lock_guard lock(sample.mutex);
+  sample.topic_traffic = std::move(by_name);
 }
 
 void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now) {

@@ -1,7 +1,7 @@
-// What a node counts beyond its server: produce and fetch, errors by code, and samples of its shards: logs,
-// journals, caches, fetch sessions. Counters have a cell per shard; samples are taken on each shard's loop
-// once a second, so that a scrape touches no shard and no request takes a lock. Names follow Prometheus'
-// rules; broker/observe/README.md lists them. Outlives the node.
+// What a node counts beyond its server: produce and fetch, in all and by topic, errors by code, and samples
+// of its shards: logs, journals, caches, fetch sessions. Counters have a cell per shard; samples are taken on
+// each shard's loop once a second, so that a scrape touches no shard and no request takes a lock. Names
+// follow Prometheus' rules; broker/observe/README.md lists them. Outlives the node.
 #pragma once
 
 #include <array>
@@ -9,10 +9,13 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "broker/observe/metrics.h"
+#include "broker/topic_traffic.h"
 #include "protocol/error.h"
+#include "protocol/ids.h"
 #include "protocol/runtime/time.h"
 
 namespace tidemark::storage {
@@ -38,6 +41,9 @@ class NodeMetrics {
   Counter& produce_bytes;
   Counter& produce_records;
   Counter& fetch_bytes;
+  // The topic's counts on that shard, on its loop; the reference holds until the shard's next sample.
+  // REQUIRES: the shard's view has, or had, the topic.
+  TopicTraffic& traffic(size_t shard, const Uuid& topic) { return samples_[shard].traffic[topic]; }
 
   // On the shard's loop.
   void sample(Shard& shard, const FetchSessions& sessions);
@@ -54,9 +60,13 @@ class NodeMetrics {
   };
   struct Sample {
     Value partitions{0}, offline{0}, sessions{0}, evictions{0};
-    mutable std::mutex mutex;  // guards topic_bytes; neither side is on a request's path
+    std::unordered_map<Uuid, TopicTraffic> traffic;  // its loop's
+    mutable std::mutex mutex;  // guards what follows; neither side is on a request's path
     std::map<std::string, double> topic_bytes;
+    std::map<std::string, TopicTraffic> topic_traffic;
   };
+  void add_traffic(Metrics& metrics);
+  void sample_traffic(Shard& shard);
   void add_journal(Metrics& metrics, Journal& journal, const std::string& name);
   void sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now);
   [[nodiscard]] std::vector<std::pair<MetricLabels, double>> topic_bytes() const;
@@ -65,6 +75,7 @@ class NodeMetrics {
   std::vector<Counter*> errors_;   // by code + 1
   std::vector<Sample> samples_;    // by shard
   std::vector<Journal> journals_;  // by shard; the metadata log's last
+  NamedTopics named_;              // the scraping thread's, under the mutex of Metrics
 };
 
 // The error codes in a response, wherever a body of Kafka's has them.

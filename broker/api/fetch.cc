@@ -319,6 +319,7 @@ class Fetch {
       Entry& e = *entry;
       const storage::LogRange& range = e.result.range;
       if (range.bytes > 0) with_data.push_back(e.wish);
+      if (services_.metrics != nullptr) count(*services_.metrics, e);
       if (!must_tell(e)) continue;
       e.wish->told_high_watermark = e.result.high_watermark;
       e.wish->told_log_start = e.result.log_start;
@@ -330,8 +331,6 @@ class Fetch {
         topic.topic_id = e.wish->topic_id;
       }
       topics.back().partitions.push_back(partition_data(e));
-      if (range.bytes > 0 && services_.metrics != nullptr)
-        services_.metrics->fetch_bytes.add(services_.home.index(), range.bytes);
       if (range.bytes > 0) sources.push_back(partition_bytes(*e.shard, loop_, e.result.id, range));
     }
     auto made = respond(context_, response, std::move(sources));
@@ -341,6 +340,14 @@ class Fetch {
       }
     }
     return made;
+  }
+
+  void count(NodeMetrics& metrics, const Entry& e) const {
+    const auto bytes = static_cast<uint64_t>(e.result.range.bytes);
+    const size_t shard = services_.home.index();
+    metrics.fetch_bytes.add(shard, bytes);
+    const Uuid& topic = e.result.id.topic_id;
+    if (!topic.is_zero()) metrics.traffic(shard, topic).count_fetch(e.result.error, bytes);
   }
 
   // An incremental response says only what is new.

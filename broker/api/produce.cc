@@ -165,6 +165,19 @@ ProduceResponse::PartitionProduceResponse partition_response(Item& item, int32_t
   return response;
 }
 
+// A duplicate was asked for, and adds nothing.
+void count(NodeMetrics& metrics, size_t shard, const Item& item) {
+  const bool appended = item.error == ErrorCode::NONE && !item.appended.duplicate;
+  const auto records = appended ? static_cast<uint64_t>(item.records) : 0;
+  const size_t bytes = item.error == ErrorCode::NONE && !appended ? 0 : item.bytes;
+  if (appended) {
+    metrics.produce_bytes.add(shard, bytes);
+    metrics.produce_records.add(shard, records);
+  }
+  if (!item.id.topic_id.is_zero())
+    metrics.traffic(shard, item.id.topic_id).count_produce(item.error, bytes, records);
+}
+
 Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   runtime::Scheduler& loop = services.home.loop();
   auto decoded = decode_body<ProduceRequest>(request);
@@ -200,6 +213,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
         item.shard = services.shard_of(*topic, PartitionId(data.index));
         if (item.shard == nullptr) item.error = ErrorCode::KAFKA_STORAGE_ERROR;
       }
+      item.bytes = data.records.size();
       if (item.error == ErrorCode::NONE) {
         auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
         auto checked = co_await checking;
@@ -245,9 +259,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   for (Item& item : produce->items) {
     if (item.error == ErrorCode::NONE && !item.done) item.error = ErrorCode::REQUEST_TIMED_OUT;
     failed = failed || item.error != ErrorCode::NONE;
-    if (services.metrics == nullptr || item.error != ErrorCode::NONE || item.appended.duplicate) continue;
-    services.metrics->produce_bytes.add(services.home.index(), item.bytes);
-    services.metrics->produce_records.add(services.home.index(), static_cast<uint64_t>(item.records));
+    if (services.metrics != nullptr) count(*services.metrics, services.home.index(), item);
   }
   if (body.acks == 0) {
     // The only way to tell a client that does not listen: Kafka closes the connection, and so the client

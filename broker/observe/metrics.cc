@@ -49,6 +49,11 @@ struct Metrics::Family {
   ReadAll read_all;  // besides them
 };
 
+struct Metrics::Table {
+  std::vector<std::pair<std::string, std::string>> names_and_help;
+  ReadTable read;
+};
+
 Metrics::Metrics(size_t shards) : shards_(shards) {}
 Metrics::~Metrics() = default;
 
@@ -101,6 +106,11 @@ void Metrics::gauges(const std::string& name, const std::string& help, ReadAll r
   families_.push_back(std::make_unique<Family>(Family{name, help, Kind::gauge, {}, std::move(read)}));
 }
 
+void Metrics::counters(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read) {
+  const std::lock_guard lock(mutex_);
+  tables_.push_back(std::make_unique<Table>(Table{std::move(names_and_help), std::move(read)}));
+}
+
 std::string Metrics::serialize() const {
   std::vector<prometheus::MetricFamily> families;
   const std::lock_guard lock(mutex_);
@@ -140,6 +150,20 @@ std::string Metrics::serialize() const {
       }
     }
     families.push_back(std::move(out));
+  }
+  for (const auto& table : tables_) {
+    const auto rows = table->read();
+    for (size_t column = 0; column < table->names_and_help.size(); ++column) {
+      prometheus::MetricFamily out;
+      std::tie(out.name, out.help) = table->names_and_help[column];
+      out.type = prometheus::MetricType::Counter;
+      for (const auto& [labels, values] : rows) {
+        prometheus::ClientMetric& metric = out.metric.emplace_back();
+        for (const auto& [key, text] : labels) metric.label.push_back({key, text});
+        metric.counter.value = values[column];
+      }
+      families.push_back(std::move(out));
+    }
   }
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -77,6 +77,9 @@ class Metrics {
   // A gauge whose series come and go; the reader bounds how many.
   using ReadAll = std::function<std::vector<std::pair<MetricLabels, double>>()>;
   void gauges(const std::string& name, const std::string& help, ReadAll read);
+  // Counters of several names whose series come and go together: of each series a value for each name.
+  using ReadTable = std::function<std::vector<std::pair<MetricLabels, std::vector<double>>>()>;
+  void counters(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read);
   // Like a gauge, for what only ever rises but is counted elsewhere.
   void counter_of(const std::string& name, const std::string& help, std::function<double()> read,
                   MetricLabels labels = {});
@@ -89,11 +92,13 @@ class Metrics {
   enum class Kind : uint8_t { counter, gauge, histogram };
   struct Series;
   struct Family;
+  struct Table;
   Series& series(const std::string& name, const std::string& help, Kind kind, MetricLabels labels);
 
   const size_t shards_;
-  mutable std::mutex mutex_;  // guards families_ and what they hold, not the cells
+  mutable std::mutex mutex_;  // guards families_, tables_ and what they hold, not the cells
   std::vector<std::unique_ptr<Family>> families_;
+  std::vector<std::unique_ptr<Table>> tables_;
 };
 
 // Request latencies: 0.1 ms to 30 s.

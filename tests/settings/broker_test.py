@@ -4,6 +4,7 @@ value, and holds it against one that has the defaults."""
 
 import glob
 import os
+import re
 import socket
 import struct
 import sys
@@ -21,7 +22,7 @@ from raw_frames import batch, framed, produce_body, request, string  # noqa: E40
 from served_apis import connect, exchange, receive  # noqa: E402
 
 CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_TOPIC_PARTITIONS = 19, 44, 75
-OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER = 1, 2, 10, 45
 MIB = 1 << 20
 
 
@@ -394,6 +395,54 @@ class BrokerSettings(unittest.TestCase):
         self.assertGreaterEqual(sum(syncs.values()), 3)
         lanes = broker.metric("tidemark_lane_seconds_count")
         self.assertGreater(lanes['{lane="journal-0"}'] + lanes['{lane="journal-1"}'], 0)
+
+    def test_metrics_by_topic(self):
+        broker = self.start({"shards": 2, "message.max.bytes": 2000})
+        client, other = self.client(broker), self.client(broker)  # of two shards
+        topic, idle = client.new_topic(2), client.new_topic()
+        sent, large = batch([b"x" * 100] * 5), batch([b"y" * 3000])
+        unknown_codec = batch([b"z"], attributes=7)
+        for producer in (client, other):
+            self.assertEqual(producer.produce(topic, sent)[0], NONE)
+        self.assertEqual(client.produce(topic, large)[0], MESSAGE_TOO_LARGE)
+        self.assertNotIn(client.produce(topic, unknown_codec)[0], (NONE, MESSAGE_TOO_LARGE, CORRUPT_MESSAGE))
+        self.assertEqual(other.fetch(topic, 0, 0)[0], NONE)
+        self.assertEqual(other.fetch(topic, 1, 0)[0], NONE)
+        self.assertEqual(other.fetch(topic, 1, 99)[0], OFFSET_OUT_OF_RANGE)
+        expected = {"messages_in": 10, "bytes_in": 2 * len(sent), "bytes_out": 2 * len(sent), "bytes_rejected": len(large),
+                    "produce_requests": 4, "fetch_requests": 3, "failed_produce_requests": 1, "failed_fetch_requests": 0}
+
+        def counted(of):
+            label = f'{{topic="{of}"}}'
+            return {name: broker.metric(f"tidemark_topic_{name}_total").get(label) for name in expected}
+
+        self.eventually(lambda: counted(topic) == expected)
+        self.assertEqual(set(counted(idle).values()), {None})
+        Admin(broker.bootstrap).delete_topic(topic)
+        self.eventually(lambda: set(counted(topic).values()) == {None})
+
+    def test_every_metric_is_described(self):
+        broker = self.start({})
+        client = self.client(broker)
+        topic = client.new_topic()
+        self.assertNotEqual(client.produce(topic, b"")[0], NONE)
+        self.eventually(lambda: broker.metric("tidemark_topic_produce_requests_total"))
+        with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        shown = {name: set() for name in re.findall(r"(?m)^# TYPE (\S+) ", text)}
+        for name, labels in re.findall(r"(?m)^(\w+)\{([^}]*)\} ", text):
+            family = name if name in shown else re.sub("_(bucket|sum|count)$", "", name)
+            shown[family] |= set(re.findall(r'(\w+)="', labels)) - {"le"}
+        with open(os.path.join(brokers.ROOT, "broker", "observe", "METRICS.md"), encoding="utf-8") as file:
+            rows = [line.split("|")[1] for line in file if line.startswith("| `")]
+        described = {}
+        for name in re.findall("`([^`]*)`", " ".join(rows)):
+            several = re.fullmatch(r"(\w+)\{([\w,]*)\}(\w+)", name)
+            for each in ([several[1] + word + several[3] for word in several[2].split(",")] if several else [name]):
+                plain, _, labels = each.rstrip("}").partition("{")
+                described[plain] = set(labels.split(",")) if labels else set()
+        self.assertGreater(len(described), 40)
+        self.assertEqual(shown, described)
 
     def test_fetch_max_bytes(self):
         small = self.start({"fetch.max.bytes": 1024})
