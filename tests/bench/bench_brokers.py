@@ -2,12 +2,14 @@
 folder of its own."""
 
 import os
-import random
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+import broker as brokers  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TIDEMARK_BIN", os.path.join(ROOT, "build", "release", "bin"))
@@ -32,22 +34,6 @@ def kafka_unavailable():
     return None if done.returncode == 0 else done.stdout.decode().strip() or "not available"
 
 
-def free_port():
-    """Below the range that the kernel hands out by itself: who calls a starting broker again and again would otherwise be
-    given that very port one day, and talk to itself."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        lowest = int(file.read().split()[0])
-    for _ in range(1000):
-        port = random.SystemRandom().randrange(10_000, min(lowest, 32_000))
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise Failed("no free port")
-
-
 def log_bytes(folder):
     """Of the partitions' segments; their reserved space does not count."""
     total = 0
@@ -69,7 +55,7 @@ class Broker:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"tidemark-bench.{self.name}.")
         self.data_dir = os.path.join(self.folder, "data")
-        self.bootstrap = f"127.0.0.1:{free_port()}"
+        self.bootstrap = f"127.0.0.1:{brokers.free_port()}"
         self.process = None
         self.format_seconds = 0.0
 

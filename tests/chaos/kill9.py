@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,22 +23,6 @@ from confluent_admin import Admin  # noqa: E402
 TOPIC = "kill9"
 NOT_ACKNOWLEDGED = -1
 NUMBER_BITS = 40  # an acknowledged place holds producer << 40 | number
-
-
-def port_that_no_client_gets():
-    """A free port below the range that the kernel hands out by itself: a client that calls a dead broker's port again and
-    again would otherwise be given that very port one day, talk to itself, and keep it."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        lowest = int(file.read().split()[0])
-    for _ in range(1000):
-        port = random.SystemRandom().randrange(10_000, min(lowest, 32_000))
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    sys.exit("kill9: no free port")
 
 
 class GenuineKafka:
@@ -217,7 +200,7 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.random = random.Random(options.seed)
-        port = port_that_no_client_gets()
+        port = brokers.free_port()
         if options.genuine_kafka:
             self.broker = GenuineKafka(port)
         else:

@@ -3,8 +3,10 @@ killed by SIGKILL; or, with TIDEMARK_TEST_BOOTSTRAP=HOST:PORT, one that runs alr
 TIDEMARK_TEST_DATA_DIR then names its data folder)."""
 
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +22,22 @@ STOP_SECONDS = 60
 
 class BrokerFailed(Exception):
     """The daemon did not start, did not stop, or died; the text ends with its log."""
+
+
+def free_port():
+    """Below the range that the kernel hands out by itself: a client that calls a dead broker's port again and again would
+    otherwise be given that very port one day, talk to itself, and keep it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(10_000, min(lowest, 32_000))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise BrokerFailed("no free port")
 
 
 class External:

@@ -5,7 +5,6 @@ value, and holds it against one that has the defaults."""
 import glob
 import os
 import re
-import socket
 import struct
 import sys
 import time
@@ -24,12 +23,6 @@ from served_apis import connect, exchange, receive  # noqa: E402
 CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_TOPIC_PARTITIONS = 19, 44, 75
 OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER = 1, 2, 10, 45
 MIB = 1 << 20
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def metadata_files(broker, suffix):
@@ -115,7 +108,7 @@ class BrokerSettings(unittest.TestCase):
                          [(1, None)])
 
     def test_listeners_and_advertised_listeners(self):
-        inside, outside = free_port(), free_port()
+        inside, outside = brokers.free_port(), brokers.free_port()
         broker = brokers.Broker()
         broker.listen = f"127.0.0.1:{inside}"
         self.addCleanup(broker.close)
@@ -134,7 +127,7 @@ class BrokerSettings(unittest.TestCase):
         self.assertEqual([place[:2] for place in brokers_of(self.client(self.default)).values()], [(host, int(port))])
 
     def test_http_address(self):
-        port = free_port()
+        port = brokers.free_port()
         broker = brokers.Broker(properties={"http.address": f"127.0.0.1:{port}"})
         broker.flags.remove("--http")
         self.addCleanup(broker.close)
