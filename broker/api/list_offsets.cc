@@ -47,11 +47,7 @@ struct Question {
 Task<Answer> look(replication::Partition& partition, Question question) {
   Answer answer;
   storage::Log& log = partition.log();
-  if (log.offline()) {
-    answer.error = log.offline()->code();
-    co_return answer;
-  }
-  answer.error = partition.check_epoch(question.current);
+  answer.error = partition.check_readable(question.current);
   if (answer.error != ErrorCode::NONE) co_return answer;
   const int64_t timestamp = question.timestamp;
   const Offset limit = question.committed_only ? partition.last_stable_offset() : partition.high_watermark();

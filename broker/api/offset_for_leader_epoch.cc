@@ -23,11 +23,7 @@ struct Question {
 Task<Answer> look(replication::Partition& partition, Question question) {
   Answer answer;
   storage::Log& log = partition.log();
-  if (log.offline()) {
-    answer.error = log.offline()->code();
-    co_return answer;
-  }
-  answer.error = partition.check_epoch(question.current);
+  answer.error = partition.check_readable(question.current);
   if (answer.error == ErrorCode::NONE) answer.end = log.epochs().end_offset_for(question.wanted, log.end());
   co_return answer;
 }

@@ -16,11 +16,7 @@ Task<PartitionReadResult> read_partition(Shard& shard, PartitionRead read) {
     co_return result;
   }
   storage::Log& log = partition->log();
-  if (log.offline()) {
-    result.error = log.offline()->code();
-    co_return result;
-  }
-  result.error = partition->check_epoch(read.current_leader_epoch);
+  result.error = partition->check_readable(read.current_leader_epoch);
   if (result.error != ErrorCode::NONE) co_return result;
   result.high_watermark = partition->high_watermark();
   result.last_stable_offset = partition->last_stable_offset();

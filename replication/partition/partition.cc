@@ -67,7 +67,8 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   co_return Appended{base, log_->end(), append_time, log_->start(), false};
 }
 
-ErrorCode Partition::check_epoch(LeaderEpoch current) const {
+ErrorCode Partition::check_readable(LeaderEpoch current) const {
+  if (log_->offline()) return log_->offline()->code();
   if (current == kNoLeaderEpoch || current == leader_epoch_) return ErrorCode::NONE;
   return current < leader_epoch_ ? ErrorCode::FENCED_LEADER_EPOCH : ErrorCode::UNKNOWN_LEADER_EPOCH;
 }

@@ -63,9 +63,9 @@ class Partition {
   // The same of this leader's log alone.
   runtime::Task<bool> wait_leader(Offset offset) { return log_->wait_counted(offset); }
 
-  // KIP-320: what a client's idea of the leader epoch is worth. NONE, FENCED_LEADER_EPOCH or
-  // UNKNOWN_LEADER_EPOCH; -1: the client has no idea.
-  [[nodiscard]] ErrorCode check_epoch(LeaderEpoch current) const;
+  // Whether the log can be looked at for a client with this idea of the leader epoch (KIP-320; -1: none).
+  // NONE, the log's error while it is offline, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH.
+  [[nodiscard]] ErrorCode check_readable(LeaderEpoch current) const;
 
   // Calls `wake` once, when something that a fetch could return has changed; dropped unrun when it expires
   // first.
