@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/api/handlers.h"
+#include "protocol/broker_ids.h"
 #include "protocol/messages/describe_topic_partitions_request.h"
 #include "protocol/messages/describe_topic_partitions_response.h"
 #include "replication/controller/topic_name.h"
@@ -12,16 +13,6 @@ namespace tidemark::broker {
 using protocol::DescribeTopicPartitionsRequest;
 using protocol::DescribeTopicPartitionsResponse;
 using runtime::Task;
-
-namespace {
-
-std::vector<int32_t> ids(const std::vector<BrokerId>& brokers) {
-  std::vector<int32_t> result;
-  for (const BrokerId id : brokers) result.push_back(id.value);
-  return result;
-}
-
-}  // namespace
 
 Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<DescribeTopicPartitionsRequest>(request);
@@ -78,10 +69,10 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
       partition.partition_index = p;
       partition.leader_id = image.leader.value;
       partition.leader_epoch = image.leader_epoch.value;
-      partition.replica_nodes = ids(image.replicas);
-      partition.isr_nodes = ids(image.isr);
-      partition.eligible_leader_replicas.emplace(ids(image.elr));
-      partition.last_known_elr.emplace(ids(image.last_known_elr));
+      partition.replica_nodes = numbers_of(image.replicas);
+      partition.isr_nodes = numbers_of(image.isr);
+      partition.eligible_leader_replicas.emplace(numbers_of(image.elr));
+      partition.last_known_elr.emplace(numbers_of(image.last_known_elr));
     }
     first_partition = 0;
     if (response.next_cursor) break;

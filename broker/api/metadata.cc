@@ -3,6 +3,7 @@
 // configured address, a client is told the one that it connected to.
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
+#include "protocol/broker_ids.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 #include "replication/controller/topic_name.h"
@@ -27,8 +28,8 @@ void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& o
     p.partition_index = static_cast<int32_t>(i);
     p.leader_id = image.leader.value;
     p.leader_epoch = image.leader_epoch.value;
-    for (const BrokerId id : image.replicas) p.replica_nodes.push_back(id.value);
-    for (const BrokerId id : image.isr) p.isr_nodes.push_back(id.value);
+    p.replica_nodes = numbers_of(image.replicas);
+    p.isr_nodes = numbers_of(image.isr);
   }
 }
 

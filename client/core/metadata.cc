@@ -1,16 +1,11 @@
 #include "client/core/metadata.h"
 
+#include "protocol/broker_ids.h"
+
 namespace tidemark::client {
 namespace {
 
 constexpr int16_t kFirstVersionWithSureEpochs = 9;
-
-std::vector<BrokerId> broker_ids(const std::vector<int32_t>& numbers) {
-  std::vector<BrokerId> ids;
-  ids.reserve(numbers.size());
-  for (const int32_t number : numbers) ids.emplace_back(number);
-  return ids;
-}
 
 }  // namespace
 

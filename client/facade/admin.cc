@@ -1,6 +1,7 @@
 #include "tidemark/admin.h"
 
 #include "client/facade/client_impl.h"
+#include "protocol/broker_ids.h"
 
 namespace tidemark_client {
 namespace {
@@ -50,20 +51,14 @@ Task<Result<std::vector<std::string>>> topic_names(core::Cluster& cluster) {
   co_return names;
 }
 
-std::vector<int32_t> numbers_of(const std::vector<tidemark::BrokerId>& brokers) {
-  std::vector<int32_t> numbers;
-  for (const tidemark::BrokerId broker : brokers) numbers.push_back(broker.value);
-  return numbers;
-}
-
 Task<Result<Topic>> find_topic(core::Cluster& cluster, std::string name) {
   auto asking = cluster.topic(std::move(name), false, cluster.scheduler().mono() + kTopicPatience);
   const auto found = co_await asking;
   if (!found) co_return tidemark::fail(Error(found.error()));
   Topic topic{(*found)->name, (*found)->id.to_string(), {}};
   for (const auto& [id, partition] : (*found)->partitions)
-    topic.partitions.push_back(
-        {id.value, partition.leader.value, numbers_of(partition.replicas), numbers_of(partition.in_sync)});
+    topic.partitions.push_back({id.value, partition.leader.value, tidemark::numbers_of(partition.replicas),
+                                tidemark::numbers_of(partition.in_sync)});
   co_return topic;
 }
 

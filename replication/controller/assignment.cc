@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/broker_ids.h"
 #include "protocol/invariant.h"
 #include "replication/controller/features.h"
 
@@ -60,11 +61,9 @@ protocol::PartitionRecord new_partition(const MetadataImage& image, const Uuid& 
   protocol::PartitionRecord record;
   record.topic_id = topic_id;
   record.partition_id = id.value;
-  for (const BrokerId replica : replicas) {
-    record.replicas.push_back(replica.value);
-    record.directories.push_back(default_directory(image, replica));
-  }
-  for (const BrokerId member : isr) record.isr.push_back(member.value);
+  record.replicas = numbers_of(replicas);
+  for (const BrokerId replica : replicas) record.directories.push_back(default_directory(image, replica));
+  record.isr = numbers_of(isr);
   record.leader = isr.front().value;
   record.leader_epoch = 0;
   record.partition_epoch = 0;

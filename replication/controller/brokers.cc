@@ -82,29 +82,16 @@ Result<void> check_registration(const MetadataImage& image, const BrokerRegistra
   return check_features(image, request);
 }
 
-protocol::RegisterBrokerRecord registration_record(const BrokerRegistration& request) {
-  protocol::RegisterBrokerRecord record;
-  record.broker_id = request.broker.value;
-  record.incarnation_id = request.incarnation_id;
-  for (const BrokerEndpoint& endpoint : request.endpoints) {
-    protocol::RegisterBrokerRecord::BrokerEndpoint out;
-    out.name = endpoint.name;
-    out.host = endpoint.host;
-    out.port = endpoint.port;
-    out.security_protocol = endpoint.security_protocol;
-    record.end_points.push_back(out);
-  }
-  for (const auto& [name, range] : request.features) {
-    protocol::RegisterBrokerRecord::BrokerFeature out;
-    out.name = name;
-    out.min_supported_version = range.min;
-    out.max_supported_version = range.max;
-    record.features.push_back(out);
-  }
-  record.rack.reset();
-  if (request.rack) record.rack = *request.rack;
-  record.log_dirs = request.log_dirs;
-  return record;
+// As the log will have it, but for its epoch and state.
+BrokerImage life_of(const BrokerRegistration& request) {
+  BrokerImage broker;
+  broker.id = request.broker;
+  broker.incarnation_id = request.incarnation_id;
+  broker.endpoints = request.endpoints;
+  broker.features = request.features;
+  broker.rack = request.rack;
+  broker.log_dirs = request.log_dirs;
+  return broker;
 }
 
 // nullptr with `error` set if the request is not from the broker's present life.
@@ -134,6 +121,35 @@ void add_registration_change(RecordList& records, const BrokerImage& broker, int
 
 }  // namespace
 
+protocol::RegisterBrokerRecord registration_record(const BrokerImage& broker) {
+  protocol::RegisterBrokerRecord record;
+  record.broker_id = broker.id.value;
+  record.incarnation_id = broker.incarnation_id;
+  record.broker_epoch = broker.epoch.value;
+  for (const BrokerEndpoint& endpoint : broker.endpoints) {
+    protocol::RegisterBrokerRecord::BrokerEndpoint out;
+    out.name = endpoint.name;
+    out.host = endpoint.host;
+    out.port = endpoint.port;
+    out.security_protocol = endpoint.security_protocol;
+    record.end_points.push_back(out);
+  }
+  for (const auto& [name, range] : broker.features) {
+    protocol::RegisterBrokerRecord::BrokerFeature out;
+    out.name = name;
+    out.min_supported_version = range.min;
+    out.max_supported_version = range.max;
+    record.features.push_back(out);
+  }
+  record.rack.reset();
+  if (broker.rack) record.rack = *broker.rack;
+  record.fenced = broker.fenced;
+  record.in_controlled_shutdown = broker.in_controlled_shutdown;
+  record.log_dirs = broker.log_dirs;
+  record.cordoned_log_dirs = broker.cordoned_log_dirs;
+  return record;
+}
+
 Decision<RegisteredBroker> register_broker(const MetadataImage& image, const config::BrokerLayers& layers,
                                            const BrokerRegistration& request) {
   Decision<RegisteredBroker> decision;
@@ -142,11 +158,12 @@ Decision<RegisteredBroker> register_broker(const MetadataImage& image, const con
     return decision;
   }
   const BrokerImage* old_life = image.broker(request.broker);
-  protocol::RegisterBrokerRecord record = registration_record(request);
+  BrokerImage life = life_of(request);
   if (old_life != nullptr && old_life->incarnation_id == request.incarnation_id) {
-    record.broker_epoch = old_life->epoch.value;
-    record.fenced = old_life->fenced;
-    record.in_controlled_shutdown = old_life->in_controlled_shutdown;
+    life.epoch = old_life->epoch;
+    life.fenced = old_life->fenced;
+    life.in_controlled_shutdown = old_life->in_controlled_shutdown;
+    protocol::RegisterBrokerRecord record = registration_record(life);
     const std::array clean{std::byte{1}};
     if (old_life->clean_start) record.unknown_tags.add({kCleanStartTag, clean});
     decision.records.add(record, kRegisterBrokerVersion);
@@ -155,12 +172,13 @@ Decision<RegisteredBroker> register_broker(const MetadataImage& image, const con
   }
 
   const bool clean = old_life != nullptr && request.clean_stop_of == old_life->epoch;
+  life.fenced = !request.unfenced;
+  life.epoch = BrokerEpoch(image.last_applied.value + 1);
+  protocol::RegisterBrokerRecord record = registration_record(life);
   const std::array clean_mark{static_cast<std::byte>(clean)};
   record.unknown_tags.add({kCleanStartTag, clean_mark});
-  record.fenced = !request.unfenced;
-  record.broker_epoch = image.last_applied.value + 1;
   decision.records.add(record, kRegisterBrokerVersion);
-  decision.response.epoch = BrokerEpoch(record.broker_epoch);
+  decision.response.epoch = life.epoch;
 
   const std::set<TopicIdPartition> found_short(request.short_partitions.begin(),
                                                request.short_partitions.end());

@@ -23,6 +23,9 @@ inline constexpr int32_t kProducerIdBlockSize = 1'000;
 Decision<RegisteredBroker> register_broker(const MetadataImage& image, const config::BrokerLayers& layers,
                                            const BrokerRegistration& request);
 
+// What the metadata log holds of a broker's life, but for the mark of a clean start. Views `broker`.
+protocol::RegisterBrokerRecord registration_record(const BrokerImage& broker);
+
 // All three: BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH; no records where nothing changes.
 Decision<BrokerState> unfence_broker(const MetadataImage& image, BrokerId broker, BrokerEpoch epoch);
 // Leaderships move to other in-sync replicas; those without one stay until the broker is fenced.

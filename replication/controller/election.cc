@@ -4,6 +4,8 @@
 #include <functional>
 #include <vector>
 
+#include "protocol/broker_ids.h"
+
 namespace tidemark::replication {
 
 namespace {
@@ -15,12 +17,6 @@ bool contains(const std::vector<BrokerId>& brokers, BrokerId broker) {
 std::vector<BrokerId> without(std::vector<BrokerId> brokers, BrokerId broker) {
   std::erase(brokers, broker);
   return brokers;
-}
-
-std::vector<int32_t> values(const std::vector<BrokerId>& brokers) {
-  std::vector<int32_t> out;
-  for (const BrokerId broker : brokers) out.push_back(broker.value);
-  return out;
 }
 
 using MayLead = std::function<bool(BrokerId)>;
@@ -59,11 +55,11 @@ PartitionVerdict difference(const PartitionRef& ref, const Target& target) {
     changed = true;
   }
   if (target.isr != ref.partition.isr) {
-    record.isr = values(target.isr);
+    record.isr = numbers_of(target.isr);
     changed = true;
   }
   if (target.elr != ref.partition.elr) {
-    record.eligible_leader_replicas = values(target.elr);
+    record.eligible_leader_replicas = numbers_of(target.elr);
     changed = true;
   }
   return changed ? PartitionVerdict(std::move(record)) : std::nullopt;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/broker_ids.h"
 #include "replication/controller/features.h"
 
 namespace tidemark::replication {
@@ -18,8 +19,7 @@ constexpr int8_t kFence = 1;
 constexpr int8_t kUnfence = -1;
 constexpr int8_t kEnterControlledShutdown = 1;
 
-std::vector<BrokerId> broker_ids(const std::vector<int32_t>& ids) { return {ids.begin(), ids.end()}; }
-std::vector<BrokerId> broker_ids(const std::optional<std::vector<int32_t>>& ids) {
+std::vector<BrokerId> broker_ids_if_any(const std::optional<std::vector<int32_t>>& ids) {
   return ids ? broker_ids(*ids) : std::vector<BrokerId>();
 }
 void set_if_given(std::vector<BrokerId>& target, const std::optional<std::vector<int32_t>>& ids) {
@@ -146,8 +146,8 @@ Result<void> ImageBuilder::on(const protocol::PartitionRecord& record) {
   partition.isr = broker_ids(record.isr);
   partition.removing_replicas = broker_ids(record.removing_replicas);
   partition.adding_replicas = broker_ids(record.adding_replicas);
-  partition.elr = broker_ids(record.eligible_leader_replicas);
-  partition.last_known_elr = broker_ids(record.last_known_elr);
+  partition.elr = broker_ids_if_any(record.eligible_leader_replicas);
+  partition.last_known_elr = broker_ids_if_any(record.last_known_elr);
   partition.leader = BrokerId(record.leader);
   partition.leader_epoch = LeaderEpoch(record.leader_epoch);
   partition.partition_epoch = record.partition_epoch;

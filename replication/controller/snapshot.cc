@@ -8,10 +8,12 @@
 
 #include "protocol/batch/batch_iterator.h"
 #include "protocol/batch/builder.h"
+#include "protocol/broker_ids.h"
 #include "protocol/message_codec.h"
 #include "protocol/messages/snapshot_footer_record.h"
 #include "protocol/messages/snapshot_header_record.h"
 #include "replication/controller/assignment.h"
+#include "replication/controller/brokers.h"
 #include "replication/controller/image_builder.h"
 #include "replication/controller/metadata_log.h"
 #include "replication/controller/records.h"
@@ -31,55 +33,19 @@ constexpr int16_t kControlKeyVersion = 0;
 constexpr int16_t kRegisterBrokerVersion = 4;
 constexpr int32_t kNobody = -1;  // who got the newest block of producer ids is not kept
 
-std::vector<int32_t> numbers(const std::vector<BrokerId>& ids) {
-  std::vector<int32_t> out;
-  out.reserve(ids.size());
-  for (const BrokerId id : ids) out.push_back(id.value);
-  return out;
-}
-
-protocol::RegisterBrokerRecord record_of(const BrokerImage& broker) {
-  protocol::RegisterBrokerRecord record;
-  record.broker_id = broker.id.value;
-  record.incarnation_id = broker.incarnation_id;
-  record.broker_epoch = broker.epoch.value;
-  for (const BrokerEndpoint& endpoint : broker.endpoints) {
-    protocol::RegisterBrokerRecord::BrokerEndpoint out;
-    out.name = endpoint.name;
-    out.host = endpoint.host;
-    out.port = endpoint.port;
-    out.security_protocol = endpoint.security_protocol;
-    record.end_points.push_back(out);
-  }
-  for (const auto& [name, range] : broker.features) {
-    protocol::RegisterBrokerRecord::BrokerFeature out;
-    out.name = name;
-    out.min_supported_version = range.min;
-    out.max_supported_version = range.max;
-    record.features.push_back(out);
-  }
-  record.rack.reset();
-  if (broker.rack) record.rack = *broker.rack;
-  record.fenced = broker.fenced;
-  record.in_controlled_shutdown = broker.in_controlled_shutdown;
-  record.log_dirs = broker.log_dirs;
-  record.cordoned_log_dirs = broker.cordoned_log_dirs;
-  return record;
-}
-
 protocol::PartitionRecord record_of(const TopicImage& topic, int32_t id, const PartitionImage& partition,
                                     bool with_elr) {
   protocol::PartitionRecord record;
   record.topic_id = topic.id;
   record.partition_id = id;
-  record.replicas = numbers(partition.replicas);
+  record.replicas = numbers_of(partition.replicas);
   record.directories = partition.directories;
-  record.isr = numbers(partition.isr);
-  record.removing_replicas = numbers(partition.removing_replicas);
-  record.adding_replicas = numbers(partition.adding_replicas);
-  if (with_elr && !partition.elr.empty()) record.eligible_leader_replicas = numbers(partition.elr);
+  record.isr = numbers_of(partition.isr);
+  record.removing_replicas = numbers_of(partition.removing_replicas);
+  record.adding_replicas = numbers_of(partition.adding_replicas);
+  if (with_elr && !partition.elr.empty()) record.eligible_leader_replicas = numbers_of(partition.elr);
   if (with_elr && !partition.last_known_elr.empty())
-    record.last_known_elr = numbers(partition.last_known_elr);
+    record.last_known_elr = numbers_of(partition.last_known_elr);
   record.leader = partition.leader.value;
   record.leader_epoch = partition.leader_epoch.value;
   record.partition_epoch = partition.partition_epoch;
@@ -144,7 +110,7 @@ Result<void> add_records(const MetadataImage& image, SnapshotWriter& out) {
     TRY(out.add(record, 0));
   }
   for (const auto& [id, broker] : image.brokers) {
-    protocol::RegisterBrokerRecord record = record_of(*broker);
+    protocol::RegisterBrokerRecord record = registration_record(*broker);
     const std::array clean_mark{static_cast<std::byte>(broker->clean_start)};
     record.unknown_tags.add({kCleanStartTag, clean_mark});
     TRY(out.add(record, kRegisterBrokerVersion));
