@@ -58,14 +58,16 @@ Result<void> JournalRecovery::read_files(bool clean) {
     TRY_ASSIGN(auto file, files_->open(path, OpenMode::read));
     std::vector<std::byte> head(kStretchHeaderBytes);
     TRY_ASSIGN(const size_t read, file->read(0, head));
-    TRY_ASSIGN(const auto header, decode_stretch_header(std::span(head).first(read)));
-    if (!header) {
+    const auto decoded = decode_stretch_header(std::span(head).first(read));
+    if (!decoded) return fail(Error::format(path + ": " + decoded.error().message()));
+    if (!*decoded) {
       headless_.push_back(path);
       continue;
     }
-    floor_ = std::max(floor_, header->floor);
-    newest_ = std::max(newest_, header->generation);
-    stretches_.push_back(Stretch{path, *header, {}, {}, header->checkpoint});
+    const StretchHeader& header = **decoded;
+    floor_ = std::max(floor_, header.floor);
+    newest_ = std::max(newest_, header.generation);
+    stretches_.push_back(Stretch{path, header, {}, {}, header.checkpoint});
   }
   // By generation, journal, ordinal: the order of every log's history, for a log lives in one journal per
   // generation.

@@ -24,6 +24,13 @@ Unexpected corrupt(Offset base, std::string_view what) {
   return fail(Error::corruption(fmt::format("__cluster_metadata-0 at offset {}: {}", base, what)));
 }
 
+// Of what a newer release wrote: where it stands, and what to do.
+Result<void> with_place(Result<void> applied, Offset offset) {
+  if (applied || applied.error().kind() != ErrorKind::format) return applied;
+  return fail(Error::format(fmt::format("__cluster_metadata-0 at offset {}: {}: start the newer release",
+                                        offset, applied.error().message())));
+}
+
 Result<void> replay_control(const protocol::RecordView& record, LeaderEpoch term, ImageBuilder& builder) {
   if (!record.key || !record.value) return corrupt(record.offset, "a control record without key or value");
   TRY_ASSIGN(const protocol::ControlKey key, protocol::parse_control_key(*record.key));
@@ -57,11 +64,11 @@ Result<void> replay_batch(const protocol::BatchView& batch, ImageBuilder& builde
     if (!*next) return {};
     const protocol::RecordView& record = **next;
     if (batch.header.is_control()) {
-      TRY(replay_control(record, batch.header.leader_epoch, builder));
+      TRY(with_place(replay_control(record, batch.header.leader_epoch, builder), record.offset));
     } else if (!record.value) {
       return corrupt(record.offset, "a record without a value");
     } else {
-      TRY(builder.apply(*record.value));
+      TRY(with_place(builder.apply(*record.value), record.offset));
     }
   }
 }
