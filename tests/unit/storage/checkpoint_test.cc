@@ -244,3 +244,26 @@ TEST_CASE("a search by time does not believe an index file that is still to be w
   world.settle();
   log.reset();
 }
+
+TEST_CASE("a write.caching log's state says only after their sync that its segments are synced") {
+  for (uint64_t seed = 1; seed <= 4 * kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.write_caching = true;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    world.append(*log, 1, 5000);
+    world.background.hold();
+    auto checkpoint = world.begin(world.store->checkpoint());
+    world.settle();
+    log.reset();
+    checkpoint.reset();
+    world.cut_power();
+    world.start();
+    const auto& found = *world.logs.at("a-0");
+    INFO((found.offline() ? found.offline()->message() : ""));
+    CHECK_FALSE(found.offline());
+  }
+}
