@@ -86,8 +86,10 @@ bool LogModel::is_boundary(Offset offset) const {
 Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   const bool was_cut = is_cut(start, end);
   const bool may_lose = caching && power_lost;
-  // Without a journal a truncation may stop between two segments.
+  // Without a journal a truncation may stop between two segments, and between the start, which it takes back
+  // where the batch that holds it goes, and the files.
   const bool half_cut = caching && truncating_ && end >= *truncating_;
+  const Offset earliest = half_cut ? std::min(start_, *truncating_) : start_;
   truncating_.reset();
   const auto trimming = std::exchange(trimming_, {});
   trims_ = 0;
@@ -102,9 +104,10 @@ Verdict LogModel::recovered(Offset start, Offset end, bool power_lost) {
   }
   // write.caching: power loss may take the first files, too, and keep later ones; the log then starts there.
   const bool lost_its_first = may_lose && start > latest_start && is_boundary(start);
-  if (start < std::min(start_, end) || (start > std::max(latest_start, Offset(0)) && !lost_its_first)) {
+  if (start < std::min(earliest, end) || (start > std::max(latest_start, Offset(0)) && !lost_its_first)) {
     return fmt::format("{}: starts at {}, and not between {} and {}", name_, start, start_, latest_start);
   }
+  start_ = std::min(start_, std::max(start, earliest));
   cut(end);
   trimmed(start);
   // write.caching: power loss took all that a trim, perhaps into the middle of a batch, had left; or the
