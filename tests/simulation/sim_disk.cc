@@ -45,6 +45,11 @@ std::pair<runtime::Duration, runtime::Duration> cost_range(DiskOp op) {
   return {};
 }
 
+// Of a number of things to keep: none.
+struct Lowest final : runtime::Random {
+  uint64_t next() override { return 0; }
+};
+
 template <class Visit>
 void walk(const std::shared_ptr<SimInode>& dir, const std::string& path, const Visit& visit) {
   for (const auto& [name, inode] : dir->entries) {
@@ -225,8 +230,11 @@ void SimDisk::exit_process() {
 void SimDisk::crash_power() {
   forget_handles();
   ++counts_.power_crash;
+  const bool keeps_nothing = power_cut && power_cut->keeps_nothing;
+  if (power_cut) random_ = runtime::SeededRandom(power_cut->seed);
   // Of directory operations: all, none, or any, like the sectors of a file.
-  const double kept = std::array{0.0, 1.0, 0.5, 0.8}[random_.below(4)];
+  const double drawn = std::array{0.0, 1.0, 0.5, 0.8}[random_.below(4)];
+  const double kept = keeps_nothing ? 0.0 : drawn;
   for (const DirOp& op : std::exchange(dir_ops_, {})) {
     if (random_.chance(kept)) {
       ++counts_.entry_kept;
@@ -254,7 +262,7 @@ void SimDisk::crash_power() {
   }
   walk(root_, "", [&](const std::string&, const std::shared_ptr<SimInode>& inode) {
     if (inode->is_dir) return;
-    const auto outcome = inode->content.crash(random_);
+    const auto outcome = keeps_nothing ? inode->content.crash_to_synced() : inode->content.crash(random_);
     counts_.sectors_lost += outcome.sectors_lost;
     counts_.sectors_kept += outcome.sectors_kept;
     counts_.torn_file += outcome.sectors_lost > 0 && outcome.sectors_kept > 0 ? 1 : 0;
@@ -263,7 +271,9 @@ void SimDisk::crash_power() {
     inode->allocated = 0;  // reservations beyond the size are not promised to survive
   });
   recount();
-  for (const auto& also : on_power_crash) also(random_);
+  Lowest lowest;
+  runtime::Random& draws = keeps_nothing ? static_cast<runtime::Random&>(lowest) : random_;
+  for (const auto& also : on_power_crash) also(draws);
 }
 
 void SimDisk::remove_tree(const std::string& path) {

@@ -98,6 +98,13 @@ class SimDisk {
   void crash_process();
   // The machine lost power. REQUIRES: as above.
   void crash_power();
+  // What the next power cuts leave, where nobody wants it drawn as they come: draws begin anew at `seed`, and
+  // with `keeps_nothing` nothing that was not synced survives.
+  struct PowerCut {
+    uint64_t seed = 0;
+    bool keeps_nothing = false;
+  };
+  std::optional<PowerCut> power_cut;
   // Called in crash_power(): for what else lives on this machine (the key-value store).
   std::vector<std::function<void(runtime::Random&)>> on_power_crash;
 
@@ -118,6 +125,7 @@ class SimDisk {
   std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter);
   // Every file, in order of their paths, as seen.
   [[nodiscard]] std::vector<std::string> all_files() const;
+  [[nodiscard]] bool holds(std::string_view path) const { return find(path) != nullptr; }
 
   // For SimFileSystem, SimFile and SimKeyValueStore: counts, draws the cost, and strikes if it is time.
   // `before_crash` does a part of the operation if the crash comes in its middle.

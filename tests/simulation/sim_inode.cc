@@ -89,11 +89,21 @@ void SimFileContent::write_back(runtime::Random& random) {
 }
 
 SimFileContent::CrashOutcome SimFileContent::crash(runtime::Random& random) {
-  CrashOutcome outcome;
-  if (!dirty()) return outcome;
+  if (!dirty()) return {};
   // All, none or any: wholes are as likely as mixtures, or a file of many sectors would never survive whole.
   const double kept = std::array{0.0, 1.0, 0.5, 0.9}[random.below(4)];
   const size_t chosen = random.chance(0.4) ? sizes_.size() - 1 : random.below(sizes_.size());
+  return crash(random, kept, chosen);
+}
+
+SimFileContent::CrashOutcome SimFileContent::crash_to_synced() {
+  runtime::SeededRandom unused(0);
+  return dirty() ? crash(unused, 0.0, 0) : CrashOutcome();
+}
+
+// `kept`: the chance of each sector; `chosen`: of the sizes.
+SimFileContent::CrashOutcome SimFileContent::crash(runtime::Random& random, double kept, size_t chosen) {
+  CrashOutcome outcome;
   const uint64_t size = sizes_[chosen];
   const bool cut_survived = chosen >= last_cut_;
   outcome.size_lost = size != seen_.size();

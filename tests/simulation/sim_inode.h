@@ -47,6 +47,8 @@ class SimFileContent {
   // The system writes some sectors by itself, as it may at any time.
   void write_back(runtime::Random& random);
   CrashOutcome crash(runtime::Random& random);
+  // Of all outcomes, the one that keeps nothing: the file is as it was synced last.
+  CrashOutcome crash_to_synced();
   // Media damage: one bit of a synced byte changes. False if there is none.
   bool flip_bit(uint64_t position, unsigned bit);
 
@@ -62,6 +64,7 @@ class SimFileContent {
 
   Unsynced& touch(uint64_t sector);
   void resized();
+  CrashOutcome crash(runtime::Random& random, double kept, size_t chosen);
 
   std::vector<std::byte> seen_;
   Sectors unsynced_;                // sectors whose platter content is not (surely) what is seen

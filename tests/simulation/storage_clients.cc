@@ -114,6 +114,26 @@ Task<void> StorageClients::read_everything(Shard& shard) {
   --verifying_;
 }
 
+void StorageClients::read_each() {
+  for (auto& shard : node_.shards()) {
+    ++verifying_;
+    Shard& there = *shard;
+    there.loop->post([this, &there] { there.scope->spawn(read_each_offset(there)); });
+  }
+}
+
+Task<void> StorageClients::read_each_offset(Shard& shard) {
+  const std::map<std::string, LogPtr> logs = shard.logs;
+  for (const auto& [name, log] : logs) {
+    const ModelPtr model = run_.models.at(name);
+    for (Offset from = log->start(); from < log->counted() && !run_.violation; from = from + 1) {
+      auto reading = read_from(log, model, from, log->counted(), 1);
+      (void)co_await reading;
+    }
+  }
+  --verifying_;
+}
+
 // --- clients
 
 void StorageClients::begin() {
@@ -183,7 +203,6 @@ Task<void> StorageClients::operate(Shard& shard, uint64_t number) {
 
 Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, bool wait) {
   const StorageWorkload& w = run_.workload;
-  const auto stable = model->stable();
   const int burst = 1 + static_cast<int>(run_.random.below(static_cast<uint64_t>(w.max_burst)));
   for (int i = 0; i < burst; ++i) {
     SimBatch batch;
@@ -192,46 +211,68 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
     batch.value_bytes = run_.random.below(w.max_value_bytes);
     if (run_.random.chance(0.02)) batch.value_bytes *= 8;
     batch.timestamp_ms = draw_timestamp(run_, *node_.shards()[node_.shard_of(model->name())]);
-    const size_t bytes = batch.encode().size();
-    while (!log->has_room(bytes)) {
-      auto making = log->make_room(bytes, batch.timestamp_ms);
-      auto made = co_await making;
-      if (made) continue;
-      if (!excused(*log, *model, stable, made.error()))
-        run_.violate(fmt::format("{}: no room: {}", model->name(), made.error().message()));
-      co_return;
-    }
-    if (w.idempotent) {
-      batch.producer = producer_of(number);
-      batch.producer_epoch = ProducerEpoch(0);
-      const auto last = model->last_of(batch.producer);
-      batch.base_sequence = last ? last->base_sequence + last->records : 0;
-    }
-    const runtime::BufferSlice slice = batch.encode();
-    const auto header = protocol::parse_batch_header(slice.bytes);
-    const auto check = log->producers().check(*header);
-    if (!check) {
-      run_.violate(fmt::format("{}: a new batch is refused: {}", model->name(), check.error().message()));
-      co_return;
-    }
-    if (*check) {
-      run_.violate(
-          fmt::format("{}: a new batch is taken for the one at {}", model->name(), (*check)->base_offset));
-      co_return;
-    }
-    LeaderEpoch epoch(static_cast<int32_t>(node_.data().identity().generation.value));
-    epoch = std::max(epoch, log->latest_epoch());
-    const Offset base = log->append(slice, *header, epoch);
-    if (base != model->end()) {
-      run_.violate(fmt::format("{}: appended at {} instead of {}", model->name(), base, model->end()));
-      co_return;
-    }
-    model->appended({base, base + (batch.records - 1), epoch, batch.timestamp_ms, batch.producer,
-                     batch.base_sequence, std::vector<std::byte>(slice.bytes.begin(), slice.bytes.end())});
+    if (w.idempotent) batch.producer = producer_of(number);
+    auto placing = place(log, model, batch);
+    const bool placed = co_await placing;
+    if (!placed) co_return;
   }
   run_.note("appended", *model, model->end());
   run_.count("storage: appended");
   if (!wait) co_return;
+  auto waiting = acknowledge(log, model);
+  co_await waiting;
+}
+
+Task<void> StorageClients::append_one(LogPtr log, ModelPtr model, SimBatch batch) {
+  auto placing = place(log, model, batch);
+  const bool placed = co_await placing;
+  if (!placed) co_return;
+  run_.note("appended", *model, model->end());
+  auto waiting = acknowledge(log, model);
+  co_await waiting;
+}
+
+Task<bool> StorageClients::place(LogPtr log, ModelPtr model, SimBatch batch) {
+  const auto stable = model->stable();
+  const size_t bytes = batch.encode().size();
+  while (!log->has_room(bytes)) {
+    auto making = log->make_room(bytes, batch.timestamp_ms);
+    auto made = co_await making;
+    if (made) continue;
+    if (!excused(*log, *model, stable, made.error()))
+      run_.violate(fmt::format("{}: no room: {}", model->name(), made.error().message()));
+    co_return false;
+  }
+  if (batch.producer != kNoProducerId) {
+    batch.producer_epoch = ProducerEpoch(0);
+    const auto last = model->last_of(batch.producer);
+    batch.base_sequence = last ? last->base_sequence + last->records : 0;
+  }
+  const runtime::BufferSlice slice = batch.encode();
+  const auto header = protocol::parse_batch_header(slice.bytes);
+  const auto check = log->producers().check(*header);
+  if (!check) {
+    run_.violate(fmt::format("{}: a new batch is refused: {}", model->name(), check.error().message()));
+    co_return false;
+  }
+  if (*check) {
+    run_.violate(
+        fmt::format("{}: a new batch is taken for the one at {}", model->name(), (*check)->base_offset));
+    co_return false;
+  }
+  LeaderEpoch epoch(static_cast<int32_t>(node_.data().identity().generation.value));
+  epoch = std::max(epoch, log->latest_epoch());
+  const Offset base = log->append(slice, *header, epoch);
+  if (base != model->end()) {
+    run_.violate(fmt::format("{}: appended at {} instead of {}", model->name(), base, model->end()));
+    co_return false;
+  }
+  model->appended({base, base + (batch.records - 1), epoch, batch.timestamp_ms, batch.producer,
+                   batch.base_sequence, std::vector<std::byte>(slice.bytes.begin(), slice.bytes.end())});
+  co_return true;
+}
+
+Task<void> StorageClients::acknowledge(LogPtr log, ModelPtr model) {
   const Offset end = model->end();
   auto waiting = log->wait_counted(end);
   const bool reached = co_await waiting;
@@ -349,6 +390,12 @@ Task<void> StorageClients::trim(LogPtr log, ModelPtr model, bool by_retention) {
   const Offset to =
       log->start() +
       static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(log->counted() - log->start()) + 1));
+  auto trimming = trim_to(log, model, to);
+  co_await trimming;
+}
+
+Task<void> StorageClients::trim_to(LogPtr log, ModelPtr model, Offset to) {
+  const auto stable = model->stable();
   model->begin_trim(to);
   auto trimming = log->trim(to);
   auto trimmed = co_await trimming;
@@ -370,8 +417,13 @@ Task<void> StorageClients::truncate(LogPtr log, ModelPtr model) {
       static_cast<int64_t>(run_.random.below(static_cast<uint64_t>(log->end() - log->start()) + 1));
   // Mostly the newest few, as after a failover.
   const Offset near = std::max(to, std::max(log->start(), log->end() + -20));
+  auto truncating = truncate_to(log, model, run_.random.chance(0.8) ? near : to);
+  co_await truncating;
+}
+
+Task<void> StorageClients::truncate_to(LogPtr log, ModelPtr model, Offset to) {
   model->changing = true;
-  model->begin_truncate(run_.random.chance(0.8) ? near : to);
+  model->begin_truncate(to);
   const Offset expected = *model->truncating();
   run_.note("truncating", *model, expected);
   auto truncating = log->truncate(expected);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tests/simulation/log_model.h"
+#include "tests/simulation/sim_batch.h"
 #include "tests/simulation/storage_node.h"
 
 namespace tidemark::simulation {
@@ -75,6 +76,8 @@ class StorageClients {
 
   // Judges what the restart found, then reads all of it; verified() follows.
   void verify();
+  // Reads from every offset of every log, a batch each; verified() follows.
+  void read_each();
   [[nodiscard]] bool verified() const { return verifying_ == 0; }
   void begin();
   // Every client ends behind its current operation; idle() follows.
@@ -84,17 +87,31 @@ class StorageClients {
   void append_to_all();
   [[nodiscard]] bool appended_to_all() const { return last_appends_ == 0; }
 
- private:
   using Shard = StorageNode::Shard;
   using LogPtr = std::shared_ptr<storage::Log>;
   using ModelPtr = std::shared_ptr<LogModel>;
 
+  // What a client does, drawn by nobody: for log_sequences.cc. REQUIRES: of the structural ones,
+  // truncate_to() to erase(), no other of the same log is under way.
+  runtime::Task<void> append_one(LogPtr log, ModelPtr model, SimBatch batch);
+  runtime::Task<void> trim_to(LogPtr log, ModelPtr model, Offset to);
+  runtime::Task<void> truncate_to(LogPtr log, ModelPtr model, Offset to);
+  runtime::Task<void> toggle_caching(LogPtr log, ModelPtr model);
+  runtime::Task<void> erase(Shard& shard, LogPtr log, ModelPtr model);
+  runtime::Task<void> create(Shard& shard, std::string name);
+
+ private:
   void judge_recovery(Shard& shard);
   void judge_derived(const storage::Log& log, const LogModel& model);
   runtime::Task<void> read_everything(Shard& shard);
+  runtime::Task<void> read_each_offset(Shard& shard);
   runtime::Task<void> client(Shard& shard, uint64_t number);
   runtime::Task<void> operate(Shard& shard, uint64_t number);
   runtime::Task<void> append(LogPtr log, ModelPtr model, uint64_t number, bool wait);
+  // Once there is room; false: there will be none, or it was refused. Of an idempotent producer it becomes
+  // the next one.
+  runtime::Task<bool> place(LogPtr log, ModelPtr model, SimBatch batch);
+  runtime::Task<void> acknowledge(LogPtr log, ModelPtr model);
   runtime::Task<void> append_last(Shard& shard);
   void retry_last(const storage::Log& log, const LogModel& model, uint64_t number);
   runtime::Task<void> read(LogPtr log, ModelPtr model);
@@ -102,9 +119,6 @@ class StorageClients {
   runtime::Task<void> search(LogPtr log, ModelPtr model);
   runtime::Task<void> trim(LogPtr log, ModelPtr model, bool by_retention);
   runtime::Task<void> truncate(LogPtr log, ModelPtr model);
-  runtime::Task<void> toggle_caching(LogPtr log, ModelPtr model);
-  runtime::Task<void> erase(Shard& shard, LogPtr log, ModelPtr model);
-  runtime::Task<void> create(Shard& shard, std::string name);
   // Whether an operation may have failed so.
   bool excused(const storage::Log& log, const LogModel& model, std::optional<uint64_t> stable,
                const Error& error);

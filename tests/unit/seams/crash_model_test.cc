@@ -105,6 +105,23 @@ TEST_CASE("a power cut keeps any size, with zeros for the sectors below it that 
   CHECK(keys(seen) == std::set<std::string>{"a", "ab", "a0", "abc", "ab0", "a0c", "a00"});
 }
 
+TEST_CASE("a power cut that keeps nothing leaves what was synced, of files, sizes and folders") {
+  const auto seen = outcomes([](Machine& m) {
+    m.put("/d/a", sectors("abc"), true);
+    m.settle();
+    m.put("/d/a", sectors("ABCD"), false);
+    m.put("/d/new", sectors("n"), true);
+    {
+      auto file = m.files.open("/d/a", OpenMode::read_write);
+      REQUIRE((*file)->truncate(kSectorBytes));
+    }
+    m.disk.power_cut = SimDisk::PowerCut{.keeps_nothing = true};
+    m.disk.crash_power();
+    return letters(m.content("/d/a")) + " " + m.content("/d/new");
+  });
+  CHECK(keys(seen) == std::set<std::string>{"abc (none)"});
+}
+
 TEST_CASE("what was synced is there after any crash") {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Machine m(seed);
