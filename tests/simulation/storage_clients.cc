@@ -288,7 +288,7 @@ Task<void> StorageClients::acknowledge(LogPtr log, ModelPtr model) {
 // A client that lost the answer sends its last batch again: it must be recognised.
 void StorageClients::retry_last(const Log& log, const LogModel& model, uint64_t number) {
   const auto last = model.last_of(producer_of(number));
-  if (!last || last->last < log.start() || model.changing) return;
+  if (!last || last->last < log.start() || model.changing || !model.producers_known()) return;
   SimBatch batch;
   batch.records = last->records;
   batch.producer = producer_of(number);
