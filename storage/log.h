@@ -222,7 +222,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<void>> move_start(Offset offset);
   runtime::Task<Result<void>> cut_at(Offset offset);
   runtime::Task<Result<void>> switch_caching(LogSettings settings);
-  void drop_segments(std::vector<Segment> segments);
+  // `allowed`: looked at in the lane; where it is false by then, their files stay.
+  void drop_segments(std::vector<Segment> segments, std::shared_ptr<const bool> allowed = {});
 
   LogStore& store_;
   PartitionState state_;

@@ -149,7 +149,7 @@ size_t Log::segment_index(Offset offset) const {
   return index;
 }
 
-void Log::drop_segments(std::vector<Segment> dropped) {
+void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool> allowed) {
   if (dropped.empty()) return;
   std::vector<std::string> renamed;
   for (const Segment& s : dropped) {
@@ -157,7 +157,9 @@ void Log::drop_segments(std::vector<Segment> dropped) {
     for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
       renamed.push_back(segment_path(folder(), s.base, suffix));
   }
-  auto work = [cache = &store_.cache_, files = &store_.files_, renamed]() -> Result<void> {
+  auto work = [cache = &store_.cache_, files = &store_.files_, renamed,
+               allowed = std::move(allowed)]() -> Result<void> {
+    if (allowed && !*allowed) return {};
     for (const std::string& path : renamed) {
       TRY_ASSIGN(const bool exists, files->exists(path));
       if (exists) TRY(files->rename(path, path + ".deleted"));
@@ -344,13 +346,19 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   record.base_offset = new_end;
   runtime::OneShot<bool> cut(store_.loop_);
   auto resolver = cut.resolver();
+  // Without a journal the state says what must be there, and goes before any file.
+  auto stated = std::make_shared<bool>(state_.journaled);
+  auto state = [files = &store_.files_, folder = folder(), state = state_, stated]() -> Result<void> {
+    TRY(write_partition_state(*files, folder, state, true));
+    *stated = true;
+    return {};
+  };
   auto work = [cache = &store_.cache_, files = &store_.files_, path = path_, folder = folder(), position,
-               state = state_]() -> Result<void> {
-    // Without a journal the state says what must be there, and goes first.
-    if (!state.journaled) TRY(write_partition_state(*files, folder, state, true));
+               journaled = state_.journaled, stated]() -> Result<void> {
+    if (!*stated) return {};
     TRY_ASSIGN(auto file, cache->get(*path, true));
     TRY(file->truncate(position));
-    if (state.journaled) return {};
+    if (journaled) return {};
     TRY(file->sync_data());
     return files->sync_dir(folder);  // or a segment that was dropped might come back under its name
   };
@@ -358,9 +366,11 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     touched(base);
     resolver.set(ok);
   };
-  auto then = [this, resolver, dropped, work = std::move(work), done = std::move(done)](bool ok) mutable {
+  auto then = [this, resolver, dropped, stated, state = std::move(state), work = std::move(work),
+               done = std::move(done)](bool ok) mutable {
     if (!ok) return resolver.set(false);
-    drop_segments(std::move(dropped));
+    if (!*stated) store_.add_effect(*this, std::move(state), [](bool) {});
+    drop_segments(std::move(dropped), stated);
     store_.add_effect(*this, std::move(work), std::move(done));
   };
   add_record(record, {}, std::move(then));

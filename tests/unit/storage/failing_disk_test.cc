@@ -308,3 +308,25 @@ TEST_CASE("what cannot be read at a start is neither cut away nor served, and th
     CHECK(world.readable(*world.logs.at("a-0")) == 5);
   }
 }
+
+TEST_CASE("a truncation without a journal that cannot say so first leaves every file as it is") {
+  HostileWorld world;
+  world.settings.write_caching = true;
+  world.settings.segment_bytes = 8000;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 5000);
+  world.append(*log, 1, 5000);
+  REQUIRE(log->segments().size() == 2);
+  REQUIRE(world.run(world.store->checkpoint()).has_value());
+  world.settle();
+  world.files.fail_write = [](const std::string& path) { return path.ends_with(kPartitionStateName); };
+  CHECK_FALSE(world.run(log->truncate(Offset(0))).has_value());
+  log.reset();
+  world.kill();
+  world.files.fail_write = [](const std::string&) { return false; };
+  world.start();
+  CHECK(world.logs.at("a-0")->end() == Offset(2));
+  CHECK(world.readable(*world.logs.at("a-0")) == 2);
+}
