@@ -140,8 +140,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // The record with the greatest timestamp (KIP-734).
   runtime::Task<Result<std::optional<TimedRecord>>> find_max_timestamp(Offset limit);
 
-  // Moves the log's start to `offset` (DeleteRecords, retention), durably. REQUIRES: start <= offset <=
-  // counted.
+  // Moves the log's start up to `offset` (DeleteRecords, retention), durably; where it is there already,
+  // nothing happens. OFFSET_OUT_OF_RANGE beyond counted().
   runtime::Task<Result<void>> trim(Offset offset);
   // Removes everything from `offset` on, durably; a batch that holds `offset` goes whole. For followers
   // (KIP-101).

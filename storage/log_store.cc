@@ -386,6 +386,7 @@ struct LogStore::Syncing {
   bool active_missing = false;
   bool sync_folder = false;
   bool state_due = false;           // partition.state is to be written, then synced
+  bool state_missing = false;       // it was, and cannot be any more
   std::shared_ptr<bool> disk_full;  // the state could not be written
   Offset end;                       // of the log
   Offset written;                   // in its files
@@ -452,17 +453,27 @@ Task<Result<void>> LogStore::checkpoint() {
   }
   if (offline_) co_return fail(*offline_);
   checkpointing_ = true;
-  auto running = run_checkpoint();
-  auto done = co_await running;
+  Result<bool> done = false;
+  while (done && !*done) {
+    auto running = run_checkpoint();
+    done = co_await running;
+  }
   checkpointing_ = false;
   effects_changed_.notify_all();
-  co_return done;
+  if (!done) co_return fail(done.error());
+  co_return Result<void>();
 }
 
 // In the write lane, in its order: beside it the folder may be a namesake's already.
 void LogStore::write_state(Syncing& item) {
   Log& log = *item.log;
-  if (item.error || log.offline() || log.erasing_) return;
+  if (item.error || log.offline()) return;
+  if (log.erasing_) {
+    // The folder may have its new name already, and power loss may give it the old one back: whose it is must
+    // be in the journal as long as it is not in the folder.
+    item.state_missing = log.state_changed_;
+    return;
+  }
   if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
     log.state_.synced = item.written;
     log.state_changed_ = true;
@@ -496,7 +507,8 @@ Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, Syn
   }
 }
 
-Task<Result<void>> LogStore::run_checkpoint() {
+// False: once more.
+Task<Result<bool>> LogStore::run_checkpoint() {
   // The effects of every record up to here are queued: clients are told before answered() moves.
   const GroupSequence up_to = journal_.answered();
   auto effects = effects_done(effects_added_);
@@ -553,8 +565,10 @@ Task<Result<void>> LogStore::run_checkpoint() {
   for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
   std::vector<KeyValueWrite> derived;
   bool disk_full = false;
+  bool again = false;
   for (Syncing& item : *items) {
     Log& log = *item.log;
+    again = again || item.state_missing;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
     if (log.offline() || log.erasing_) continue;
     const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
@@ -580,9 +594,10 @@ Task<Result<void>> LogStore::run_checkpoint() {
   }
   if (offline_) co_return fail(*offline_);
   if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
+  if (again) co_return false;
   ++checkpoints_;
   if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
-  co_return Result<void>();
+  co_return true;
 }
 
 Task<Result<void>> LogStore::settle() {

@@ -210,10 +210,10 @@ Task<Result<void>> Log::trim(Offset offset) {
     co_await look_again;
   }
   if (offline_) co_return fail(*offline_);
-  if (offset < start() || offset > counted())
+  if (offset > counted())
     co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
                    fmt::format("{} is outside of {} to {}", offset, start(), counted()));
-  if (offset == start()) co_return Result<void>();
+  if (offset <= start()) co_return Result<void>();
   // Everything is gone: the log goes on in a segment that begins at its end.
   if (offset == end_ && active().bytes > 0) roll(end_);
   // Until the start has moved: a truncation must not fall below what was kept.
