@@ -3,6 +3,7 @@ folder of its own."""
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
