@@ -206,9 +206,10 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Segment& active() { return segments_.back(); }
   [[nodiscard]] const Segment& active() const { return segments_.back(); }
   size_t segment_index(Offset offset) const;
-  // While its index files are written they may still tell of what was truncated.
+  // While its index files are written from their start they may still tell of what was truncated.
   [[nodiscard]] bool index_files_hold(Offset base) const {
-    return std::find(index_saves_.begin(), index_saves_.end(), base) == index_saves_.end();
+    return std::none_of(index_saves_.begin(), index_saves_.end(),
+                        [base](const IndexSave& save) { return save.base == base && save.whole; });
   }
   [[nodiscard]] bool holds(const LogRange& range) const {
     return range.cuts == cuts_ ||
@@ -261,7 +262,11 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Offset entry_synced_ = kNoOffset;        // the newest segment whose entry in the folder is known durable
   SavedIndexes saved_;                     // of the active segment
   bool rewrite_indexes_ = true;            // their files may hold what the memory does not
-  std::vector<Offset> index_saves_;        // of these segments, under way
+  struct IndexSave {
+    Offset base;  // of the segment
+    bool whole;   // not only what is new
+  };
+  std::deque<IndexSave> index_saves_;  // under way, in order
   // write.caching: counted() stays here until a flush that flush.messages asked for is done.
   std::optional<Offset> flush_from_;
   bool flushing_ = false;

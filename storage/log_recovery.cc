@@ -179,7 +179,7 @@ class LogRecovery {
 
   Result<void> find_trimmed_producers() {
     auto trimmed = read_trimmed_producers(files_, folder_, log_.state.log, now_);
-    if (!trimmed && trimmed.error().kind() == ErrorKind::io) return fail(trimmed.error());
+    if (!trimmed && trimmed.error().kind() != ErrorKind::corruption) return fail(trimmed.error());
     if (!trimmed) {
       if (!log_.damage) log_.damage = trimmed.error();
       return {};
@@ -217,7 +217,12 @@ class LogRecovery {
         log_.segments.erase(log_.segments.begin() + static_cast<ptrdiff_t>(i--));
         log_.state.log_start = std::max(log_.state.log_start, log_.segments.front().base);
         log_.epochs.truncate_from_start(log_.state.log_start);
-        log_.producers.clear(log_.end);  // what is missing may hold newer sequences
+        // What is missing may hold newer sequences, but for what was kept of it.
+        if (trimmed_ && trimmed_->from.offset >= log_.segments.front().base) {
+          log_.producers = trimmed_->state;
+        } else {
+          log_.producers.clear(log_.end);
+        }
         continue;
       }
       if (!meets && !log_.state.journaled && log_.end >= log_.state.synced) {

@@ -94,6 +94,16 @@ Task<void> LogStore::switch_mode(std::shared_ptr<Log> log, LogSettings settings)
 Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uuid topic_id,
                                                     PartitionId partition, LogSettings settings) {
   if (offline_) co_return fail(*offline_);
+  // Before any record speaks of it: what stands there is a log's that is still to be deleted, or one whose
+  // state nobody can read, and is not this log's to bury.
+  const std::string folder = options_.folder + "/" + folder_name;
+  auto look = [files = &files_, folder] { return files->exists(folder); };
+  auto looking = runtime::on_lane(lanes_.write, loop_, std::move(look));
+  const auto taken = co_await looking;
+  if (!taken) co_return fail(taken.error());
+  if (*taken) co_return fail(Error::io(folder + ": the folder is there already, of a log not yet deleted"));
+  if (offline_) co_return fail(*offline_);
+  if (closing_) co_return fail(Error::closed(folder + ": not made, the node stops"));
   RecoveredLog fresh;
   fresh.state =
       PartitionState{next_log_id(), topic_id, partition, !settings.write_caching, Offset(0), Offset(0)};
@@ -116,8 +126,6 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
     auto work = [files = &files_, cache = &cache_, folder = raw->folder(), state = raw->state(),
                  outcome]() -> Result<void> {
       const auto make = [&]() -> Result<void> {
-        TRY_ASSIGN(const bool taken, files->exists(folder));
-        if (taken) return fail(Error::io(folder + ": the folder is there already, of a log not yet deleted"));
         TRY(files->create_dir(folder));
         TRY(write_partition_state(*files, folder, state, false));
         auto opened = cache->get(segment_path(folder, Offset(0), kLogSuffix), true);
@@ -167,7 +175,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
                  outcome]() -> Result<void> {
       const auto bury = [&]() -> Result<void> {
         TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
-        if (state && state->log != id) return {};  // a namesake's: this log's was never made
+        if (state && state->log != id) return {};  // a namesake's
         TRY_ASSIGN(const bool exists, files->exists(folder));
         if (exists) TRY(files->rename(folder, grave));
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
@@ -386,7 +394,7 @@ struct LogStore::Syncing {
   bool active_missing = false;
   bool sync_folder = false;
   bool state_due = false;           // partition.state is to be written, then synced
-  bool state_missing = false;       // it was, and cannot be any more
+  bool moved = false;               // its folder has another name by now
   std::shared_ptr<bool> disk_full;  // the state could not be written
   Offset end;                       // of the log
   Offset written;                   // in its files
@@ -422,13 +430,15 @@ struct LogStore::Syncing {
     return sync_folder ? files.sync_dir(folder) : Result<void>();
   }
   // In a lane, behind sync_segments().
-  Result<void> sync_state(FileSystem& files) const {
+  Result<void> sync_state(FileSystem& files) {
     if (!state_due) return {};
     const std::string path = fmt::format("{}/{}", folder, kPartitionStateName);
     auto file = files.open(path, OpenMode::read_write);
     if (file) return (*file)->sync_data();
     TRY_ASSIGN(const bool exists, files.exists(path));
-    return exists ? Result<void>(fail(file.error())) : Result<void>();
+    if (exists) return fail(file.error());
+    moved = true;
+    return {};
   }
 
  private:
@@ -453,27 +463,18 @@ Task<Result<void>> LogStore::checkpoint() {
   }
   if (offline_) co_return fail(*offline_);
   checkpointing_ = true;
-  Result<bool> done = false;
-  while (done && !*done) {
-    auto running = run_checkpoint();
-    done = co_await running;
-  }
+  auto running = run_checkpoint();
+  auto done = co_await running;
   checkpointing_ = false;
   effects_changed_.notify_all();
-  if (!done) co_return fail(done.error());
-  co_return Result<void>();
+  co_return done;
 }
 
 // In the write lane, in its order: beside it the folder may be a namesake's already.
 void LogStore::write_state(Syncing& item) {
   Log& log = *item.log;
+  // Offline is also a deleted log, from the moment on when its folder's renaming stands in that lane.
   if (item.error || log.offline()) return;
-  if (log.erasing_) {
-    // The folder may have its new name already, and power loss may give it the old one back: whose it is must
-    // be in the journal as long as it is not in the folder.
-    item.state_missing = log.state_changed_;
-    return;
-  }
   if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
     log.state_.synced = item.written;
     log.state_changed_ = true;
@@ -507,8 +508,7 @@ Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, Syn
   }
 }
 
-// False: once more.
-Task<Result<bool>> LogStore::run_checkpoint() {
+Task<Result<void>> LogStore::run_checkpoint() {
   // The effects of every record up to here are queued: clients are told before answered() moves.
   const GroupSequence up_to = journal_.answered();
   auto effects = effects_done(effects_added_);
@@ -553,7 +553,10 @@ Task<Result<bool>> LogStore::run_checkpoint() {
   SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
   auto rest = sync_items(items, std::move(sync_state));
   co_await rest;
-  if (data_folder_changed) {
+  // A log's name must be settled where its record is freed, whether its state got into the folder or not.
+  const bool moved =
+      std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
+  if (data_folder_changed || moved) {
     auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
     auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
     auto synced = co_await syncing;
@@ -565,10 +568,8 @@ Task<Result<bool>> LogStore::run_checkpoint() {
   for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
   std::vector<KeyValueWrite> derived;
   bool disk_full = false;
-  bool again = false;
   for (Syncing& item : *items) {
     Log& log = *item.log;
-    again = again || item.state_missing;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
     if (log.offline() || log.erasing_) continue;
     const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
@@ -594,10 +595,9 @@ Task<Result<bool>> LogStore::run_checkpoint() {
   }
   if (offline_) co_return fail(*offline_);
   if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
-  if (again) co_return false;
   ++checkpoints_;
   if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
-  co_return true;
+  co_return Result<void>();
 }
 
 Task<Result<void>> LogStore::settle() {
@@ -625,9 +625,11 @@ Task<void> LogStore::flush(std::shared_ptr<Log> log) {
   // The checkpoint's flags stay up: it claims more than this does.
   auto item = std::make_shared<Syncing>(log, log->unsynced_segments_);
   item->sync_folder = log->folder_changed_;
+  item->state_due = log->state_changed_;  // power loss must not leave a folder that says not whose it is
   const bool sync_data_folder = data_folder_changed_;
   auto work = [item, cache = &cache_, files = &files_, folder = options_.folder,
                sync_data_folder]() -> Result<void> {
+    TRY(item->sync_state(*files));
     TRY(item->sync_segments(*cache, *files));
     return sync_data_folder ? files->sync_dir(folder) : Result<void>();
   };
@@ -642,9 +644,14 @@ Task<void> LogStore::flush(std::shared_ptr<Log> log) {
 }
 
 Task<Result<void>> LogStore::stop() {
+  closing_ = true;
   constexpr auto kPatience = std::chrono::seconds(10);
   const runtime::MonoTime deadline = loop_.mono() + kPatience;
-  while (!offline_ && (!journal_.idle() || effects_running_ || !effects_.empty())) {
+  const auto under_way = [this] {
+    if (!journal_.idle() || effects_running_ || !effects_.empty()) return true;
+    return std::any_of(logs_.begin(), logs_.end(), [](const auto& log) { return log.second->trimming_; });
+  };
+  while (!offline_ && under_way()) {
     if (loop_.mono() >= deadline) co_return fail(Error::timeout("appends still wait for the disk"));
     auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
     co_await wait;

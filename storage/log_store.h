@@ -128,7 +128,7 @@ class LogStore {
   using SyncItem = std::function<Result<void>(Syncing&)>;
   runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
   runtime::Task<void> checkpoint_loop();
-  runtime::Task<Result<bool>> run_checkpoint();
+  runtime::Task<Result<void>> run_checkpoint();
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
   runtime::Task<void> switch_mode(std::shared_ptr<Log> log, LogSettings settings);
   LogId next_log_id();
@@ -169,6 +169,7 @@ class LogStore {
   bool checkpointing_ = false;
   bool checkpoint_wanted_ = false;
   bool stopping_ = false;
+  bool closing_ = false;  // stop() has begun: no new log
   uint64_t checkpoints_ = 0;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;

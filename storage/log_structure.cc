@@ -102,13 +102,13 @@ void Log::save_indexes() {
     }
     return {};
   };
+  index_saves_.push_back({base, offsets.written() == 0 && times.written() == 0});
   offsets.mark_written(offsets.size());
   times.mark_written(times.size());
   saved_.offsets = static_cast<uint32_t>(offsets.size());
   saved_.times = static_cast<uint32_t>(times.size());
-  index_saves_.push_back(base);
   auto done = [this, base, failed, cuts = cuts_](bool) {
-    index_saves_.erase(std::find(index_saves_.begin(), index_saves_.end(), base));
+    index_saves_.pop_front();
     folder_changed_ = true;
     touched(base);
     changed_.notify_all();
@@ -162,7 +162,12 @@ void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool
     if (allowed && !*allowed) return {};
     for (const std::string& path : renamed) {
       TRY_ASSIGN(const bool exists, files->exists(path));
-      if (exists) TRY(files->rename(path, path + ".deleted"));
+      if (exists) {
+        auto gone = files->rename(path, path + ".deleted");
+        // A longer name may need space; giving space back must not.
+        if (!gone && gone.error().kind() == ErrorKind::no_space) gone = files->remove(path);
+        TRY(gone);
+      }
       cache->forget(path);  // afterwards: a reader may open it until then
     }
     return {};
@@ -199,7 +204,10 @@ Task<Result<void>> Log::keep_producers(Offset start) {
   };
   auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
   auto kept = co_await keeping;
-  if (!kept) co_return fail(kept.error());
+  if (!kept) {
+    store_.fail_folder(kept.error());  // what the folder says now is not known
+    co_return fail(kept.error());
+  }
   producers_kept_ = *kept ? start : kNoOffset;
   co_return Result<void>();
 }
@@ -386,7 +394,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     };
     auto removing = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(remove));
     auto removed = co_await removing;
-    if (!removed) go_offline(removed.error());
+    if (!removed) store_.fail_folder(removed.error());
     if (offline_) co_return fail(*offline_);
   }
   // Indexes and producers: derived again from what is left.
@@ -398,7 +406,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   auto rebuilding = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(derive));
   auto rebuilt = co_await rebuilding;
   if (!rebuilt) {
-    go_offline(rebuilt.error());
+    store_.fail_folder(rebuilt.error());
     co_return fail(rebuilt.error());
   }
   if (store_.options_.planted != Planted::stale_index) {
