@@ -99,10 +99,11 @@ class Filler:
         for codec in stored_batch.CODECS:
             self.produce("journaled", 0, codec, 6, keyed=True)
             self.produce("cached", 0, codec, 4)
+        self.producers = [release.new_producer_id(self.client) for _ in range(3)]
+        self.produce_idempotent("trimmed", self.producers.pop(), 3)  # trimmed, and known all the same
         self.produce("trimmed", 0, "none", 20)
         self.produce("deleted", 1, "lz4", 4)
         self.produce("made-again", 0, "none", 4)
-        self.producers = [release.new_producer_id(self.client) for _ in range(2)]
         for _ in range(7):
             for producer in self.producers:
                 self.produce_idempotent("idempotent", producer, 3)

@@ -11,7 +11,8 @@ import sys
 import unittest
 
 import release
-from raw_frames import crc32c
+from raw_client import RawClient
+from raw_frames import batch, crc32c, string
 
 SLOT = 512  # of a double-written file
 STRETCH_HEADER = 512
@@ -41,6 +42,12 @@ def newer_stretch(data):
     version, = struct.unpack_from("<H", data, 4)
     struct.pack_into("<H", data, 4, version + 1)
     struct.pack_into("<I", data, STRETCH_HEADER - 4, crc32c(data[:STRETCH_HEADER - 4]))
+
+
+def newer_snapshot(data):
+    """Magic, version; the checksum covers what follows it."""
+    version, = struct.unpack_from("<H", data, 4)
+    struct.pack_into("<H", data, 4, version + 1)
 
 
 def newer_record(field):
@@ -120,6 +127,19 @@ class NewerFormat(unittest.TestCase):
         self.fill(clean=True)
         path = self.change("tide-0/partition.state", newer_double_written)
         self.refused(path, "format version 2", "reads up to 1", "start the newer release")
+
+    def test_trimmed_producers(self):
+        self.broker.start()
+        release.Admin(self.broker.bootstrap).create_topic("tide")
+        client = RawClient(self.broker.bootstrap)
+        number, epoch = release.new_producer_id(client)
+        client.produce("tide", batch([b"once"], producer=(number, epoch, 0)))
+        body = struct.pack(">i", 1) + string("tide") + struct.pack(">iiq", 1, 0, 1) + struct.pack(">i", 30_000)
+        client.ask(release.DELETE_RECORDS, 1, body)
+        client.close()
+        self.broker.stop()
+        path = self.change("tide-0/partition.producers", newer_snapshot)
+        self.refused(path, "format version 2", "reads up to 1")
 
     def test_journal(self):
         self.fill(clean=False)

@@ -267,3 +267,21 @@ TEST_CASE("a write.caching log's state says only after their sync that its segme
     CHECK_FALSE(found.offline());
   }
 }
+
+TEST_CASE("what flush.messages had synced is there after a power cut before the first checkpoint") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.write_caching = true;
+    world.settings.flush_messages = 1;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 3; ++i) world.append(*log, 1, 1000);
+    log.reset();
+    world.cut_power();
+    world.start();
+    REQUIRE(world.logs.contains("a-0"));
+    CHECK(world.logs.at("a-0")->end() == Offset(3));
+    CHECK(world.readable(*world.logs.at("a-0")) == 3);
+  }
+}

@@ -330,3 +330,26 @@ TEST_CASE("a truncation without a journal that cannot say so first leaves every 
   CHECK(world.logs.at("a-0")->end() == Offset(2));
   CHECK(world.readable(*world.logs.at("a-0")) == 2);
 }
+
+TEST_CASE("a folder whose state cannot be read is left alone, whatever is made beside it") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 3000);
+  REQUIRE(world.run(world.store->settle()).has_value());
+  log.reset();
+  world.end();
+  auto file = world.files.open("/data/a-0/partition.state", OpenMode::read_write);
+  REQUIRE(file.has_value());
+  REQUIRE((*file)->write(0, std::vector<std::byte>(1024)).has_value());
+  file->reset();
+  for (int start = 0; start < 2; ++start) {
+    world.start();
+    world.finish_replay();
+    CHECK(!world.run(world.store->create("a-0", world.random.uuid(), PartitionId(0), world.settings)));
+    CHECK(*world.files.exists("/data/a-0/00000000000000000000.log"));
+    world.kill();
+  }
+  CHECK(*(*world.files.open("/data/a-0/00000000000000000000.log", OpenMode::read))->size() > 3000);
+}
