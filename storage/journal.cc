@@ -113,15 +113,6 @@ Result<Journal::Stretch> Journal::make_stretch(FileSystem& files, const JournalO
 // Two stretches: the one in use can be freed only when another takes over, and that must not need disk space.
 runtime::Task<Result<void>> Journal::start(std::vector<std::string> old_files) {
   old_files_ = std::move(old_files);
-  if (options_.floor == options_.generation) {
-    // After a clean stop they hold nothing that is needed, and a full disk may need their space.
-    auto remove = [files = &files_, paths = std::exchange(old_files_, {})] {
-      for (const std::string& path : paths) (void)files->remove(path);
-      return true;
-    };
-    auto removing = runtime::on_lane(background_, loop_, std::move(remove));
-    (void)co_await removing;
-  }
   for (int i = 0; i < 2; ++i) {
     auto make = [files = &files_, options = options_, number = files_made_++, bytes = next_stretch_bytes_] {
       return make_stretch(*files, options, number, bytes);
