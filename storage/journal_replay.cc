@@ -367,7 +367,7 @@ Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, co
       TRY((*file)->sync_data());
     }
     // Only synced, not written: the log may have moved on by now. It may even be gone.
-    auto state = files.open(fmt::format("{}/{}", folder, kPartitionStateName), OpenMode::read_write);
+    auto state = files.open(partition_state_path(folder), OpenMode::read_write);
     if (!state) continue;
     TRY((*state)->sync_data());
     if (auto synced = files.sync_dir(folder); !synced) {

@@ -432,7 +432,7 @@ struct LogStore::Syncing {
   // In a lane, behind sync_segments().
   Result<void> sync_state(FileSystem& files) {
     if (!state_due) return {};
-    const std::string path = fmt::format("{}/{}", folder, kPartitionStateName);
+    const std::string path = partition_state_path(folder);
     auto file = files.open(path, OpenMode::read_write);
     if (file) return (*file)->sync_data();
     TRY_ASSIGN(const bool exists, files.exists(path));

@@ -196,8 +196,7 @@ Task<Result<void>> Log::keep_producers(Offset start) {
     if (!written) return fail(written.error());
     if (!is_first) return true;
     // No checkpoint may have passed yet: power loss must not take the folder, nor what says whose it is.
-    TRY_ASSIGN(auto state,
-               files->open(fmt::format("{}/{}", folder, kPartitionStateName), OpenMode::read_write));
+    TRY_ASSIGN(auto state, files->open(partition_state_path(folder), OpenMode::read_write));
     TRY(state->sync_data());
     TRY(files->sync_dir(data_folder));
     return true;

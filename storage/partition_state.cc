@@ -23,9 +23,11 @@ struct Layout {
 };
 static_assert(sizeof(Layout) == 48);
 
-std::string path_in(const std::string& folder) { return fmt::format("{}/{}", folder, kPartitionStateName); }
-
 }  // namespace
+
+std::string partition_state_path(const std::string& folder) {
+  return fmt::format("{}/{}", folder, kPartitionStateName);
+}
 
 std::vector<std::byte> encode_partition_state(const PartitionState& s) {
   Layout layout{};
@@ -40,9 +42,9 @@ std::vector<std::byte> encode_partition_state(const PartitionState& s) {
 }
 
 Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, const std::string& folder) {
-  TRY_ASSIGN(const bool exists, files.exists(path_in(folder)));
+  TRY_ASSIGN(const bool exists, files.exists(partition_state_path(folder)));
   if (!exists) return std::optional<PartitionState>();
-  TRY_ASSIGN(const auto file, DoubleWrittenFile::open(files, path_in(folder), kKind, kFormat));
+  TRY_ASSIGN(const auto file, DoubleWrittenFile::open(files, partition_state_path(folder), kKind, kFormat));
   if (!file.payload() || file.payload()->size() != sizeof(Layout)) return std::optional<PartitionState>();
   Layout layout;
   std::memcpy(&layout, file.payload()->data(), sizeof layout);
@@ -59,7 +61,7 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
 
 Result<void> write_partition_state(FileSystem& files, const std::string& folder, const PartitionState& state,
                                    bool sync) {
-  TRY_ASSIGN(auto file, DoubleWrittenFile::open(files, path_in(folder), kKind, kFormat));
+  TRY_ASSIGN(auto file, DoubleWrittenFile::open(files, partition_state_path(folder), kKind, kFormat));
   return file.write(encode_partition_state(state), sync);
 }
 

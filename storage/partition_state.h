@@ -21,6 +21,8 @@ struct PartitionState {
   bool operator==(const PartitionState&) const = default;
 };
 
+// Where it lies in a partition's folder.
+[[nodiscard]] std::string partition_state_path(const std::string& folder);
 [[nodiscard]] std::vector<std::byte> encode_partition_state(const PartitionState& state);
 // nullopt: no such file, or both slots unreadable. Error: a newer format, or the disk.
 Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, const std::string& folder);
