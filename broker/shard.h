@@ -45,6 +45,9 @@ class Shard {
   }
   void remove_partition(const TopicIdPartition& id) { partitions_.erase(id); }
 
+  // Of this shard's connections, for partitions that could not be opened.
+  [[nodiscard]] replication::RefusedProducers& refused_producers() { return refused_producers_; }
+
   [[nodiscard]] storage::LogStore& store() { return *store_; }
   void set_store(std::unique_ptr<storage::LogStore> store) { store_ = std::move(store); }
 
@@ -61,6 +64,7 @@ class Shard {
   std::shared_ptr<const ClusterView> view_;
   std::unique_ptr<storage::LogStore> store_;
   std::unordered_map<TopicIdPartition, std::shared_ptr<replication::Partition>> partitions_;
+  replication::RefusedProducers refused_producers_;
   runtime::TaskScope tasks_;  // last: its frames go first
 };
 

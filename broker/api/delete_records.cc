@@ -17,6 +17,8 @@ struct Answer {
 
 Task<Answer> trim(replication::Partition& partition, Offset before) {
   Answer answer;
+  answer.error = partition.check_readable(kNoLeaderEpoch);
+  if (answer.error != ErrorCode::NONE) co_return answer;
   if (before == kNoOffset) before = partition.high_watermark();
   if (before < Offset(0) || before > partition.high_watermark()) {
     answer.error = ErrorCode::OFFSET_OUT_OF_RANGE;

@@ -211,12 +211,19 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
       } else {
         item.id = TopicIdPartition{topic->image->id, PartitionId(data.index)};
         item.shard = services.shard_of(*topic, PartitionId(data.index));
-        if (item.shard == nullptr) item.error = ErrorCode::KAFKA_STORAGE_ERROR;
+        if (item.shard == nullptr) {
+          item.error = ErrorCode::KAFKA_STORAGE_ERROR;
+          if (auto header = protocol::parse_batch_header(data.records.bytes()))
+            services.home.refused_producers().add(item.id, *header);
+        }
       }
       item.bytes = data.records.size();
       if (item.error == ErrorCode::NONE) {
         auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
         auto checked = co_await checking;
+        if (checked.error == ErrorCode::NONE &&
+            services.home.refused_producers().holds_back(item.id, checked.header))
+          checked.error = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
         if (checked.error == ErrorCode::NONE) {
           item.batch = std::move(checked);
         } else {

@@ -48,7 +48,13 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   // Always: a segment with room may be due by time or by its indexes.
   auto making = log_->make_room(batch.size(), header.max_timestamp);
   auto room = co_await making;
-  if (!room) co_return fail(room.error());
+  if (!room) {
+    if (log_->producers().find(header.producer_id) == nullptr) refused_.add(id_, header);
+    co_return fail(room.error());
+  }
+  if (refused_.holds_back(id_, header))
+    co_return fail(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                   "an earlier batch was refused and has not come again");
   auto known = log_->producers().check(header);
   if (!known) co_return fail(known.error());
   if (*known) {

@@ -13,6 +13,7 @@
 #include "config/topic_config.h"
 #include "protocol/batch/header.h"
 #include "protocol/runtime/task.h"
+#include "replication/partition/refused_producers.h"
 #include "storage/log.h"
 
 namespace tidemark::replication {
@@ -84,6 +85,7 @@ class Partition {
   runtime::Scheduler& loop_;
   config::TopicConfig config_;
   LeaderEpoch leader_epoch_ = kNoLeaderEpoch;
+  RefusedProducers refused_;
   bool appending_ = false;
   std::deque<runtime::OneShot<bool>::Resolver> turns_;  // appends that wait for the one before them
   std::vector<std::weak_ptr<runtime::Job>> waiting_;

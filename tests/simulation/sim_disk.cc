@@ -106,8 +106,11 @@ void SimDisk::operation(DiskOp op, std::string_view path, uint64_t position, uin
   auto cost = least + std::chrono::duration_cast<runtime::Duration>((most - least) * (draw * draw)) +
               runtime::Duration(bytes);
   cost = std::chrono::duration_cast<runtime::Duration>(cost * faults.slowness);
-  if (strikes(faults.stalls, counts_.stalled))
-    cost += runtime::Duration(random_.below(static_cast<uint64_t>(faults.longest_stall.count())));
+  if (strikes(faults.stalls, counts_.stalled)) {
+    const runtime::Duration stall(random_.below(static_cast<uint64_t>(faults.longest_stall.count())));
+    stalled_ += stall;
+    cost += stall;
+  }
   cost_ += cost;
   const bool counts = counted_syncs_.empty() || (op == DiskOp::sync && path.ends_with(counted_syncs_));
   if (counts && countdown_ > 0 && --countdown_ == 0) {

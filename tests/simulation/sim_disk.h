@@ -79,6 +79,8 @@ class SimDisk {
     quota_bytes = kNoQuota;
   }
 
+  // How long operations have stalled, all together.
+  [[nodiscard]] runtime::Duration stalled() const { return stalled_; }
   [[nodiscard]] uint64_t used_bytes() const { return used_; }
   [[nodiscard]] uint64_t operations() const { return operations_; }
   [[nodiscard]] uint64_t operations(DiskOp op) const { return by_op_[static_cast<size_t>(op)]; }
@@ -175,6 +177,7 @@ class SimDisk {
   std::string counted_syncs_;
   bool dying_ = false;
   runtime::Duration cost_{0};
+  runtime::Duration stalled_{0};
 
   struct Counts {
     uint64_t& process_crash;

@@ -246,7 +246,12 @@ Task<bool> StorageClients::place(LogPtr log, ModelPtr model, SimBatch batch) {
   if (batch.producer != kNoProducerId) {
     batch.producer_epoch = ProducerEpoch(0);
     const auto last = model->last_of(batch.producer);
-    batch.base_sequence = last ? last->base_sequence + last->records : 0;
+    const auto* known = log->producers().find(batch.producer);
+    if (model->producers_known()) {
+      batch.base_sequence = last ? last->base_sequence + last->records : 0;
+    } else {
+      batch.base_sequence = known != nullptr ? known->last_sequence() + 1 : 0;
+    }
   }
   const runtime::BufferSlice slice = batch.encode();
   const auto header = protocol::parse_batch_header(slice.bytes);
