@@ -24,4 +24,46 @@ TEST_CASE("a partition that found no room on the disk is opened once there is so
   for (int32_t p = 0; p < kPartitions; ++p) CHECK(world.produce("tide", p, 10) == ErrorCode::NONE);
 }
 
+namespace {
+
+SimBatch of_producer(int32_t sequence, size_t bytes) {
+  SimBatch batch;
+  batch.producer = ProducerId(7);
+  batch.producer_epoch = ProducerEpoch(0);
+  batch.base_sequence = sequence;
+  batch.value_bytes = bytes;
+  return batch;
+}
+
+}  // namespace
+
+// Seeds 685 and 808 of the node world.
+TEST_CASE("on a full disk a small batch does not take the place of the large one before it") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("tide", 1) == ErrorCode::NONE);
+  REQUIRE(world.produce("tide", 0, 10) == ErrorCode::NONE);
+  world.disk.quota_bytes = world.disk.used_bytes() + (2 << 10);
+  REQUIRE(world.produce("tide", 0, of_producer(0, 200 << 10)) == ErrorCode::KAFKA_STORAGE_ERROR);
+  CHECK(world.produce("tide", 0, of_producer(1, 10)) == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+  CHECK(world.produce("tide", 0, 10) == ErrorCode::NONE);
+  world.disk.heal();
+  CHECK(world.produce("tide", 0, of_producer(0, 200 << 10)) == ErrorCode::NONE);
+  CHECK(world.produce("tide", 0, of_producer(1, 10)) == ErrorCode::NONE);
+}
+
+TEST_CASE("a partition that could not be opened does not begin with a producer's second batch") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("before", 1) == ErrorCode::NONE);
+  world.disk.quota_bytes = world.disk.used_bytes() + (1 << 10);
+  REQUIRE(world.create_topic("tide", 4) == ErrorCode::NONE);
+  REQUIRE(world.produce("tide", 3, of_producer(0, 10)) == ErrorCode::KAFKA_STORAGE_ERROR);
+  world.disk.heal();
+  world.time.run_until(world.time.mono() + std::chrono::seconds(3));
+  CHECK(world.produce("tide", 3, of_producer(1, 10)) == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+  CHECK(world.produce("tide", 3, of_producer(0, 10)) == ErrorCode::NONE);
+  CHECK(world.produce("tide", 3, of_producer(1, 10)) == ErrorCode::NONE);
+}
+
 }  // namespace tidemark::simulation

@@ -79,8 +79,11 @@ class OneBroker {
   // One batch of one record with a value of `bytes`, acks=all.
   ErrorCode produce(std::string_view topic, int32_t partition, size_t bytes) {
     SimBatch batch;
-    batch.identity = ++identities_;
     batch.value_bytes = bytes;
+    return produce(topic, partition, batch);
+  }
+  ErrorCode produce(std::string_view topic, int32_t partition, SimBatch batch) {
+    batch.identity = ++identities_;
     batch.timestamp_ms = runtime::unix_ms(static_cast<runtime::Scheduler&>(client_).clock().wall());
     const runtime::BufferSlice slice = batch.encode();
     last_batch_bytes = slice.size();
