@@ -116,7 +116,11 @@ class Daemon {
       return std::make_unique<TimedLane>(std::make_unique<ThreadLane>(name), clock_, seconds);
     };
     seams.open_store = [this](const std::string& path) -> Result<std::unique_ptr<storage::KeyValueStore>> {
-      TRY_ASSIGN(auto opened, storage::open_rocksdb(path));
+      auto on_drop = [log = &log_](const std::string& reason) {
+        log->warn("the key-value store is given up until the next start, which will read more",
+                  {{"reason", reason}});
+      };
+      TRY_ASSIGN(auto opened, storage::open_rocksdb(path, std::move(on_drop)));
       if (!opened.set_aside.empty())
         log_.warn("the key-value store was begun anew", {{"reason", opened.set_aside}});
       return std::move(opened.store);

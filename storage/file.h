@@ -77,4 +77,12 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
+// A file, or a folder with the files in it.
+inline Result<void> remove_all(FileSystem& files, const std::string& path) {
+  if (auto inside = files.list(path)) {
+    for (const DirEntry& entry : *inside) TRY(files.remove(path + "/" + entry.name));
+  }
+  return files.remove(path);
+}
+
 }  // namespace tidemark::storage

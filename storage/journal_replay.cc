@@ -7,6 +7,13 @@
 #include "storage/segment.h"
 
 namespace tidemark::storage {
+
+std::string grave_name(std::string_view folder_name, std::string_view whose) {
+  constexpr size_t kMostBytes = 255;  // of a file name
+  const std::string end = fmt::format(".{}{}", whose, kGraveSuffix);
+  return std::string(folder_name.substr(0, kMostBytes - end.size())) + end;
+}
+
 namespace {
 
 // Records of many logs lie mixed: a file opened for each would cost more than its write.
@@ -236,13 +243,13 @@ class Replayer {
   }
 
   Result<void> bury(const std::string& folder_name, const std::string& whose) {
-    std::string grave = fmt::format("{}.{}{}", folder_name, whose, kGraveSuffix);
+    std::string grave = grave_name(folder_name, whose);
     open_files_.clear();
     // The name may be taken: by what an earlier start buried and could not remove.
     for (int n = 2;; ++n) {
       TRY_ASSIGN(const bool taken, files_.exists(path(grave)));
       if (!taken) break;
-      grave = fmt::format("{}.{}.{}{}", folder_name, whose, n, kGraveSuffix);
+      grave = grave_name(folder_name, fmt::format("{}.{}", whose, n));
     }
     result.graves.push_back(grave);
     return files_.rename(path(folder_name), path(grave));

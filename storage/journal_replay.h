@@ -42,5 +42,8 @@ Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, co
 // The folder of ours inside a data folder.
 inline constexpr std::string_view kOwnFolder = "tidemark";
 inline constexpr std::string_view kGraveSuffix = "-delete";
+// What a deleted log's folder is called: FOLDER.WHOSE-delete, with as much of FOLDER as a file name has room
+// for.
+[[nodiscard]] std::string grave_name(std::string_view folder_name, std::string_view whose);
 
 }  // namespace tidemark::storage

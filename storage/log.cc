@@ -34,7 +34,7 @@ Log::Log(LogStore& store, RecoveredLog recovered, LogSettings settings)
       alive_(std::make_shared<Log*>(this)) {
   INVARIANT(!segments_.empty(), "{} has no segment", folder_name_);
   INVARIANT(state_.log_start <= end_, "{}: start {} end {}", folder_name_, state_.log_start, end_);
-  reserved_ = active().bytes;
+  set_reserved(active().bytes);
   created_ = store.loop_.clock().wall();
   path_ = std::make_shared<const std::string>(segment_path(folder(), active().base, kLogSuffix));
   // What a killed process left to the page cache is there, and not yet on the disk.
@@ -121,6 +121,13 @@ void Log::progressed() {
 // --- append
 // ----------------------------------------------------------------------------------------------------------
 
+void Log::set_reserved(uint64_t bytes) {
+  reserved_ = bytes;
+  store_.reserved_ahead_ -= ahead_;
+  ahead_ = bytes - std::min(bytes, active().bytes);
+  store_.reserved_ahead_ += ahead_;
+}
+
 bool Log::has_room(size_t bytes) const {
   if (offline_ || fenced_) return false;
   if (store_.unwritten_bytes_ >= store_.options_.max_unwritten_bytes) return false;
@@ -142,27 +149,32 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
       continue;
     }
     if (must_roll(bytes, max_timestamp)) roll(end_);
-    if (active().bytes + bytes <= reserved_) co_return Result<void>();
+    const auto& options = store_.options_;
+    const uint64_t end = active().bytes + bytes;
+    if (end + options.headroom_bytes <= reserved_) co_return Result<void>();
     // Rule 9: disk space first, so that a full disk refuses here and never behind an answer.
     reserving_ = true;
-    const auto& options = store_.options_;
-    reserve_step_ = std::clamp(reserve_step_ * 2, options.min_reserve_bytes, options.max_reserve_bytes);
+    constexpr auto kFast = std::chrono::seconds(10);
+    const runtime::MonoTime now = store_.loop_.mono();
+    reserve_step_ = now - std::exchange(reserved_at_, now) < kFast ? reserve_step_ * 2 : reserve_step_ / 2;
+    reserve_step_ = std::clamp(reserve_step_, options.min_reserve_bytes, options.max_reserve_bytes);
     const uint64_t from = std::max(reserved_, active().bytes);
-    const uint64_t need = active().bytes + bytes - from;
+    const uint64_t need = std::max(end, from) - from + options.headroom_bytes;
     const uint64_t in_segment = settings_.segment_bytes > from ? settings_.segment_bytes - from : 0;
     const uint64_t want = std::max(need, std::min(reserve_step_, in_segment));
+    const uint64_t ahead = store_.reserved_ahead_;
     const Offset base = active().base;
     runtime::OneShot<bool> reserved(store_.loop_);
     auto outcome = std::make_shared<Result<uint64_t>>(uint64_t{0});
     auto work = [cache = &store_.cache_, files = &store_.files_, data_folder = options.folder, path = path_,
-                 from, need, want, outcome]() -> Result<void> {
+                 stores = options.stores, from, need, want, ahead, outcome]() -> Result<void> {
       const auto reserve = [&]() -> Result<uint64_t> {
         TRY_ASSIGN(const auto file, cache->get(*path, true));
         uint64_t length = want;
-        // In advance never more than 5 % of what is free.
         if (want > need) {
           TRY_ASSIGN(const DiskSpace space, files->space(data_folder));
-          length = std::max(need, std::min(want, space.available / 20));
+          const uint64_t most = (space.available + ahead) / 20 / stores;
+          length = std::max(need, std::min(want, most - std::min(most, ahead)));
         }
         TRY(file->reserve(from, length));
         return length;
@@ -178,11 +190,14 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
     reserving_ = false;
     changed_.notify_all();
     if (offline_) co_return fail(*offline_);
-    if (!*outcome) {
-      reserve_step_ = 0;
-      co_return fail(outcome->error());
+    if (*outcome) {
+      if (active().base == base) set_reserved(std::max(reserved_, from + **outcome));
+      continue;
     }
-    if (active().base == base) reserved_ = std::max(reserved_, from + **outcome);
+    reserve_step_ = 0;
+    if (active().base != base) continue;
+    if (end > reserved_) co_return fail(outcome->error());
+    co_return Result<void>();  // out of the headroom
   }
 }
 
@@ -201,6 +216,8 @@ Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch e
   segment.max_timestamp = indexes_.max_timestamp().timestamp_ms;
   if (segment.first_timestamp < 0) segment.first_timestamp = header.max_timestamp;
   segment.bytes += batch.size();
+  ahead_ -= batch.size();
+  store_.reserved_ahead_ -= batch.size();
   segment.last_append = store_.loop_.clock().wall();
   epochs_.assign(epoch, header.base_offset);
   producers_.apply(header, segment.last_append);
@@ -405,7 +422,8 @@ Task<Result<void>> Log::switch_caching(LogSettings settings) {
   mark_dirty();
   auto saving = store_.checkpoint();
   auto saved = co_await saving;
-  if (!saved) co_return saved;
+  // Whether a start would find the one history or the other is open: nothing is appended to either.
+  if (!saved) go_offline(saved.error());
   if (offline_) co_return fail(*offline_);
   durable_ = end_;
   flush_from_.reset();

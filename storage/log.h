@@ -197,6 +197,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   void mark_dirty();
   // An effect on a file of this segment has ended: the next checkpoint syncs it.
   void touched(Offset segment_base);
+  void set_reserved(uint64_t bytes);
   void release_tail(Offset from);
   void appended_unsynced(Offset base);
   void flush();
@@ -246,7 +247,9 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   std::shared_ptr<const std::string> path_;  // of the active segment's file
   OffsetWaiters waiters_;
   uint64_t reserved_ = 0;  // bytes of the active segment's file that have their disk space
+  uint64_t ahead_ = 0;     // of them, what is not written yet
   uint64_t reserve_step_ = 0;
+  runtime::MonoTime reserved_at_{};
   bool reserving_ = false;
   bool state_changed_ = true;              // partition.state differs from what the folder holds
   bool folder_changed_ = true;             // files were made or removed since the folder was synced

@@ -7,6 +7,7 @@
 
 #include "protocol/batch/crc32c.h"
 #include "protocol/invariant.h"
+#include "storage/journal_replay.h"
 #include "storage/producer_snapshot.h"
 
 namespace tidemark::storage {
@@ -166,8 +167,8 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
   record.log = log->id();
   runtime::OneShot<bool> erased(loop_);
   auto resolver = erased.resolver();
-  const std::string grave =
-      fmt::format("{}/{}.{:x}-delete", options_.folder, log->folder_name(), log->id().value);
+  const std::string grave = fmt::format("{}/{}", options_.folder,
+                                        grave_name(log->folder_name(), fmt::format("{:x}", log->id().value)));
   auto then = [this, raw = log.get(), resolver, grave](bool ok) mutable {
     if (!ok) return resolver.set(false);
     auto outcome = std::make_shared<Result<void>>();
@@ -177,9 +178,12 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
         TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
         if (state && state->log != id) return {};  // a namesake's
         TRY_ASSIGN(const bool exists, files->exists(folder));
-        if (exists) TRY(files->rename(folder, grave));
+        if (!exists) return {};
+        auto moved = files->rename(folder, grave);
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
-        return {};
+        // A full disk may have no room for another name.
+        if (!moved && moved.error().kind() == ErrorKind::no_space) return remove_all(*files, folder);
+        return moved;
       };
       *outcome = bury();
       return {};
@@ -187,6 +191,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
     auto done = [this, raw, grave, resolver, outcome](bool) mutable {
       data_folder_changed_ = true;
       dead_keys_.push_back(snapshot_key(raw->id()));
+      reserved_ahead_ -= std::exchange(raw->ahead_, 0);
       logs_.erase(raw->id());
       resolver.set(outcome->has_value());
       // The record must not be freed as long as the folder is there.
@@ -211,12 +216,7 @@ Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_
   auto delay = runtime::sleep_for(loop_, std::chrono::milliseconds(delay_ms));
   co_await delay;
   auto work = [files = &files_, paths = std::move(paths)]() -> Result<void> {
-    for (const std::string& path : paths) {
-      if (auto inside = files->list(path)) {
-        for (const DirEntry& entry : *inside) TRY(files->remove(path + "/" + entry.name));
-      }
-      TRY(files->remove(path));
-    }
+    for (const std::string& path : paths) TRY(remove_all(*files, path));
     return {};
   };
   auto removing = runtime::on_lane(lanes_.background, loop_, std::move(work));
@@ -570,6 +570,9 @@ Task<Result<void>> LogStore::run_checkpoint() {
   bool disk_full = false;
   for (Syncing& item : *items) {
     Log& log = *item.log;
+    // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose it
+    // is.
+    if (item.disk_full && *item.disk_full) disk_full = log.state_changed_ = true;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
     if (log.offline() || log.erasing_) continue;
     const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
@@ -578,10 +581,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
           "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
     if (item.error) fail_folder(*item.error);
     if (offline_) break;
-    if (item.disk_full && *item.disk_full) {
-      disk_full = log.state_changed_ = true;
-      log.mark_dirty();
-    }
+    if (log.state_changed_) log.mark_dirty();
     if (log.cuts_ != item.cuts) continue;
     if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
     if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)

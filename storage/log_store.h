@@ -38,9 +38,14 @@ struct LogStoreOptions {
   uint64_t bypass_bytes = 256 << 10;        // batches at least this large go to the segment first (rule 4)
   uint64_t checkpoint_bytes = 16 << 20;     // of live journal, start a checkpoint
   runtime::Duration checkpoint_interval = std::chrono::seconds(5);
-  uint64_t min_reserve_bytes =
-      64 << 10;  // disk space is taken in steps of this, growing to max_reserve_bytes
+  // Disk space is taken in steps that grow with a log's write rate, and in advance never more than 5 % of
+  // what is free, by all `stores` of the folder together.
+  uint64_t min_reserve_bytes = 64 << 10;
   uint64_t max_reserve_bytes = 16 << 20;
+  size_t stores = 1;
+  // So much is taken ahead of each append as long as the disk has it: what a log may still write when it has
+  // not.
+  uint64_t headroom_bytes = 0;
   int64_t producer_expiry_ms = 86'400'000;
   Planted planted = Planted::none;
 };
@@ -162,6 +167,7 @@ class LogStore {
   std::deque<Evictable> evictable_;                   // written appends, oldest first
   std::map<const runtime::Buffer*, size_t> buffers_;  // in the tails, with their appends
   uint64_t tail_bytes_ = 0;
+  uint64_t reserved_ahead_ = 0;  // disk space that its logs have taken and not written
   uint64_t unwritten_bytes_ = 0;
   runtime::Signal room_;  // unwritten_bytes_ has fallen below its bound
 

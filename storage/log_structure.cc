@@ -34,9 +34,9 @@ void Log::roll(Offset base) {
   saved_ = {};
   const Offset sealed_base = sealed.base;
   const uint64_t sealed_bytes = sealed.bytes;
-  reserved_ = 0;
   unsynced_segments_.push_back(sealed_base);
   segments_.push_back(Segment{base, 0, -1, -1, store_.loop_.clock().wall()});
+  set_reserved(0);
   path_ = std::make_shared<const std::string>(segment_path(folder(), base, kLogSuffix));
   created_ = active().last_append;
   if (store_.options_.planted == Planted::producer_state_lost) producers_.clear(base);
@@ -341,8 +341,8 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   state_.synced = std::min(state_.synced, new_end);
   state_changed_ = true;
   epochs_.truncate_from_end(new_end);
-  reserved_ = position;
   active().bytes = position;
+  set_reserved(position);
   cut_ = {active().base, position};
 
   JournalRecord record;

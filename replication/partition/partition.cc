@@ -30,6 +30,11 @@ void Partition::release_turn() {
   turns_.pop_front();
 }
 
+// KIP-98: the answer to a retry is that of the original, once that is as durable as this request asks.
+Appended Partition::original(const storage::DuplicateBatch& batch) const {
+  return Appended{batch.base_offset, batch.last_offset + 1, -1, log_->start(), true};
+}
+
 Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::BatchHeader header) {
   // Alone or in turn: make_room() may wait for the disk, and nobody overtakes it.
   if (appending_) {
@@ -45,6 +50,9 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   } release{*this};
 
   if (log_->offline()) co_return fail(*log_->offline());
+  // Also on a full disk, which has no room for another.
+  auto known = log_->producers().check(header);
+  if (known && *known) co_return original(**known);
   // Always: a segment with room may be due by time or by its indexes.
   auto making = log_->make_room(batch.size(), header.max_timestamp);
   auto room = co_await making;
@@ -55,12 +63,9 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   if (refused_.holds_back(id_, header))
     co_return fail(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
                    "an earlier batch was refused and has not come again");
-  auto known = log_->producers().check(header);
+  known = log_->producers().check(header);
   if (!known) co_return fail(known.error());
-  if (*known) {
-    // KIP-98: the answer to a retry is that of the original, once that is as durable as this request asks.
-    co_return Appended{(*known)->base_offset, (*known)->last_offset + 1, -1, log_->start(), true};
-  }
+  if (*known) co_return original(**known);
   int64_t append_time = -1;
   if (config_.message_timestamp_type == protocol::TimestampType::log_append_time) {
     append_time = unix_ms(loop_.clock().wall());

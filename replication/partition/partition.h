@@ -76,6 +76,7 @@ class Partition {
   void unwatch(const PartitionWatcher& watcher, uint64_t token);
 
  private:
+  [[nodiscard]] Appended original(const storage::DuplicateBatch& batch) const;
   void changed();
   void release_turn();
 

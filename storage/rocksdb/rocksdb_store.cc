@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "protocol/invariant.h"
+#include "storage/rocksdb/droppable_files.h"
 
 namespace tidemark::storage {
 namespace {
@@ -41,8 +43,18 @@ Error to_error(const rocksdb::Status& status, const std::string& path, const cha
   return Error::io(std::move(message));
 }
 
-rocksdb::Options small_options() {
+// RocksDB's own log would be one more file that cannot take a full disk, and what it says comes with the
+// errors.
+class NoLog final : public rocksdb::Logger {
+ public:
+  NoLog() : Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::Options small_options(rocksdb::Env* env) {
   rocksdb::Options options;
+  options.env = env;
   options.create_if_missing = true;
   options.paranoid_checks = true;
   options.write_buffer_size = kMemtableBytes;
@@ -61,35 +73,41 @@ rocksdb::Options small_options() {
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.max_log_file_size = 256 << 10;
-  options.keep_log_file_num = 1;
+  options.info_log = std::make_shared<NoLog>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/0);
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
+// A database and what it stands on.
+struct Database {
+  std::shared_ptr<DroppableFiles> files;
+  std::unique_ptr<rocksdb::Env> env;
+  std::unique_ptr<rocksdb::DB> db;
+};
+
 class RocksdbStore final : public KeyValueStore {
  public:
-  RocksdbStore(std::unique_ptr<rocksdb::DB> db, std::string path)
-      : path_(std::move(path)), db_(std::move(db)) {}
+  RocksdbStore(Database database, std::string path)
+      : path_(std::move(path)), database_(std::move(database)) {}
 
   Result<std::optional<std::string>> get(std::string_view key) override {
     REQUIRES(!is_own_key(key));
     std::string value;
-    const auto status = db_->Get({}, slice(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
+    const auto status = db().Get({}, slice(key), &value);
+    if (status.IsNotFound() || dropped()) return std::optional<std::string>();
     if (!status.ok()) return fail(to_error(status, path_, "read"));
     return std::optional<std::string>(std::move(value));
   }
 
   Result<void> scan(std::string_view prefix,
                     const std::function<bool(std::string_view key, std::string_view value)>& visit) override {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    if (dropped()) return {};
+    const std::unique_ptr<rocksdb::Iterator> at(db().NewIterator({}));
     for (at->Seek(slice(prefix)); at->Valid() && view(at->key()).starts_with(prefix); at->Next())
       if (!is_own_key(view(at->key())) && !visit(view(at->key()), view(at->value()))) return {};
-    if (!at->status().ok()) return fail(to_error(at->status(), path_, "scan"));
+    if (!at->status().ok() && !dropped()) return fail(to_error(at->status(), path_, "scan"));
     return {};
   }
 
@@ -100,24 +118,26 @@ class RocksdbStore final : public KeyValueStore {
       const auto status = write.value ? writes.Put(write.key, *write.value) : writes.Delete(write.key);
       if (!status.ok()) return fail(to_error(status, path_, "write"));
     }
-    const auto status = db_->Write({}, &writes);
-    if (!status.ok()) return fail(to_error(status, path_, "write"));
+    if (dropped()) return {};
+    const auto status = db().Write({}, &writes);
+    if (!status.ok() && !dropped()) return fail(to_error(status, path_, "write"));
     return {};
   }
 
   Result<void> sync() override {
-    const auto status = db_->SyncWAL();
-    if (!status.ok()) return fail(to_error(status, path_, "sync"));
+    if (dropped()) return {};
+    const auto status = db().SyncWAL();
+    if (!status.ok() && !dropped()) return fail(to_error(status, path_, "sync"));
     return {};
   }
 
   // Says so if a newer release wrote the database; stamps a new one.
   Result<void> check_format() {
     std::string text;
-    auto status = db_->Get({}, slice(kFormatKey), &text);
+    auto status = db().Get({}, slice(kFormatKey), &text);
     if (status.IsNotFound()) {
       text = std::to_string(kFormat);
-      status = db_->Put({}, slice(kFormatKey), text);
+      status = db().Put({}, slice(kFormatKey), text);
     }
     if (!status.ok()) return fail(to_error(status, path_, "read the format version"));
     int format = 0;
@@ -140,21 +160,48 @@ class RocksdbStore final : public KeyValueStore {
       if (at->path().extension() == ".log") ++wals;
     if (code || wals <= kMaxWalFiles) return;
     // An empty memtable would not be flushed.
-    if (!db_->Put({}, slice(kFormatKey), std::to_string(kFormat)).ok()) return;
+    if (!db().Put({}, slice(kFormatKey), std::to_string(kFormat)).ok()) return;
     rocksdb::FlushOptions flush;
     flush.wait = false;
-    (void)db_->Flush(flush);
+    (void)db().Flush(flush);
   }
 
  private:
+  [[nodiscard]] rocksdb::DB& db() { return *database_.db; }
+  [[nodiscard]] bool dropped() const { return database_.files->dropped(); }
+
   const std::string path_;
-  const std::unique_ptr<rocksdb::DB> db_;
+  const Database database_;
 };
 
-Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path) {
+// Where the database was dropped while it was opened, or had no room to be: what it would have been.
+class EmptyStore final : public KeyValueStore {
+ public:
+  Result<std::optional<std::string>> get(std::string_view) override { return std::optional<std::string>(); }
+  Result<void> scan(std::string_view,
+                    const std::function<bool(std::string_view, std::string_view)>&) override {
+    return {};
+  }
+  Result<void> write(const std::vector<KeyValueWrite>&) override { return {}; }
+  Result<void> sync() override { return {}; }
+};
+
+using OnDrop = std::function<void(const std::string&)>;
+
+Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path, const OnDrop& on_drop) {
+  Database database;
+  database.files = std::make_shared<DroppableFiles>(path, [path, on_drop](const rocksdb::IOStatus& status) {
+    if (on_drop) on_drop(to_error(status, path, "write").message());
+  });
+  database.env = rocksdb::NewCompositeEnv(database.files);
   rocksdb::DB* raw = nullptr;
-  const auto status = rocksdb::DB::Open(small_options(), path, &raw);
-  std::unique_ptr<rocksdb::DB> db(raw);
+  const auto status = rocksdb::DB::Open(small_options(database.env.get()), path, &raw);
+  database.db.reset(raw);
+  const auto files = database.files;
+  if (!status.ok() && (status.IsNoSpace() || files->dropped())) {
+    (void)files->absorb(rocksdb::status_to_io_status(rocksdb::Status(status)));
+    return std::make_unique<EmptyStore>();
+  }
   if (!status.ok()) {
     // What no second try mends: something missing, something of an unknown make.
     const bool damaged = status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported() ||
@@ -162,19 +209,25 @@ Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path) {
     Error error = to_error(status, path, "open");
     return fail(damaged ? Error::corruption(error.message()) : std::move(error));
   }
-  auto store = std::make_unique<RocksdbStore>(std::move(db), path);
-  TRY(store->check_format());
+  auto store = std::make_unique<RocksdbStore>(std::move(database), path);
+  auto checked = store->check_format();
+  if (files->dropped()) return std::make_unique<EmptyStore>();
+  if (!checked) return fail(checked.error());
   store->drop_old_wals();
   return store;
 }
 
 }  // namespace
 
-Result<OpenedStore> open_rocksdb(const std::string& path) {
+Result<OpenedStore> open_rocksdb(const std::string& path, OnDrop on_drop) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
+  if (code == std::errc::no_space_on_device) {
+    if (on_drop) on_drop(fmt::format("{}: cannot create the folder: {}", path, code.message()));
+    return OpenedStore{std::make_unique<EmptyStore>(), {}};
+  }
   if (code) return fail(Error::io(fmt::format("{}: cannot create the folder: {}", path, code.message())));
-  auto first = open_once(path);
+  auto first = open_once(path, on_drop);
   if (first) return OpenedStore{std::move(*first), {}};
   if (first.error().kind() != ErrorKind::corruption) return fail(first.error());
 
@@ -183,7 +236,7 @@ Result<OpenedStore> open_rocksdb(const std::string& path) {
   if (!code) std::filesystem::rename(path, aside, code);
   if (code) return fail(Error::io(fmt::format("{}: cannot move it aside: {}", path, code.message())));
   std::filesystem::create_directories(path, code);
-  TRY_ASSIGN(auto store, open_once(path));
+  TRY_ASSIGN(auto store, open_once(path, on_drop));
   return OpenedStore{std::move(store), fmt::format("{}; moved to {}", first.error().message(), aside)};
 }
 

@@ -58,8 +58,19 @@ Verdict ClusterModel::created(const std::string& name, Uuid id, int32_t partitio
   model.topic->settings = std::move(settings);
   topics_.push_back(model.topic);
   by_id_.emplace(id, model.topic);
+  allow_late_trims(model);
   settle(model);
   return std::nullopt;
+}
+
+void ClusterModel::trim_unanswered(const std::string& name, PartitionId partition, Offset to) {
+  Offset& furthest = by_name_.at(name).late_trims[partition];
+  furthest = std::max(furthest, to);
+}
+
+void ClusterModel::allow_late_trims(NameModel& name) {
+  for (const auto& [partition, to] : name.late_trims)
+    if (partition.value < name.topic->partition_count()) name.topic->partition(partition).begin_trim(to);
 }
 
 void ClusterModel::erased(const std::string& name) {
@@ -73,6 +84,7 @@ void ClusterModel::erased(const std::string& name) {
 void ClusterModel::grown(const std::string& name, int32_t partitions) {
   NameModel& model = change(name);
   model.topic->set_partitions(partitions);
+  allow_late_trims(model);
   settle(model);
 }
 

@@ -42,6 +42,9 @@ struct NameModel {
   uint64_t pending_life = 0;        // of the process that may still do it
   int32_t pending_partitions = 0;
   std::map<std::string, std::string> pending_settings;
+  // The furthest that a DeleteRecords without an answer asked for: it names no topic id, and may yet be done
+  // to a namesake.
+  std::map<PartitionId, Offset> late_trims;
   uint64_t version = 0;  // moves when any of this does
 };
 
@@ -64,6 +67,7 @@ class ClusterModel {
                                 std::map<std::string, std::string> settings);
   void erased(const std::string& name);
   void grown(const std::string& name, int32_t partitions);
+  void trim_unanswered(const std::string& name, PartitionId partition, Offset to);
   void altered(const std::string& name, const std::map<std::string, std::string>& settings);
 
   // What a Metadata response of life `life` says of a name, whose version was `version` when it was asked.
@@ -92,6 +96,7 @@ class ClusterModel {
  private:
   NameModel& change(const std::string& name);
   void settle(NameModel& name);
+  static void allow_late_trims(NameModel& name);
 
   std::vector<std::string> names_;
   std::map<std::string, NameModel> by_name_;

@@ -249,6 +249,7 @@ Task<void> NodeAdmin::trim(std::string name) {
   // It changes no metadata: the name is free whatever became of it, the limit of the start stays.
   run_.cluster.refused(name);
   if (!reply) {
+    run_.cluster.trim_unanswered(name, partition, to);
     run_.counters.count("node: trim unanswered");
     co_return;
   }
