@@ -49,6 +49,8 @@ storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_
   options.checkpoint_bytes = std::min(seams_.checkpoint_bytes, journal_bytes / 4);
   options.producer_expiry_ms = config_.broker.producer_id_expiration_ms;
   options.planted = seams_.planted;
+  options.stores = shards_.size() + 1;
+  if (journal == storage::kMetadataJournal) options.headroom_bytes = seams_.metadata_headroom_bytes;
   options.journal.id = journal;
   options.journal.generation = folder_->identity().generation;
   options.journal.floor = folder_->floor();
@@ -83,6 +85,9 @@ Task<Result<void>> Node::open_folder() {
   storage::DataFolderOptions options;
   options.path = config_.data_dirs.front();
   options.node = config_.node_id;
+  // Two stretches of each journal, what the metadata log begins with, and small files.
+  options.reserve_bytes =
+      2 * (shards_.size() + 2) * seams_.first_stretch_bytes + 2 * seams_.metadata_headroom_bytes;
   options.planted = seams_.planted;
   auto work = [this, options] {
     return storage::DataFolder::open(options, seams_.files, seams_.open_store, seams_.random);
@@ -287,6 +292,7 @@ Task<Result<void>> Node::start() {
     shard->loop().post([this, target = shard.get()] { target->tasks().spawn(retention_loop(*target)); });
   }
   shards_[0]->tasks().spawn(finish_replay());
+  shards_[0]->tasks().spawn(keep_reserve());
   status_.phase = Phase::ready;
   co_return Result<void>();
 }
@@ -307,6 +313,18 @@ Task<void> Node::finish_replay() {
   }
   replay_finished_ = true;
   replay_end_.notify_all();
+}
+
+// Once the journals of the start before are gone: this start may have taken what was put aside.
+Task<void> Node::keep_reserve() {
+  constexpr auto kPause = std::chrono::seconds(1);
+  for (Result<bool> kept = false; !kept || !*kept;) {
+    auto pause = runtime::sleep_for(shards_[0]->loop(), kPause);
+    co_await pause;
+    auto work = [this] { return folder_->keep_reserve(); };
+    auto keeping = runtime::on_lane(*background_lane_, shards_[0]->loop(), std::move(work));
+    kept = co_await keeping;
+  }
 }
 
 Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {

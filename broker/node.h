@@ -32,6 +32,8 @@ struct NodeSeams {
   // Smaller in the simulator, where rare branches are wanted often.
   uint64_t first_stretch_bytes = 1 << 20;
   uint64_t stretch_bytes = 16 << 20;
+  // What the metadata log may still take when the disk is full.
+  uint64_t metadata_headroom_bytes = 512 << 10;
   uint64_t bypass_bytes = 256 << 10;
   uint64_t checkpoint_bytes = 16 << 20;
 };
@@ -81,6 +83,7 @@ class Node {
   runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
   runtime::Task<Result<MetadataService::Recovered>> recover_logs();
   runtime::Task<void> finish_replay();
+  runtime::Task<void> keep_reserve();
   runtime::Task<void> retention_loop(Shard& shard);
   [[nodiscard]] storage::LogStoreOptions store_options(storage::JournalId journal,
                                                        uint64_t journal_bytes) const;

@@ -13,6 +13,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   std::unique_ptr<DataFolder> folder(new DataFolder(std::move(options), files));
   TRY(files.create_dir(folder->journal_folder()));
   TRY_ASSIGN(folder->lock_, files.lock(folder->own_path("lock")));
+  TRY(folder->take_reserve());
   TRY(folder->begin_generation(random));
   const Planted planted = folder->options_.planted;
   TRY_ASSIGN(folder->journals_,
@@ -86,6 +87,25 @@ Result<void> DataFolder::finish_replay() {
     TRY(files_.remove(path));
   }
   return {};
+}
+
+Result<void> DataFolder::take_reserve() {
+  const std::string path = own_path("reserve");
+  TRY_ASSIGN(const DiskSpace space, files_.space(options_.path));
+  TRY_ASSIGN(const bool exists, files_.exists(path));
+  return exists && space.available < options_.reserve_bytes ? files_.remove(path) : Result<void>();
+}
+
+Result<bool> DataFolder::keep_reserve() {
+  TRY_ASSIGN(const auto file, files_.open(own_path("reserve"), OpenMode::create));
+  TRY_ASSIGN(uint64_t size, file->size());
+  const std::vector<std::byte> zeros(64 << 10);
+  for (; size < options_.reserve_bytes; size += zeros.size()) {
+    auto wrote = file->write(size, std::span(zeros));
+    if (!wrote && wrote.error().kind() == ErrorKind::no_space) return false;  // what it got, it keeps
+    if (!wrote) return fail(wrote.error());
+  }
+  return true;
 }
 
 Result<void> DataFolder::write_term(LeaderEpoch term, BrokerId vote) {

@@ -5,6 +5,7 @@
 //   FOLDER/TOPIC-PARTITION/...     Kafka's names and formats
 //   FOLDER/tidemark/identity       who owns the folder (identity.h)
 //   FOLDER/tidemark/lock           held while the node runs
+//   FOLDER/tidemark/reserve        the space that a start needs, for a start on a full disk
 //   FOLDER/tidemark/journal/       stretches of all journals
 //   FOLDER/tidemark/derived/       the key-value store
 #pragma once
@@ -28,6 +29,8 @@ struct DataFolderOptions {
   BrokerId node;
   Uuid cluster_id;  // zero: whatever the folder says, or a new one
   size_t max_open_files = 4096;
+  // What a start needs at most before the journals of the one before it are freed.
+  uint64_t reserve_bytes = 0;
   Planted planted = Planted::none;
 };
 
@@ -60,6 +63,10 @@ class DataFolder {
   // Syncs what the replay changed, and removes the graves; then every LogStore may allow_checkpoints().
   Result<void> finish_replay();
 
+  // Puts reserve_bytes aside, which the next start takes if the disk has less. False: there is no room for
+  // all of it yet.
+  Result<bool> keep_reserve();
+
   // Durable on return.
   Result<void> write_term(LeaderEpoch term, BrokerId vote);
   // After every LogStore has stopped.
@@ -70,6 +77,7 @@ class DataFolder {
       : options_(std::move(options)), files_(files), cache_(files, options_.max_open_files) {}
   [[nodiscard]] std::string own_path(std::string_view name) const;
   Result<void> begin_generation(runtime::Random& random);
+  Result<void> take_reserve();
 
   const DataFolderOptions options_;
   FileSystem& files_;

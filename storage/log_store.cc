@@ -570,8 +570,8 @@ Task<Result<void>> LogStore::run_checkpoint() {
   bool disk_full = false;
   for (Syncing& item : *items) {
     Log& log = *item.log;
-    // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose it
-    // is.
+    // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose
+    // it is.
     if (item.disk_full && *item.disk_full) disk_full = log.state_changed_ = true;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
     if (log.offline() || log.erasing_) continue;

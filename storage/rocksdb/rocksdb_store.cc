@@ -221,6 +221,7 @@ Result<std::unique_ptr<KeyValueStore>> open_once(const std::string& path, const 
 
 Result<OpenedStore> open_rocksdb(const std::string& path, OnDrop on_drop) {
   std::error_code code;
+  if (!std::filesystem::exists(path + "/CURRENT", code)) std::filesystem::remove_all(path, code);  // dropped
   std::filesystem::create_directories(path, code);
   if (code == std::errc::no_space_on_device) {
     if (on_drop) on_drop(fmt::format("{}: cannot create the folder: {}", path, code.message()));

@@ -13,6 +13,8 @@ namespace {
 using storage::DirEntry;
 using storage::OpenMode;
 
+constexpr size_t kMaxName = 255;  // bytes, as everywhere
+
 Unexpected refuse(int code, const std::string& path, const char* verb) {
   std::string message = fmt::format("{}: cannot {}: {}", path, verb, std::generic_category().message(code));
   return fail(code == ENOSPC ? Error::no_space(std::move(message)) : Error::io(std::move(message)));
@@ -157,6 +159,7 @@ Result<void> SimFileSystem::rename(const std::string& from, const std::string& t
   const auto act = [&]() -> int {
     const auto [from_dir, from_name] = disk_.find_parent(from);
     const auto [to_dir, to_name] = disk_.find_parent(to);
+    if (to_name.size() > kMaxName) return ENAMETOOLONG;
     if (!from_dir || !to_dir || !from_dir->entries.contains(from_name)) return ENOENT;
     const auto inode = from_dir->entries.at(from_name);
     if (const auto it = to_dir->entries.find(to_name); it != to_dir->entries.end()) {

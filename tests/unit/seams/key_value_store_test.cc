@@ -1,6 +1,9 @@
 // What every KeyValueStore promises, and what RocksDB's does about a damaged database.
 #include <catch2/catch.hpp>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -176,6 +179,43 @@ TEST_CASE("a database that is opened again and again without a write keeps a few
     REQUIRE(logs <= 6);
   }
   CHECK(logs > 0);
+}
+
+TEST_CASE("a database whose write fails is dropped: nothing of it comes back") {
+  tests::TemporaryFolder folder;
+  const std::string path = folder.path() + "/db";
+  std::vector<std::string> reasons;
+  const auto on_drop = [&](const std::string& reason) { reasons.push_back(reason); };
+  {
+    auto opened = open_rocksdb(path, on_drop);
+    REQUIRE(opened);
+    KeyValueStore& store = *opened->store;
+    REQUIRE(store.write({{"a", "1"}}));
+    REQUIRE(store.sync());
+    // Files may not grow any more: as on a full disk, writes fail.
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const rlimit nothing{0, limit.rlim_max};
+    const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &nothing) == 0);
+    const bool wrote = store.write({{"b", "2"}}).has_value() &&
+                       store.write({{"a", std::nullopt}}).has_value() && store.sync().has_value();
+    setrlimit(RLIMIT_FSIZE, &limit);
+    std::signal(SIGXFSZ, ignored);
+    CHECK(wrote);
+    REQUIRE(reasons.size() == 1);
+    CHECK(reasons[0].find(path) != std::string::npos);
+    CHECK(get(store, "a") == std::nullopt);
+    CHECK(scanned(store, "").empty());
+    REQUIRE(store.write({{"c", "3"}}));
+    CHECK(get(store, "c") == std::nullopt);
+  }
+  auto opened = open_rocksdb(path, on_drop);
+  REQUIRE(opened);
+  CHECK(opened->set_aside.empty());
+  CHECK(scanned(*opened->store, "").empty());
+  REQUIRE(opened->store->write({{"a", "4"}}));
+  CHECK(get(*opened->store, "a") == "4");
 }
 
 TEST_CASE("a removed database is begun anew, and an open one is not taken from its holder") {

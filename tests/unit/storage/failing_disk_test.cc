@@ -96,6 +96,103 @@ TEST_CASE("a full disk refuses appends, and nothing else; writing resumes by its
   CHECK(world.readable(*world.logs.at("a-0")) == 1);
 }
 
+TEST_CASE("a log with the longest name is deleted, before a restart or behind one") {
+  for (const bool killed : {false, true}) {
+    HostileWorld world;
+    const std::string name = std::string(249, 'x') + "-0";
+    world.start();
+    world.finish_replay();
+    auto log = world.create(name);
+    world.append(*log, 1, 100);
+    if (killed) world.write.hold();
+    auto erased = world.begin(world.store->erase(log));
+    CHECK(erased->has_value() == !killed);
+    CHECK(!world.store->offline());
+    log.reset();
+    world.kill();
+    world.start();
+    CHECK(!world.logs.contains(name));
+    world.finish_replay();
+    CHECK(!world.store->offline());
+    world.append(*world.create(name), 1, 100);
+  }
+}
+
+// Seed 4118 of the node world.
+TEST_CASE(
+    "a log that found no room for its state and is deleted keeps its records until its name is settled") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    world.append(*log, 1, 100);
+    const uint64_t quota = std::exchange(world.disk.quota_bytes, world.disk.used_bytes());
+    auto refused =
+        world.begin(world.store->create("b-0", world.random.uuid(), PartitionId(0), world.settings));
+    (void)world.run(world.store->checkpoint());
+    world.settle();
+    world.disk.quota_bytes = quota;
+    log.reset();
+    world.cut_power();
+    world.start();
+    CHECK(world.data->replay().unidentified.empty());
+  }
+}
+
+TEST_CASE("what is reserved ahead stays within 5 % of the free space, of all logs together") {
+  HostileWorld world;
+  world.options.min_reserve_bytes = 64 << 10;
+  world.start();
+  world.finish_replay();
+  world.disk.quota_bytes = world.disk.used_bytes() + (20 << 20);
+  const uint64_t before = world.disk.used_bytes();
+  constexpr uint64_t kLogs = 60;
+  for (uint64_t i = 0; i < kLogs; ++i) {
+    auto log = world.create(fmt::format("a-{}", i));
+    for (int n = 0; n < 4; ++n) world.append(*log, 1, 1000);
+  }
+  CHECK(world.disk.used_bytes() - before < (2 << 20));
+}
+
+TEST_CASE("a store with headroom writes on when the disk is full") {
+  HostileWorld world;
+  world.options.headroom_bytes = 64 << 10;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 1000);
+  world.disk.quota_bytes = world.disk.used_bytes();
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(world.room(*log, 1000).has_value());
+    world.append(*log, 1, 1000);
+  }
+  CHECK(log->durable() == Offset(51));
+}
+
+TEST_CASE("a start on a full disk takes what an earlier one put aside") {
+  HostileWorld world;
+  world.reserve_bytes = 512 << 10;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 1000);
+  auto kept = world.data->keep_reserve();
+  REQUIRE((kept && *kept));
+  for (int i = 0; i < 3; ++i) {
+    world.disk.quota_bytes = world.disk.used_bytes();
+    log.reset();
+    world.kill();
+    world.start();
+    CHECK(world.logs.at("a-0")->end() == Offset(1));
+    world.finish_replay();
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.settle();
+    kept = world.data->keep_reserve();
+    REQUIRE(kept.has_value());
+  }
+}
+
 TEST_CASE(
     "a segment that cannot be written or synced takes the folder offline, and the next start has all of it") {
   for (const bool sync : {false, true}) {

@@ -118,6 +118,7 @@ struct HostileWorld {
     DataFolderOptions folder;
     folder.path = "/data";
     folder.node = BrokerId(1);
+    folder.reserve_bytes = reserve_bytes;
     auto opened = DataFolder::open(folder, files, {}, random);
     INFO((opened ? "" : opened.error().message()));
     REQUIRE(opened.has_value());
@@ -248,6 +249,7 @@ struct HostileWorld {
   runtime::SeededRandom random{7};
   LogSettings settings;
   LogStoreOptions options;
+  uint64_t reserve_bytes = 0;
   int epoch = 1;
   std::unique_ptr<DataFolder> data;
   std::unique_ptr<LogStore> store;
