@@ -128,10 +128,20 @@ TEST_CASE(
     auto log = world.create("a-0");
     world.append(*log, 1, 100);
     const uint64_t quota = std::exchange(world.disk.quota_bytes, world.disk.used_bytes());
+    world.journal.hold();
     auto refused =
         world.begin(world.store->create("b-0", world.random.uuid(), PartitionId(0), world.settings));
-    (void)world.run(world.store->checkpoint());
+    world.write.hold();
+    world.journal.release();
     world.settle();
+    world.journal.hold();
+    world.write.release();
+    world.settle();  // it found no room, and its deletion waits for the journal
+    CHECK(!world.run(world.store->checkpoint()).has_value());
+    world.journal.release();
+    world.settle();
+    REQUIRE(refused->has_value());
+    CHECK(!(*refused)->has_value());
     world.disk.quota_bytes = quota;
     log.reset();
     world.cut_power();
