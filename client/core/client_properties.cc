@@ -104,6 +104,8 @@ constexpr Setting kSettings[] = {
      [](auto value, auto& out) { return number(value, out.consumer.max_partition_fetch_bytes, 1); }},
     {"max.request.size",
      [](auto value, auto& out) { return number(value, out.producer.max_request_bytes, 1); }},
+    {"metadata.max.age.ms",
+     [](auto value, auto& out) { return number(value, out.cluster.metadata_max_age_ms, 0); }},
     {"request.timeout.ms",
      [](std::string_view value, ClientOptions& out) -> Result<void> {
        TRY(number(value, out.cluster.connection.request_timeout_ms, 1));

@@ -150,10 +150,19 @@ Task<Result<void>> Cluster::refresh(Interest interest) {
 void Cluster::remember(const std::string& name, bool create) {
   remembered_.topics.insert(name);
   remembered_.create |= create;
+  if (scope_.size() > 0) return;
+  stale_at_ = next_stale();
+  scope_.spawn(keep_fresh());
 }
 
 Task<Result<void>> Cluster::refresh_remembered(uint64_t seen) {
   if (metadata_.version() != seen) co_return Result<void>();
+  Task<Result<void>> asking = ask_remembered(remembered_.create);
+  const Result<void> asked = co_await asking;
+  co_return asked;
+}
+
+Task<Result<void>> Cluster::ask_remembered(bool create) {
   if (refreshing_) {
     auto waiting = refreshed_.wait();
     co_await waiting;
@@ -161,13 +170,42 @@ Task<Result<void>> Cluster::refresh_remembered(uint64_t seen) {
     co_return Result<void>();
   }
   refreshing_ = true;
-  Task<Result<void>> asking = ask_metadata(remembered_);
+  Interest interest = remembered_;
+  interest.create = create;
+  Task<Result<void>> asking = ask_metadata(std::move(interest));
   Result<void> answer = co_await asking;
   refreshing_ = false;
   refresh_error_.reset();
-  if (!answer) refresh_error_ = answer.error();
+  if (answer) {
+    stale_at_ = next_stale();
+  } else {
+    refresh_error_ = answer.error();
+  }
   refreshed_.notify_all();
   co_return answer;
+}
+
+runtime::MonoTime Cluster::next_stale() const {
+  // An age of 0 asks all the time: no faster than one asks again after an error.
+  const int32_t age = std::max(options_.metadata_max_age_ms, options_.retry_backoff_ms);
+  return scheduler_.mono() + std::chrono::milliseconds(age);
+}
+
+Task<void> Cluster::keep_fresh() {
+  for (int failures = 0;;) {
+    if (scheduler_.mono() < stale_at_) {
+      Task<void> pause = runtime::sleep_until(scheduler_, stale_at_);
+      co_await pause;
+      continue;
+    }
+    // Nobody writes now: a topic that was deleted since must not come back by itself.
+    Task<Result<void>> asking = ask_remembered(false);
+    const Result<void> asked = co_await asking;
+    failures = asked ? 0 : failures + 1;
+    if (asked) continue;
+    Task<void> pause = back_off(failures);
+    co_await pause;
+  }
 }
 
 Task<Result<const TopicMetadata*>> Cluster::topic(std::string name, bool create, runtime::MonoTime give_up) {

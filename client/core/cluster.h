@@ -1,6 +1,7 @@
 // The client's view of a cluster and its connections: one to each broker that is used, opened on demand and
 // again after a failure. Producer, Consumer and Admin share one Cluster on one loop; it outlives them. It
-// asks for metadata when somebody needs it; nobody is asked twice at once.
+// asks for metadata when somebody needs it, and for what it remembers when that is older than
+// metadata.max.age.ms; nobody is asked twice at once.
 #pragma once
 
 #include "client/core/connection.h"
@@ -35,6 +36,7 @@ class Cluster {
   // Asks again for everything that remember() named, unless an answer has come since metadata().version() was
   // `seen`.
   runtime::Task<Result<void>> refresh_remembered(uint64_t seen);
+  // From now on this topic's metadata is kept fresh.
   void remember(const std::string& topic, bool create);
   // The topic, asked for until its partitions are known: UNKNOWN_TOPIC_OR_PARTITION and the like after
   // `give_up`.
@@ -60,6 +62,10 @@ class Cluster {
   Slot& slot(const runtime::Endpoint& to);
   [[nodiscard]] Link open_link() const;
   runtime::Task<Result<void>> ask_metadata(Interest interest);
+  runtime::Task<Result<void>> ask_remembered(bool create);
+  // The by-age refresh, so that new partitions and moved leaders are found where no request fails either.
+  runtime::Task<void> keep_fresh();
+  [[nodiscard]] runtime::MonoTime next_stale() const;
 
   runtime::Scheduler& scheduler_;
   runtime::Connector& connector_;
@@ -67,10 +73,12 @@ class Cluster {
   const ClusterOptions options_;
   Metadata metadata_;
   Interest remembered_;
+  runtime::MonoTime stale_at_{};  // when what is remembered is asked for again
   bool refreshing_ = false;
   runtime::Signal refreshed_;
   std::optional<Error> refresh_error_;
   std::map<runtime::Endpoint, std::unique_ptr<Slot>> slots_;
+  runtime::TaskScope scope_;  // keep_fresh(), from the first topic that is remembered
 };
 
 }  // namespace tidemark::client

@@ -23,7 +23,7 @@ struct ClusterOptions {
   ConnectionOptions connection;
   int32_t retry_backoff_ms = 100;
   int32_t retry_backoff_max_ms = 1'000;
-  int32_t metadata_max_age_ms = 300'000;  // metadata.max.age.ms
+  int32_t metadata_max_age_ms = 300'000;  // metadata.max.age.ms: then asked for again unprompted
   // How long an operation may try again before its last error is the answer (default.api.timeout.ms).
   int32_t api_timeout_ms = 60'000;
 };

@@ -112,6 +112,10 @@ TEST_CASE("a client's settings have Kafka's names, and what is not there is refu
   CHECK(options.consumer.offset_reset == client::OffsetReset::earliest);
   CHECK(client::apply_property("linger.ms", "50", options));
   CHECK(options.producer.linger_ms == 50);
+  CHECK(options.cluster.metadata_max_age_ms == 300'000);  // Kafka's
+  CHECK(client::apply_property("metadata.max.age.ms", "60000", options));
+  CHECK(options.cluster.metadata_max_age_ms == 60'000);
+  CHECK_FALSE(client::apply_property("metadata.max.age.ms", "-1", options));
   const auto unknown = client::apply_property("linger.mss", "50", options);
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().message().find("linger.ms") != std::string::npos);

@@ -136,6 +136,9 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
       return frame_of(id, response, refused ? int16_t{0} : version);
     }
     case ApiKey::Metadata: {
+      const auto request = protocol::MetadataRequest::decode(in, version);
+      if (!request) return {};
+      last_metadata_may_create = request->allow_auto_topic_creation;
       protocol::MetadataResponse response;
       auto& node = response.brokers.emplace_back();
       node.node_id = 1;

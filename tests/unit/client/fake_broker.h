@@ -22,6 +22,7 @@ class FakeBroker {
   [[nodiscard]] std::vector<Record> records(int32_t partition) const;
   // Fetches of records below are out of range.
   void trim(int32_t partition, int64_t before) { logs_[partition].start = before; }
+  void add_partition() { logs_[static_cast<int32_t>(logs_.size())]; }
   void forget_sessions() { sessions_.clear(); }
   [[nodiscard]] size_t open_sessions() const { return sessions_.size(); }
   // From here on a newer epoch, which begins at the partition's end or, if that is lower, at `end`: what lies
@@ -38,7 +39,8 @@ class FakeBroker {
   int drops_answers = 0;                // so many produce requests are carried out, and the connection cut
   std::map<int16_t, int> requests;      // by API key, as they came
   std::map<int16_t, int16_t> versions;  // the last version of each
-  std::vector<size_t> fetched;          // partitions that each fetch request named
+  bool last_metadata_may_create = false;  // whether the last Metadata request asks for missing topics
+  std::vector<size_t> fetched;            // partitions that each fetch request named
 
  private:
   struct Log {

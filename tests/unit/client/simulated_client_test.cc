@@ -23,7 +23,7 @@ ClusterOptions cluster_options() {
 }
 
 struct World {
-  explicit World(uint64_t seed, int32_t partitions = 1)
+  explicit World(uint64_t seed, int32_t partitions = 1, const ClusterOptions& options = cluster_options())
       : time(seed),
         network(time, seed, counters),
         broker_loop(time),
@@ -31,7 +31,7 @@ struct World {
         broker(network, broker_loop, partitions),
         random(seed),
         connector(network.connector("client", client_loop)),
-        cluster(client_loop, *connector, random, cluster_options()) {}
+        cluster(client_loop, *connector, random, options) {}
 
   // Runs the world until the task has ended, for ten virtual minutes at most.
   template <class T>
@@ -46,6 +46,8 @@ struct World {
     REQUIRE(value);
     return std::move(*value);
   }
+
+  void pass(runtime::Duration duration) { time.run_until(time.mono() + duration); }
 
   simulation::VirtualTime time;
   simulation::FaultCounters counters;
@@ -145,6 +147,40 @@ TEST_CASE("a leader that denies it is asked for again") {
   CHECK(world.run(produce(world, 50, {})).delivered == 50);
   check_all_in_order(world, 50);
   CHECK(world.broker.requests[3] >= 2);
+}
+
+TEST_CASE("metadata is asked for again when it is as old as metadata.max.age.ms") {
+  World world(31);
+  CHECK(world.run(produce(world, 1, {})).delivered == 1);
+  const int asked = world.broker.requests[3];
+  world.broker.add_partition();
+  world.pass(299s);
+  CHECK(world.broker.requests[3] == asked);
+  CHECK(world.cluster.metadata().find_topic("tide")->partitions.size() == 1);
+  world.pass(2s);
+  CHECK(world.broker.requests[3] == asked + 1);
+  CHECK_FALSE(world.broker.last_metadata_may_create);
+  CHECK(world.cluster.metadata().find_topic("tide")->partitions.size() == 2);
+
+  // One that fails is tried again soon, not an age later.
+  world.broker.add_partition();
+  world.network.faults.resets = 1;
+  world.pass(305s);
+  CHECK(world.cluster.metadata().find_topic("tide")->partitions.size() == 2);
+  world.network.faults.resets = 0;
+  world.pass(10s);
+  CHECK(world.cluster.metadata().find_topic("tide")->partitions.size() == 3);
+}
+
+TEST_CASE("metadata that may have no age at all is asked for no faster than the back-off") {
+  ClusterOptions options = cluster_options();
+  options.metadata_max_age_ms = 0;
+  World world(32, 1, options);
+  CHECK(world.run(produce(world, 1, {})).delivered == 1);
+  const int asked = world.broker.requests[3];
+  world.pass(10s);
+  CHECK(world.broker.requests[3] - asked > 20);
+  CHECK(world.broker.requests[3] - asked <= 100);
 }
 
 TEST_CASE("an answer that is lost makes no duplicate of an idempotent producer's record") {
