@@ -34,7 +34,10 @@ std::optional<Error> error_of(int16_t code, const std::optional<std::string_view
                               std::string_view name) {
   if (code == 0) return std::nullopt;
   const std::string text = text_of(message);
-  return Error(ErrorCode(code), text.empty() ? std::string(name) : text);
+  if (text.empty()) return Error(ErrorCode(code), std::string(name));
+  // Of several topics it must be seen which one failed, and not every message says.
+  const bool told = name.empty() || text.find(fmt::format("'{}'", name)) != std::string::npos;
+  return Error(ErrorCode(code), told ? text : fmt::format("{}: {}", name, text));
 }
 
 // A partition of a request whose topics come one after the other.
