@@ -209,6 +209,7 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
   const CLI::App* at = &app;
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
+    if (word == "--") return "";  // arguments from here on
     if (word.size() > 1 && word.front() == '-') {
       const std::string name = word.starts_with("--") ? word.substr(0, word.find('=')) : word.substr(0, 2);
       const CLI::Option* option = at->get_option_no_throw(name);
@@ -227,20 +228,22 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
       continue;
     }
     const std::vector<const CLI::App*> verbs = at->get_subcommands([](const CLI::App*) { return true; });
-    if (verbs.empty()) return "";  // arguments from here on
+    if (verbs.empty()) continue;  // an argument
     const auto verb = std::find_if(verbs.begin(), verbs.end(),
                                    [&](const CLI::App* each) { return each->get_name() == word; });
     if (verb == verbs.end()) {
       std::vector<std::string> names;
       for (const CLI::App* each : verbs) names.push_back(each->get_name());
-      return fmt::format("there is no command {}{}", word, meant(word, names));
+      const std::string nearest = meant(word, names);
+      return fmt::format("there is no command {}{}", word,
+                         nearest.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : nearest);
     }
     at = *verb;
   }
   return "";
 }
 
-// "jsn not in {table,json,yaml}": the nearest of them.
+// "jsn not in {table,json,yaml}": the nearest of them. Where none is near, that list says enough.
 std::string unknown_choice(const std::string& message) {
   const size_t middle = message.find(" not in {");
   if (middle == std::string::npos || !message.ends_with('}')) return "";

@@ -1,6 +1,7 @@
 // `tidemark config`: get, set, unset, for topics, brokers, groups and client metrics.
 #include "client/cli/session.h"
 #include "client/core/co_try.h"
+#include "client/core/nearest.h"
 
 namespace tidemark::cli {
 namespace {
@@ -52,8 +53,15 @@ Task<Result<int>> get(Session& session, const ConfigGet& command) {
                                   {"sensitive", entry.sensitive}}));
   }
   session.out.data(Value(rows));
-  for (const std::string& name : missing)
-    session.out.error(Error(ErrorCode::INVALID_CONFIG, fmt::format("there is no setting {}", name)));
+  std::vector<std::string_view> known;
+  for (const client::ConfigEntry& entry : configs.entries) known.push_back(entry.name);
+  for (const std::string& name : missing) {
+    const std::string_view nearest = client::nearest_word(name, known);
+    session.out.error(
+        Error(ErrorCode::INVALID_CONFIG,
+              fmt::format("there is no setting {}{}", name,
+                          nearest.empty() ? std::string() : fmt::format("; did you mean {}?", nearest))));
+  }
   co_return missing.empty() ? kDone : kRefused;
 }
 

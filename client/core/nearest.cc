@@ -28,8 +28,8 @@ size_t distance(std::string_view a, std::string_view b) {
 std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates) {
   word = word.substr(0, kMaxLength);
   std::string_view nearest;
-  // Half of the letters wrong is another word; of short ones, two letters.
-  size_t least = std::max<size_t>(word.size() / 2, 2) + 1;
+  // More than half of the letters wrong is another word: 0 is not what somebody meant who wrote 2.
+  size_t least = word.size() / 2 + 1;
   for (const std::string_view candidate : candidates) {
     const size_t edits = distance(word, candidate.substr(0, kMaxLength));
     if (edits >= least) continue;

@@ -222,6 +222,16 @@ class Tidemark(client_suite.ClientSuite):
                                  ("did you mean topic?", ["config", "get", "topc", "x"])):
             self.assertIn(meant, self.refused(2, *arguments))
         self.assertIn(f"did you mean {topic}?", self.refused(1, "topic", "describe", topic[:-1]))
+        # Where nothing is near, the choices are told instead of a guess. Options are looked at behind a positional, too.
+        for told, arguments in (("there is no option --offsett; did you mean --offset?", ["consume", topic, "--offsett", "end"]),
+                                ("2 not in {0,1,all,-1}; --help", ["produce", topic, "--acks", "2"]),
+                                ("xml not in {table,json,yaml}; --help", ["-o", "xml", "topic", "list"]),
+                                ("no command ls; there are create, list, describe, ", ["topic", "ls"])):
+            with self.subTest(arguments):
+                self.assertIn(told, self.refused(2, *arguments))
+        done = self.run_command("config", "get", "topic", topic, "retention.mz")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"there is no setting retention.mz; did you mean retention.ms?\n", done.stderr)
         refused = self.refused(1, "config", "set", "topic", topic, "retention.sm=1")
         self.assertIn("Unknown topic config name: retention.sm", refused)
         if not self.broker.is_external:  # genuine Kafka has no suggestion
