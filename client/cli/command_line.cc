@@ -265,10 +265,11 @@ Result<GlobalOptions> global_options(const Line& line) {
   if (line.output == "json") global.format = OutputFormat::json;
   if (line.output == "yaml") global.format = OutputFormat::yaml;
   if (!line.config_file.empty()) TRY(apply_config_file(line.config_file, global));
-  const char* environment = std::getenv("TIDEMARK_BOOTSTRAP");
   std::string_view bootstrap = line.bootstrap;
-  if (bootstrap.empty() && environment != nullptr) bootstrap = environment;
-  if (bootstrap.empty() && global.cluster.bootstrap.empty()) bootstrap = kDefaultBootstrap;
+  if (bootstrap.empty() && global.cluster.bootstrap.empty()) {
+    const char* environment = std::getenv("TIDEMARK_BOOTSTRAP");
+    bootstrap = environment != nullptr && *environment != '\0' ? environment : kDefaultBootstrap;
+  }
   if (!bootstrap.empty()) {
     TRY_ASSIGN(global.cluster.bootstrap, client::parse_bootstrap(bootstrap));
   }
@@ -288,7 +289,8 @@ int run_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("-b,--bootstrap", line.bootstrap,
-                 "brokers, HOST:PORT,...; else TIDEMARK_BOOTSTRAP, else 127.0.0.1:9092");
+                 "brokers, HOST:PORT,...; else bootstrap.servers of --config, else TIDEMARK_BOOTSTRAP, else "
+                 "127.0.0.1:9092");
   app.add_option("-o,--output", line.output,
                  "table, json or yaml; without it a table on a terminal, else plain lines")
       ->check(CLI::IsMember({"table", "json", "yaml"}));

@@ -212,6 +212,19 @@ class Tidemark(client_suite.ClientSuite):
             config.flush()
             self.assertIn("SSL is not supported", self.refused(2, "--config", config.name, "topic", "list"))
 
+    def test_where_the_brokers_are_named(self):
+        """The flag, else the file, else the environment (which names the broker of these tests)."""
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("bootstrap.servers=127.0.0.1:1\nmetadata.max.age.ms=60000\n")
+            config.flush()
+            self.assertIn("127.0.0.1:1", self.refused(1, "--config", config.name, "topic", "list"))
+            self.tidemark("--config", config.name, "-b", self.broker.bootstrap, "topic", "list")
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("metadata.max.age.ms=60000\n")
+            config.flush()
+            self.tidemark("--config", config.name, "topic", "list")
+        self.tidemark("topic", "list")
+
     def test_what_was_meant(self):
         topic = self.new_topic()
         for meant, arguments in (("did you mean topic?", ["topik", "list"]), ("did you mean create?", ["topic", "creat", "x"]),
