@@ -44,14 +44,16 @@ CLI::App* add_verb(CLI::App& parent, const char* name, const char* what, const s
   return verb;
 }
 
-CLI::App* add_family(CLI::App& app, const char* name, const char* what) {
+CLI::App* add_family(CLI::App& app, const char* name, const char* what, const std::string& example) {
   CLI::App* family = app.add_subcommand(name, what);
+  family->footer("Example:\n  " + example);
   family->require_subcommand(1);
   return family;
 }
 
 void add_topic(CLI::App& app, Line& line, Verb& chosen) {
-  CLI::App& topic = *add_family(app, "topic", "create, list, describe, alter, delete and trim topics");
+  CLI::App& topic = *add_family(app, "topic", "create, list, describe, alter, delete and trim topics",
+                                "tidemark topic create orders -p 3");
 
   CLI::App* create = add_verb(topic, "create", "create topics",
                               "tidemark topic create orders -p 12 -r 3 -c retention.ms=86400000", chosen,
@@ -137,8 +139,9 @@ void add_records(CLI::App& app, Line& line, Verb& chosen) {
                                chosen, [&](const GlobalOptions& g) { return cli::consume(g, line.consume); });
   consume->add_option("TOPIC", line.consume.topics, "topics")->required();
   consume->add_option("-g,--group", line.group, "read as a member of a consumer group (not in this release)");
-  consume->add_option("--offset", line.consume.offset,
-                      "where to begin: start, end, N, -N (the last N), @TIME (ms since 1970, or ISO 8601)");
+  consume->add_option(
+      "--offset", line.consume.offset,
+      "where to begin: start (default), end, N, -N (the last N), @TIME (ms since 1970, or ISO 8601)");
   consume->add_option("-n,--count", line.consume.count, "stop after so many records")
       ->check(CLI::NonNegativeNumber);
   consume->add_flag("-e,--until-end", line.consume.until_end,
@@ -152,13 +155,14 @@ void add_records(CLI::App& app, Line& line, Verb& chosen) {
 }
 
 void add_cluster(CLI::App& app, Verb& chosen) {
-  CLI::App& cluster = *add_family(app, "cluster", "the cluster as a whole");
+  CLI::App& cluster = *add_family(app, "cluster", "the cluster as a whole", "tidemark cluster info");
   add_verb(cluster, "info", "its id, its controller, its brokers", "tidemark -b 127.0.0.1:9092 cluster info",
            chosen, [](const GlobalOptions& g) { return cluster_info(g); });
 }
 
 void add_config(CLI::App& app, Line& line, Verb& chosen) {
-  CLI::App& config = *add_family(app, "config", "settings of topics, brokers, groups and client metrics");
+  CLI::App& config = *add_family(app, "config", "settings of topics, brokers, groups and client metrics",
+                                 "tidemark config get topic orders");
   const auto resource = [](CLI::App* verb, std::string& type, std::string& name) {
     verb->add_option("TYPE", type, "topic, broker, group or client-metrics")
         ->required()
@@ -184,7 +188,8 @@ void add_config(CLI::App& app, Line& line, Verb& chosen) {
 }
 
 void add_log(CLI::App& app, Line& line, Verb& chosen) {
-  CLI::App& log = *add_family(app, "log", "look into a data folder, offline");
+  CLI::App& log =
+      *add_family(app, "log", "look into a data folder, offline", "tidemark log verify tidemark-data");
   CLI::App* dump =
       add_verb(log, "dump", "what segments, indexes and journal files hold",
                "tidemark log dump tidemark-data/orders-0/00000000000000000000.log --records -o json", chosen,

@@ -104,12 +104,16 @@ class Tidemark(client_suite.ClientSuite):
     def test_every_verb_has_help_with_an_example(self):
         self.check_help([])
 
+    def test_help_names_the_defaults(self):
+        self.assertRegex(self.tidemark("consume", "--help").decode(), r"--offset TEXT +where to begin: start \(default\)")
+
     def check_help(self, words):
         text = self.tidemark(*words, "--help").decode()
         self.assertRegex(text, r"Usage: tidemark")
         verbs = re.findall(r"^  ([a-z-]+)  +\S", text.partition("Subcommands:")[2], re.MULTILINE)
-        if not verbs:
-            self.assertIn("Example:\n  ", text, words)
+        example = text.partition("Example:\n  ")[2]
+        self.assertTrue(example, words)
+        self.assertIn(" ".join(words), example)
         for verb in verbs:
             self.check_help([*words, verb])
 
