@@ -43,8 +43,7 @@ MetadataService::MetadataService(Shards& shards, runtime::Random& random, const 
   view_ = std::move(view);
 }
 
-// --- the log
-// ---------------------------------------------------------------------------------------------------------
+// --- the log ----------------------------------------------------------------------------------------------
 
 Task<Result<void>> MetadataService::load_snapshot() {
   auto work = [snapshots = snapshots_.get(), cluster = controller_.image()->cluster_id] {
@@ -204,8 +203,7 @@ Task<Result<void>> MetadataService::commit(replication::RecordList records) {
   co_return Result<void>();
 }
 
-// --- its snapshots
-// ---------------------------------------------------------------------------------------------------
+// --- its snapshots ----------------------------------------------------------------------------------------
 
 // A start reads at most so much of the log, relative to the snapshot: what the setting allows is for large
 // clusters.
@@ -295,8 +293,7 @@ Task<Result<void>> MetadataService::keep_snapshot(std::shared_ptr<const replicat
   co_return checkpointed;
 }
 
-// --- decisions
-// -------------------------------------------------------------------------------------------------------
+// --- decisions --------------------------------------------------------------------------------------------
 
 void MetadataService::tell(const ImageDelta& delta) const {
   for (const auto& change : delta.topics) {
@@ -339,8 +336,7 @@ void MetadataService::release_turn() {
   turns_.pop_front();
 }
 
-// --- the shards
-// ------------------------------------------------------------------------------------------------------
+// --- the shards -------------------------------------------------------------------------------------------
 
 config::TopicConfig MetadataService::topic_config(std::string_view topic) const {
   const auto& image = *controller_.image();
