@@ -72,13 +72,14 @@ Result<std::map<std::string, std::string>> parse_protocol_map(std::string_view t
   return protocols;
 }
 
-Result<void> require_plaintext(std::string_view name, std::string_view protocol) {
+// `setting`: the one that gives the listener its protocol.
+Result<void> require_plaintext(std::string_view name, std::string_view protocol, std::string_view setting) {
   if (protocol == "PLAINTEXT") return {};
   if (protocol == "SSL" || protocol == "SASL_PLAINTEXT" || protocol == "SASL_SSL") {
-    return fail(Error::config(fmt::format(
-        "Refused configuration listeners: the listener {} wants {}, and only PLAINTEXT works in this "
-        "release; pretending otherwise would leave data open",
-        name, protocol)));
+    return fail(Error::config(
+        fmt::format("Refused configuration {}: the listener {} wants {}, and only PLAINTEXT works in this "
+                    "release; pretending otherwise would leave data open",
+                    setting, name, protocol)));
   }
   return fail(Error::config(fmt::format(
       "Invalid value {} for configuration listener.security.protocol.map: the protocol of {} must be "
@@ -136,7 +137,8 @@ Result<ParsedListeners> parse_listeners(const ListenerTexts& texts) {
           "{}:PLAINTEXT to listener.security.protocol.map",
           named.name, named.name)));
     }
-    TRY(require_plaintext(named.name, protocol));
+    const bool mapped = protocols.contains(named.name);
+    TRY(require_plaintext(named.name, protocol, mapped ? "listener.security.protocol.map" : "listeners"));
     if (controller) {
       parsed.not_opened.push_back(named.name);
     } else {

@@ -131,7 +131,9 @@ class NodeConfigMaker {
       const WrittenSetting* blamed = find("listeners");
       if (message.find("configuration advertised.listeners") != std::string::npos)
         blamed = find("advertised.listeners");
-      if (message.find("configuration listener.security") != std::string::npos) blamed = map;
+      // A map that leaves out the listener which is there by default, too.
+      if (blamed == nullptr || message.find("configuration listener.security") != std::string::npos)
+        blamed = map;
       return error(blamed != nullptr ? *blamed : nowhere, message);
     }
     node_.listeners = parsed->listeners;
@@ -142,7 +144,7 @@ class NodeConfigMaker {
     }
     for (const Listener& listener : node_.listeners) {
       if (is_loopback(listener.address.host)) continue;
-      node_.warnings.push_back(
+      node_.exposures.push_back(
           fmt::format("listener {} on {} can be reached from other machines, and this release has neither "
                       "encryption nor access control",
                       listener.name, listener.address.to_string()));
@@ -254,7 +256,11 @@ class NodeConfigMaker {
 
   // DescribeConfigs shows both names, as Kafka does.
   void mirror_node_id() {
-    if (find("node.id") == nullptr && find("broker.id") == nullptr) return;
+    const bool by_node_id = find("node.id") != nullptr;
+    const bool by_broker_id = find("broker.id") != nullptr;
+    if (!by_node_id && !by_broker_id) return;
+    if (!by_node_id) node_.mirrored = "node.id";
+    if (!by_broker_id) node_.mirrored = "broker.id";
     const std::string id = fmt::format("{}", node_.node_id.value);
     node_.properties.insert_or_assign("node.id", id);
     node_.properties.insert_or_assign("broker.id", id);

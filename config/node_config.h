@@ -49,8 +49,13 @@ struct NodeConfig {
   Properties properties;
   // The same with the defaults filled in: what holds until a dynamic change.
   BrokerConfig broker;
+  // Of node.id and broker.id, which are one thing, the one that is in `properties` without having been
+  // written down; else empty.
+  std::string mirrored;
   // One line each, to be logged at start: settings without an effect here.
   std::vector<std::string> warnings;
+  // One line each, to be logged when the listeners are served: those that other machines reach.
+  std::vector<std::string> exposures;
 };
 
 }  // namespace tidemark::config

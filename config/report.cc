@@ -35,6 +35,7 @@ StatusCounts count_table() {
 StatusCounts count_written(const NodeConfig& node) {
   StatusCounts counts;
   for (const auto& [name, value] : node.properties) {
+    if (name == node.mirrored) continue;
     const Setting* setting = find_setting(Scope::broker, name);
     count(counts, setting != nullptr ? setting->status : Status::ignored);
   }
@@ -60,7 +61,7 @@ std::string check_config(const NodeConfig& node) {
   line("\neffective settings (* written down):");
   const BrokerLayers layers{nullptr, nullptr, &node.properties};
   for (const Setting* setting : settings_of(Scope::broker)) {
-    const bool written = node.properties.contains(setting->name);
+    const bool written = node.properties.contains(setting->name) && setting->name != node.mirrored;
     if (setting->status != Status::honoured && !written) continue;
     std::string value = setting->is_sensitive() ? std::string("[hidden]")
                                                 : broker_value(*setting, layers).value_or("(unset)");
@@ -72,6 +73,7 @@ std::string check_config(const NodeConfig& node) {
   line(fmt::format("\nwritten down here: {}", printed(count_written(node))));
   line(fmt::format("known in all: {} (refused ones are accepted at their defaults)", printed(count_table())));
   for (const std::string& warning : node.warnings) line(fmt::format("warning: {}", warning));
+  for (const std::string& exposure : node.exposures) line(fmt::format("warning: {}", exposure));
   return report;
 }
 

@@ -28,10 +28,11 @@ std::string wrong(std::string_view properties, std::vector<WrittenSetting> overr
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
-bool warns(const NodeConfig& node, std::string_view part) {
-  return std::ranges::any_of(node.warnings,
-                             [&](const std::string& warning) { return contains(warning, part); });
+bool any_contains(const std::vector<std::string>& lines, std::string_view part) {
+  return std::ranges::any_of(lines, [&](const std::string& line) { return contains(line, part); });
 }
+bool warns(const NodeConfig& node, std::string_view part) { return any_contains(node.warnings, part); }
+bool exposes(const NodeConfig& node, std::string_view part) { return any_contains(node.exposures, part); }
 
 // What Kafka 4.3 ships as config/server.properties, without its comments.
 constexpr std::string_view kStockProperties = R"(process.roles=broker,controller
@@ -79,7 +80,7 @@ TEST_CASE("the server.properties that Kafka ships is taken as it is") {
   CHECK(node.data_dirs == std::vector<std::string>{"/tmp/kraft-combined-logs"});
   CHECK(warns(node, "server.properties:4: the listener CONTROLLER is for controllers"));
   CHECK(warns(node, "num.io.threads is ignored"));
-  CHECK(warns(node, "can be reached from other machines"));
+  CHECK(exposes(node, "can be reached from other machines"));
 }
 
 TEST_CASE("our YAML example of one node is taken") {
@@ -143,7 +144,14 @@ TEST_CASE("protecting settings stop the start unless they stand at their default
 TEST_CASE("a listener that is not PLAINTEXT is refused") {
   CHECK(contains(wrong("listeners=SSL://127.0.0.1:9093"), "the listener SSL wants SSL"));
   CHECK(contains(wrong("listeners=A://127.0.0.1:9093\nlistener.security.protocol.map=A:SASL_SSL"),
-                 "f:1: Refused configuration listeners: the listener A wants SASL_SSL"));
+                 "f:2: Refused configuration listener.security.protocol.map: the listener A wants SASL_SSL"));
+  CHECK(contains(wrong("listeners=SSL://127.0.0.1:1"), "f:1: Refused configuration listeners: the listener"));
+  // The listener that is there by default.
+  CHECK(contains(
+      wrong("\nlistener.security.protocol.map=PLAINTEXT:SSL"),
+      "f:2: Refused configuration listener.security.protocol.map: the listener PLAINTEXT wants SSL"));
+  CHECK(contains(wrong("\nlistener.security.protocol.map=A:PLAINTEXT"),
+                 "f:2: Invalid value PLAINTEXT for configuration listeners: no protocol is defined"));
   CHECK(contains(wrong("listeners=A://127.0.0.1:1\nlistener.security.protocol.map=A:FOO"),
                  "f:2: Invalid value FOO"));
   CHECK(contains(wrong("listeners=CONTROLLER://a:1,PLAINTEXT://a:2\ncontroller.listener.names=CONTROLLER\n"
@@ -167,10 +175,10 @@ TEST_CASE("listeners and what they advertise must agree") {
 }
 
 TEST_CASE("listening beyond this machine is worth a warning") {
-  CHECK(warns(made("listeners=PLAINTEXT://0.0.0.0:9092"), "PLAINTEXT on 0.0.0.0:9092"));
-  CHECK(warns(made("listeners=PLAINTEXT://[::]:9092"), "[::]:9092"));
+  CHECK(exposes(made("listeners=PLAINTEXT://0.0.0.0:9092"), "PLAINTEXT on 0.0.0.0:9092"));
+  CHECK(exposes(made("listeners=PLAINTEXT://[::]:9092"), "[::]:9092"));
   for (const std::string_view host : {"127.0.0.1", "localhost", "[::1]", "127.1.2.3"}) {
-    CHECK(made(fmt::format("listeners=PLAINTEXT://{}:9092", host)).warnings.empty());
+    CHECK(made(fmt::format("listeners=PLAINTEXT://{}:9092", host)).exposures.empty());
   }
 }
 
@@ -273,8 +281,15 @@ TEST_CASE("the report shows what holds, the counts and the warnings") {
   CHECK(contains(report, "\n  log.retention.ms = (unset)\n"));
   CHECK(contains(report, "\n* num.io.threads = 8   [ignored]\n"));
   CHECK(contains(report, "\n* ssl.client.auth = none   [refused]\n"));
-  // node.id counts with its twin broker.id.
-  CHECK(count_written(node) == StatusCounts{5, 1, 1});
-  CHECK(contains(report, "\nwritten down here: 5 honoured, 1 refused, 1 ignored\n"));
+  // Its twin broker.id has the value, but nobody wrote it down.
+  CHECK(contains(report, "\n* node.id = 4\n"));
+  CHECK(contains(report, "\n  broker.id = 4\n"));
+  CHECK(contains(check_config(made("broker.id=5")), "\n* broker.id = 5\n"));
+  CHECK(contains(check_config(made("broker.id=5")), "\n  node.id = 5\n"));
+  CHECK(contains(check_config(made("broker.id=5\nnode.id=5")), "\n* node.id = 5\n"));
+  CHECK(count_written(node) == StatusCounts{4, 1, 1});
+  CHECK(contains(report, "\nwritten down here: 4 honoured, 1 refused, 1 ignored\n"));
   CHECK(contains(report, "\nwarning: server.properties:4: num.io.threads is ignored"));
+  CHECK(
+      contains(check_config(made("listeners=PLAINTEXT://0.0.0.0:9092")), "\nwarning: listener PLAINTEXT on"));
 }
