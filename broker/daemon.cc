@@ -85,6 +85,11 @@ uint64_t request_memory(const config::BrokerConfig& c) {
   return std::min(half, queued + queued / 7 + 8);
 }
 
+// What keeps an address from being listened on, and what to do.
+Error cannot_listen(const Error& error, std::string_view remedy) {
+  return Error::io(fmt::format("{}: {}", error.message(), remedy));
+}
+
 sigset_t stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -151,6 +156,7 @@ class Daemon {
     TRY(serve_http());
     runtime::Scheduler& loop = threads_[0]->scheduler();
     TRY(wait_for<Result<void>>(loop, scope_, [this] { return node_->start(); }));
+    for (const std::string& exposure : config_.exposures) log_.warn(exposure);
     serve();
     loop.post([this] { readiness_.set_ready(); });
     return {};
@@ -203,11 +209,17 @@ class Daemon {
     std::vector<AsioScheduler*> schedulers;
     for (auto& thread : threads_) schedulers.push_back(&thread->scheduler());
     for (const auto& listener : config_.listeners) {
-      TRY_ASSIGN(auto bound, listen_tcp({listener.address.host, listener.address.port}, schedulers));
-      const runtime::Endpoint local = bound[0]->local();
+      auto bound = listen_tcp({listener.address.host, listener.address.port}, schedulers);
+      if (!bound) {
+        // The flag would replace all of several.
+        return fail(cannot_listen(bound.error(), config_.listeners.size() == 1
+                                                     ? "choose another with --listen"
+                                                     : "choose another in `listeners`"));
+      }
+      const runtime::Endpoint local = (*bound)[0]->local();
       if (!addresses_.empty()) addresses_ += ',';
       addresses_ += fmt::format("{}:{}", local.host, local.port);
-      listeners_.emplace_back(listener.name, std::move(bound));
+      listeners_.emplace_back(listener.name, std::move(*bound));
     }
     return {};
   }
@@ -215,7 +227,9 @@ class Daemon {
   // Before the recovery, so that it can be watched.
   Result<void> serve_http() {
     AsioScheduler* const first = &threads_[0]->scheduler();
-    TRY_ASSIGN(auto bound, listen_tcp({config_.http.host, config_.http.port}, std::span(&first, 1)));
+    auto listening = listen_tcp({config_.http.host, config_.http.port}, std::span(&first, 1));
+    if (!listening) return fail(cannot_listen(listening.error(), "choose another with --http"));
+    auto& bound = *listening;
     http_address_ = fmt::format("{}:{}", bound[0]->local().host, bound[0]->local().port);
     metrics_.gauge("tidemark_connections", "Open Kafka connections",
                    [this] { return static_cast<double>(limits_.total()); });

@@ -148,8 +148,8 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path)
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(posix_error(errno, path, "lock"));
     const std::string pid = holder(descriptor);
-    return fail(Error::io(fmt::format("{} is held by another process{}", path,
-                                      pid.empty() ? "" : fmt::format(" (pid {})", pid))));
+    return fail(Error::io(fmt::format("{} is held by another process{}: stop it, or use another --data-dir",
+                                      path, pid.empty() ? "" : fmt::format(" (pid {})", pid))));
   }
   // Only words for a human: a failure to write them is no reason not to start.
   const std::string text = fmt::format("{}\n", ::getpid());

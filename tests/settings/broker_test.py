@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """Every broker setting that is honoured and is not a topic's default, seen from outside: each test starts a daemon with another
-value, and holds it against one that has the defaults."""
+value, and holds it against one that has the defaults. And what the daemon says when it starts, or cannot."""
 
 import glob
 import os
 import re
+import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -150,6 +153,51 @@ class BrokerSettings(unittest.TestCase):
         three = self.start({"shards": 3})
         self.assertEqual(len(three.metric("tidemark_loop_stalls_total")), 3)
         self.assertEqual(len(self.default.metric("tidemark_loop_stalls_total")), os.cpu_count())
+
+    # --- a start that fails ------------------------------------------------------------------------------------------
+    def failed_start(self, flags):
+        """What the daemon logs; it ends with status 1."""
+        with tempfile.TemporaryDirectory() as folder:
+            places = {"--listen": "127.0.0.1:0", "--http": "127.0.0.1:0", "--data-dir": folder, **flags}
+            done = subprocess.run([os.path.join(brokers.BIN, "tidemarkd"), *[word for flag in places.items() for word in flag]],
+                                  capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1, done)
+        return done.stderr.decode().splitlines()
+
+    def test_a_start_that_fails_says_what_to_do_in_one_line(self):
+        used = self.default.bootstrap
+        several = f"A://127.0.0.1:0,B://{used}"
+        for flags, told in (({"--listen": used}, f"{used}: Address already in use: choose another with --listen"),
+                            # Nobody reaches what could not be opened: no word of that.
+                            ({"--listen": used.replace("127.0.0.1", "0.0.0.0")}, "choose another with --listen"),
+                            ({"--http": self.default.http}, f"{self.default.http}: Address already in use: choose another with --http"),
+                            ({"--data-dir": self.default.data_dir},
+                             f"(pid {self.default.process.pid}): stop it, or use another --data-dir")):
+            with self.subTest(flags):
+                lines = self.failed_start(flags)
+                self.assertEqual(len(lines), 1, lines)
+                self.assertIn(told, lines[0])
+        with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
+            file.write(f"listeners={several}\nlistener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT\n")
+            file.flush()
+            command = [os.path.join(brokers.BIN, "tidemarkd"), "--config", file.name, "--http", "127.0.0.1:0"]
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=self.default.folder)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(f"{used}: Address already in use: choose another in `listeners`", done.stderr.decode())
+
+    def test_listening_beyond_this_machine_is_warned_of(self):
+        # Loopback by an address that does not look like it.
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                probe.bind(("::ffff:127.0.0.1", 0))
+            except OSError as error:
+                self.skipTest(f"no IPv6: {error}")
+        broker = brokers.Broker()
+        broker.listen = "[::ffff:127.0.0.1]:0"
+        self.addCleanup(broker.close)
+        broker.start()
+        self.assertIn("can be reached from other machines", broker.log_tail())
+        self.assertNotIn("can be reached from other machines", self.default.log_tail())
 
     # --- topics ------------------------------------------------------------------------------------------------------
     def test_auto_create_topics_enable(self):
