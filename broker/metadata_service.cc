@@ -98,11 +98,12 @@ Task<Result<void>> MetadataService::replay(storage::LogStore& store, std::shared
     if (!range) co_return fail(range.error());
     std::vector<std::byte> bytes;
     bytes.reserve(range->bytes);
-    while (bytes.size() < range->bytes) {
-      auto reading = log_->read(*range, static_cast<uint32_t>(bytes.size()), range->bytes);
+    while (range->bytes > 0) {
+      auto reading = log_->read(*range, range->bytes);
       auto piece = co_await reading;
       if (!piece) co_return fail(piece.error());
-      bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+      bytes.insert(bytes.end(), piece->bytes.bytes.begin(), piece->bytes.bytes.end());
+      range = piece->rest;
     }
     protocol::BatchIterator batches(bytes);
     while (true) {

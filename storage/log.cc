@@ -108,6 +108,30 @@ void Log::go_offline(Error error) {
   if (on_progress) on_progress();
 }
 
+Unexpected Log::unreadable(Error error) {
+  if (error.kind() == ErrorKind::corruption && !std::exchange(damaged_, true))
+    store_.tasks_.spawn(give_up(error));
+  return fail(std::move(error));
+}
+
+// What was appended comes into the files first: the journal frees it as if nothing had happened.
+Task<void> Log::give_up(Error damage) {
+  const auto self = shared_from_this();
+  while (fenced_ && !offline_) {
+    auto look_again = changed_.wait();
+    co_await look_again;
+  }
+  if (offline_) co_return;
+  fenced_ = true;
+  auto quiescing = quiesce();
+  const auto quiet = co_await quiescing;
+  if (quiet) {
+    at_rest_ = true;
+    go_offline(std::move(damage));
+  }
+  unfence();
+}
+
 void Log::unfence() {
   fenced_ = erasing_;
   changed_.notify_all();

@@ -64,6 +64,13 @@ struct LogRange {
   uint64_t position = 0;
   uint32_t bytes = 0;
   uint32_t cuts = 0;  // of the log when this was true: a truncation invalidates it
+  // What a read of it checks next: at this byte of the segment begins a batch, with this offset.
+  uint64_t batch_at = 0;
+  Offset batch_offset{};
+};
+struct LogPiece {
+  runtime::BufferSlice bytes;
+  LogRange rest;  // of the range, behind these bytes
 };
 
 // A record found by its time.
@@ -104,6 +111,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] const LogSettings& settings() const { return settings_; }
   // Set when the log must not be used any more: a failed disk, or damage. Reads and appends answer with it.
+  // A read that finds damage answers with it at once, and takes the log offline when what is on its way is in
+  // the files.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
 
   // New settings hold at once. Switching write.caching on or off first syncs the segments, and waits until no
@@ -129,9 +138,10 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // The bytes of whole batches from the one that holds `from`, below `limit`, at most `max_bytes` unless that
   // would be less than the first batch and `at_least_one`. OFFSET_OUT_OF_RANGE outside of [start, end].
   runtime::Task<Result<LogRange>> locate(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one);
-  // At most `max_bytes` of the range from `at`, from the tail cache or the file. OFFSET_OUT_OF_RANGE: the log
-  // was truncated meanwhile, or its segment deleted.
-  runtime::Task<Result<runtime::BufferSlice>> read(LogRange range, uint32_t at, uint32_t max_bytes);
+  // The first bytes of the range, at most `max_bytes`, from the tail cache or the file; the batch headers
+  // among them are the next ones. OFFSET_OUT_OF_RANGE: the log was truncated meanwhile, or its segment
+  // deleted.
+  runtime::Task<Result<LogPiece>> read(LogRange range, uint32_t max_bytes);
   // The bytes that the shard holds in memory from `from` on; nothing if a read would go to the disk.
   [[nodiscard]] bool in_memory(Offset from) const { return !tail_.empty() && from >= tail_.front().base; }
 
@@ -193,6 +203,11 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   void roll(Offset base);
   void save_indexes();
   void go_offline(Error error);
+  // Answers `error`; where that is damage of a segment's file, the log goes offline.
+  Unexpected unreadable(Error error);
+  runtime::Task<void> give_up(Error damage);
+  // Whether checkpoints sync its files: a damaged log's journal records are freed like all others.
+  [[nodiscard]] bool has_checkpoints() const { return !offline_ || at_rest_; }
   void progressed();
   void mark_dirty();
   // An effect on a file of this segment has ended: the next checkpoint syncs it.
@@ -275,6 +290,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   bool flushing_ = false;
   runtime::TimerId flush_timer_;
   std::optional<Error> offline_;
+  bool damaged_ = false;     // a read has found damage: offline now, or soon
+  bool at_rest_ = false;     // damaged and offline, and nothing was on its way
   runtime::Signal changed_;  // room, writes, fences: "look again"
   std::shared_ptr<Log*> alive_;
 };

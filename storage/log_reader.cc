@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/batch/batch_iterator.h"
 
@@ -32,9 +33,26 @@ Result<std::optional<protocol::BatchHeader>> HeaderWalker::next() {
   return std::optional<protocol::BatchHeader>(*header);
 }
 
+namespace {
+
+// A segment that is gone is damage, and no failing disk.
+Result<std::shared_ptr<File>> open_segment(FileSystem& files, FileCache& cache, const std::string& path) {
+  auto file = cache.get(path);
+  if (file) return file;
+  TRY_ASSIGN(const bool exists, files.exists(path));
+  if (exists) return file;
+  return fail(Error::corruption(path + ": the segment is gone"));
+}
+
+// Why a batch with this base offset cannot come where `expected` should; empty: it can.
+std::string objection(Offset found, Offset expected, bool contiguous) {
+  if (found == expected || (!contiguous && found > expected)) return {};
+  return fmt::format("holds offset {} instead of {}", found, expected);
+}
+
 // Where the segment's index file says that the search for `from` begins; 0 if it cannot say.
 uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
-  const auto index = cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix), true);
+  const auto index = cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix));
   if (!index) return 0;
   const auto bytes = (*index)->size();
   if (!bytes) return 0;
@@ -42,35 +60,41 @@ uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
   return entry ? static_cast<uint64_t>(entry->position) : 0;
 }
 
-Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
+}  // namespace
+
+Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& r) {
   const std::string path = segment_path(r.folder, r.base, kLogSuffix);
-  TRY_ASSIGN(const auto file, cache.get(path));
+  TRY_ASSIGN(const auto file, open_segment(files, cache, path));
   uint64_t start = r.start_position;
   if (r.use_index_file) start = indexed_position(cache, r);
+  Offset expected = r.base;
   if (start > 0) {
     // An index is derived: one that leads astray costs a longer walk, never a record.
     HeaderWalker first(*file, start, r.end_position);
     const auto header = first.next();
-    if (!header || !*header || (*header)->base_offset > r.from) start = 0;
+    const bool leads = header && *header && (*header)->base_offset <= r.from;
+    if (leads) expected = (*header)->base_offset;
+    if (!leads) start = 0;
   }
   HeaderWalker walker(*file, start, r.end_position);
-  LogRange range{r.base, r.end_position, 0};
-  Offset expected = kNoOffset;
   while (true) {
     auto header = walker.next();
+    if (!header && header.error().kind() != ErrorKind::corruption) return fail(header.error());
     if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
-    if (!*header) return range;
-    // Every read checks that offsets only grow.
-    if (expected != kNoOffset && (*header)->base_offset < expected) {
-      return fail(
-          Error::corruption(fmt::format("{}: byte {} holds offset {} after {}", path, walker.batch_position(),
-                                        (*header)->base_offset, expected.value - 1)));
+    if (!*header) {
+      return fail(Error::corruption(fmt::format("{}: ends at byte {} and offset {}, without offset {}", path,
+                                                walker.position(), expected, r.from)));
     }
+    // Every read checks that offsets are contiguous.
+    if (const auto why = objection((*header)->base_offset, expected, r.contiguous); !why.empty())
+      return fail(Error::corruption(fmt::format("{}: byte {} {}", path, walker.batch_position(), why)));
     expected = (*header)->next_offset();
     if ((*header)->last_offset() < r.from) continue;
+    LogRange range{r.base, r.end_position, 0};
     if (r.limit != kNoOffset && (*header)->last_offset() >= r.limit) return range;
     const uint64_t bytes = (*header)->size_in_bytes();
-    range.position = walker.batch_position();
+    range.position = range.batch_at = walker.batch_position();
+    range.batch_offset = (*header)->base_offset;
     if (bytes > r.max_bytes) {
       range.bytes = r.at_least_one ? static_cast<uint32_t>(bytes) : 0;
       return range;
@@ -80,8 +104,9 @@ Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
     range.bytes = static_cast<uint32_t>(bytes);
     while (range.bytes < r.max_bytes) {
       auto more = walker.next();
-      if (!more) return fail(Error::corruption(fmt::format("{}: {}", path, more.error().message())));
-      if (!*more || (*more)->last_offset() >= r.limit || range.bytes + (*more)->size_in_bytes() > r.max_bytes)
+      // What is wrong there is said by the read that comes to it.
+      if (!more || !*more || (*more)->last_offset() >= r.limit ||
+          range.bytes + (*more)->size_in_bytes() > r.max_bytes)
         break;
       range.bytes += static_cast<uint32_t>((*more)->size_in_bytes());
     }
@@ -89,10 +114,45 @@ Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& r) {
   }
 }
 
+Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& folder,
+                            const LogRange& range, uint32_t max_bytes, bool contiguous) {
+  const std::string path = segment_path(folder, range.segment_base, kLogSuffix);
+  TRY_ASSIGN(const auto file, open_segment(files, cache, path));
+  const uint32_t wanted = std::min(max_bytes, range.bytes);
+  auto buffer = runtime::Buffer::allocate(wanted);
+  TRY_ASSIGN(const size_t got, file->read(range.position, buffer->bytes()));
+  if (got < wanted) {
+    return fail(Error::corruption(fmt::format("{}: ends at byte {} instead of {}", path, range.position + got,
+                                              range.position + wanted)));
+  }
+  LogPiece piece{runtime::BufferSlice::whole(buffer), range};
+  LogRange& rest = piece.rest;
+  const uint64_t end = range.position + range.bytes;
+  rest.position += wanted;
+  rest.bytes -= wanted;
+  while (rest.batch_at < rest.position && rest.batch_at + protocol::kBatchHeaderBytes <= end) {
+    std::span<const std::byte> head =
+        std::span<const std::byte>(buffer->bytes()).subspan(rest.batch_at - range.position);
+    // One that the piece cuts through.
+    std::array<std::byte, protocol::kBatchHeaderBytes> whole;
+    if (head.size() < whole.size()) {
+      TRY_ASSIGN(const size_t there, file->read(rest.batch_at, whole));
+      head = std::span<const std::byte>(whole).first(there);
+    }
+    const auto header = protocol::parse_batch_header(head);
+    const std::string why = header ? objection(header->base_offset, rest.batch_offset, contiguous)
+                                   : "holds no batch: " + header.error().message();
+    if (!why.empty()) return fail(Error::corruption(fmt::format("{}: byte {} {}", path, rest.batch_at, why)));
+    rest.batch_at += header->size_in_bytes();
+    rest.batch_offset = header->next_offset();
+  }
+  return piece;
+}
+
 Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,
                                                 int64_t timestamp) {
   // A file that cannot be read or does not rise is as good as none.
-  const auto index = cache.get(segment_path(folder, base, kTimeIndexSuffix), true);
+  const auto index = cache.get(segment_path(folder, base, kTimeIndexSuffix));
   if (!index) return std::optional<Offset>();
   const auto bytes = (*index)->size();
   if (!bytes) return std::optional<Offset>();

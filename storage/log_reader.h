@@ -41,8 +41,15 @@ struct LocateRequest {
   uint64_t start_position = 0;  // at or before the batch that holds `from`
   uint64_t end_position = 0;    // where readable bytes end
   bool use_index_file = false;  // find start_position in the segment's .index
+  bool contiguous = true;       // false in a compacted log: offsets rise, and records may be missing
 };
-Result<LogRange> locate_in_segment(FileCache& cache, const LocateRequest& request);
+// REQUIRES: the batch that holds `from` begins below end_position. Corruption: the file does not give it.
+Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request);
+
+// The next piece of a range that locate_in_segment() or a read has given, with every batch header in it
+// checked. Corruption: the file is gone, too short, or holds another batch than the range says or none.
+Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& folder,
+                            const LogRange& range, uint32_t max_bytes, bool contiguous);
 
 // The offset from which a search for `timestamp` starts in a sealed segment; nullopt: from its beginning.
 Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,

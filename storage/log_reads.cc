@@ -29,7 +29,7 @@ Task<Result<LogRange>> Log::locate(Offset from, Offset limit, uint32_t max_bytes
   }
   auto it =
       std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) { return e.last < from; });
-  LogRange range{it->segment_base, it->position, 0, cuts_};
+  LogRange range{it->segment_base, it->position, 0, cuts_, it->position, it->base};
   for (; it != tail_.end() && it->last < limit && it->segment_base == range.segment_base; ++it) {
     const bool fits = range.bytes + it->batch.size() <= max_bytes;
     if (!fits && (range.bytes > 0 || !at_least_one)) break;
@@ -48,6 +48,7 @@ Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset l
   request.from = from;
   request.max_bytes = max_bytes;
   request.at_least_one = at_least_one;
+  request.contiguous = settings_.delete_policy;
   // Where the bytes that may be read end: the whole of a sealed segment, else the first batch at or above the
   // limit.
   const bool is_active = segment + 1 == segments_.size();
@@ -70,7 +71,9 @@ Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset l
   const auto entry = is_active ? indexes_.offsets().lookup(from) : std::nullopt;
   request.use_index_file = !entry && index_files_hold(s.base);
   if (entry) request.start_position = static_cast<uint64_t>(entry->position);
-  auto work = [cache = &store_.cache_, request] { return locate_in_segment(*cache, request); };
+  auto work = [files = &store_.files_, cache = &store_.cache_, request] {
+    return locate_in_segment(*files, *cache, request);
+  };
   const uint32_t cuts = cuts_;
   auto finding = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
   auto found = co_await finding;
@@ -79,11 +82,12 @@ Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset l
     co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
                    fmt::format("{}: offset {} was removed during the read", folder_name_, from));
   }
-  if (found) found->cuts = cuts;
+  if (!found) co_return unreadable(found.error());
+  found->cuts = cuts;
   co_return found;
 }
 
-Task<Result<BufferSlice>> Log::read(LogRange range, uint32_t at, uint32_t max_bytes) {
+Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
   if (offline_) co_return fail(*offline_);
   const auto removed = [&] {
     return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
@@ -91,8 +95,8 @@ Task<Result<BufferSlice>> Log::read(LogRange range, uint32_t at, uint32_t max_by
                             range.segment_base));
   };
   if (!holds(range)) co_return removed();
-  const uint64_t position = range.position + at;
-  const uint32_t wanted = std::min(max_bytes, range.bytes - at);
+  const uint64_t position = range.position;
+  uint32_t wanted = std::min(max_bytes, range.bytes);
   if (!tail_.empty() &&
       (tail_.front().segment_base < range.segment_base ||
        (tail_.front().segment_base == range.segment_base && tail_.front().position <= position))) {
@@ -102,38 +106,41 @@ Task<Result<BufferSlice>> Log::read(LogRange range, uint32_t at, uint32_t max_by
     });
     if (it != tail_.end() && it->segment_base == range.segment_base && it->position <= position) {
       const size_t skip = position - it->position;
-      co_return it->batch.sub(skip, std::min<size_t>(wanted, it->batch.size() - skip));
+      wanted = static_cast<uint32_t>(std::min<size_t>(wanted, it->batch.size() - skip));
+      LogPiece piece{it->batch.sub(skip, wanted), range};
+      piece.rest.position += wanted;
+      piece.rest.bytes -= wanted;
+      piece.rest.batch_at = it->position + it->batch.size();
+      piece.rest.batch_offset = it->last + 1;
+      co_return piece;
     }
+  } else if (!tail_.empty() && tail_.front().segment_base == range.segment_base) {
+    // What is in memory may not be in the file yet.
+    wanted = static_cast<uint32_t>(std::min<uint64_t>(wanted, tail_.front().position - position));
   }
-  auto work = [cache = &store_.cache_, path = segment_path(folder(), range.segment_base, kLogSuffix),
-               position, wanted]() -> Result<BufferSlice> {
-    TRY_ASSIGN(auto file, cache->get(path));
-    auto buffer = runtime::Buffer::allocate(wanted);
-    TRY_ASSIGN(const size_t got, file->read(position, buffer->bytes()));
-    return BufferSlice{buffer, buffer->bytes().first(got)};
+  auto work = [files = &store_.files_, cache = &store_.cache_, folder = folder(), range, wanted,
+               contiguous = settings_.delete_policy] {
+    return read_piece(*files, *cache, folder, range, wanted, contiguous);
   };
   auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
-  auto bytes = co_await reading;
+  auto piece = co_await reading;
   if (offline_) co_return fail(*offline_);
   const bool there = std::any_of(segments_.begin(), segments_.end(),
                                  [&](const Segment& s) { return s.base == range.segment_base; });
-  if (!holds(range) || (!there && (!bytes || bytes->size() == 0))) co_return removed();
-  if (bytes && bytes->size() == 0) {
-    co_return fail(Error::corruption(
-        fmt::format("{}: segment {} ends before byte {}", folder_name_, range.segment_base, position)));
-  }
-  co_return bytes;
+  if (!holds(range) || (!there && !piece)) co_return removed();
+  if (!piece) co_return unreadable(piece.error());
+  co_return piece;
 }
 
 Task<Result<std::vector<std::byte>>> Log::read_whole(LogRange range) {
   std::vector<std::byte> bytes;
   bytes.reserve(range.bytes);
-  while (bytes.size() < range.bytes) {
-    const auto at = static_cast<uint32_t>(bytes.size());
-    auto reading = read(range, at, range.bytes - at);
+  while (range.bytes > 0) {
+    auto reading = read(range, range.bytes);
     auto piece = co_await reading;
     if (!piece) co_return fail(piece.error());
-    bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+    bytes.insert(bytes.end(), piece->bytes.bytes.begin(), piece->bytes.bytes.end());
+    range = piece->rest;
   }
   co_return bytes;
 }

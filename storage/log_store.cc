@@ -199,6 +199,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
       graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
     };
     add_effect(*raw, std::move(work), std::move(done));
+    raw->at_rest_ = false;
     raw->go_offline(Error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, raw->folder_name() + " was deleted"));
   };
   log->add_record(record, {}, std::move(then), true);
@@ -473,8 +474,8 @@ Task<Result<void>> LogStore::checkpoint() {
 // In the write lane, in its order: beside it the folder may be a namesake's already.
 void LogStore::write_state(Syncing& item) {
   Log& log = *item.log;
-  // Offline is also a deleted log, from the moment on when its folder's renaming stands in that lane.
-  if (item.error || log.offline()) return;
+  // A deleted log has none, from the moment on when its folder's renaming stands in that lane.
+  if (item.error || !log.has_checkpoints()) return;
   if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
     log.state_.synced = item.written;
     log.state_changed_ = true;
@@ -521,19 +522,19 @@ Task<Result<void>> LogStore::run_checkpoint() {
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
   auto items = std::make_shared<std::vector<Syncing>>();
   for (const auto& log : dirty) {
-    if (!log->materialized_ && !log->offline()) {
+    if (!log->materialized_ && log->has_checkpoints()) {
       dirty_.push_back(log);
       continue;
     }
     log->dirty_ = false;
-    if (log->offline()) continue;
+    if (!log->has_checkpoints()) continue;
     Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
     item.sync_folder = std::exchange(log->folder_changed_, false);
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
     // none of theirs may be on its way. The active one's are told by their checksum.
     const bool settled = log->index_saves_.empty() && log->written_ >= log->active().base;
-    log->save_indexes();
-    if (!log->fenced_ && settled && derived_ != nullptr) {
+    if (!log->offline()) log->save_indexes();
+    if (!log->fenced_ && !log->offline() && settled && derived_ != nullptr) {
       const DerivedFrom from{log->id(), log->end_, log->latest_epoch()};
       item.snapshot = encode_log_snapshot(LogSnapshot{
           log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes, log->saved_,
@@ -574,7 +575,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
     // it is.
     if (item.disk_full && *item.disk_full) disk_full = log.state_changed_ = true;
     // A log that was deleted in the meantime may have lost its folder; that is not news.
-    if (log.offline() || log.erasing_) continue;
+    if (!log.has_checkpoints() || log.erasing_) continue;
     const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
     if (item.active_missing && !active_gone)
       item.error = Error::corruption(fmt::format(

@@ -306,10 +306,10 @@ Task<Result<void>> Log::cut_at(Offset offset) {
     auto locating = locate_in_file(segment, offset, end_, 1, true);
     auto located = co_await locating;
     if (!located) co_return fail(located.error());
-    auto reading = read(*located, 0, protocol::kBatchHeaderBytes);
+    auto reading = read(*located, protocol::kBatchHeaderBytes);
     auto head = co_await reading;
     if (!head) co_return fail(head.error());
-    const auto header = protocol::parse_batch_header(head->bytes);
+    const auto header = protocol::parse_batch_header(head->bytes.bytes);
     if (!header) co_return fail(header.error());
     position = located->position;
     new_end = header->base_offset;

@@ -48,35 +48,33 @@ namespace {
 class PartitionBytes final : public ByteSource {
  public:
   PartitionBytes(Shard& owner, runtime::Scheduler& home, TopicIdPartition id, storage::LogRange range)
-      : owner_(owner), home_(home), id_(id), range_(range) {}
+      : owner_(owner), home_(home), id_(id), rest_(range) {}
 
   Task<Result<runtime::BufferSlice>> next(size_t max_bytes) override {
-    const auto wanted = static_cast<uint32_t>(std::min<size_t>(max_bytes, range_.bytes - at_));
-    auto make = [owner = &owner_, id = id_, range = range_, at = at_, wanted] {
-      return piece(*owner, id, range, at, wanted);
-    };
+    const auto wanted = static_cast<uint32_t>(std::min<size_t>(max_bytes, rest_.bytes));
+    auto make = [owner = &owner_, id = id_, rest = rest_, wanted] { return read(*owner, id, rest, wanted); };
     auto reading = owner_.call(home_, std::move(make));
-    auto slice = co_await reading;
-    if (slice) at_ += static_cast<uint32_t>(slice->size());
-    co_return slice;
+    auto piece = co_await reading;
+    if (!piece) co_return fail(piece.error());
+    rest_ = piece->rest;
+    co_return std::move(piece->bytes);
   }
 
  private:
-  static Task<Result<runtime::BufferSlice>> piece(Shard& owner, TopicIdPartition id, storage::LogRange range,
-                                                  uint32_t at, uint32_t wanted) {
+  static Task<Result<storage::LogPiece>> read(Shard& owner, TopicIdPartition id, storage::LogRange range,
+                                              uint32_t wanted) {
     const auto partition = owner.partition(id);
     if (!partition)
       co_return fail(Error::closed(fmt::format("partition {}-{} is gone", id.topic_id, id.partition)));
-    auto reading = partition->log().read(range, at, wanted);
-    auto slice = co_await reading;
-    co_return slice;
+    auto reading = partition->log().read(range, wanted);
+    auto piece = co_await reading;
+    co_return piece;
   }
 
   Shard& owner_;
   runtime::Scheduler& home_;
   const TopicIdPartition id_;
-  const storage::LogRange range_;
-  uint32_t at_ = 0;
+  storage::LogRange rest_;
 };
 
 }  // namespace

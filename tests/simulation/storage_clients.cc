@@ -318,15 +318,16 @@ Task<Offset> StorageClients::read_from(LogPtr log, ModelPtr model, Offset from, 
     co_return from;
   }
   std::vector<std::byte> bytes;
-  while (bytes.size() < range->bytes) {
-    auto reading = log->read(*range, static_cast<uint32_t>(bytes.size()), max_bytes);
+  while (range->bytes > 0) {
+    auto reading = log->read(*range, max_bytes);
     auto piece = co_await reading;
     if (!piece) {
       if (!excused(*log, *model, stable, piece.error()))
         run_.violate(fmt::format("{}: cannot read: {}", model->name(), piece.error().message()));
       co_return from;
     }
-    bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+    bytes.insert(bytes.end(), piece->bytes.bytes.begin(), piece->bytes.bytes.end());
+    range = piece->rest;
   }
   if (!stable || model->stable() != stable || log->offline()) co_return from;
   if (bytes.empty()) {

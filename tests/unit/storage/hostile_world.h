@@ -9,6 +9,7 @@
 #include "storage/data_folder.h"
 #include "storage/log_store.h"
 #include "tests/simulation/sim_file_system.h"
+#include "tests/simulation/sim_key_value_store.h"
 #include "tests/simulation/virtual_time.h"
 #include "tests/unit/storage/raw_batch.h"
 
@@ -119,7 +120,13 @@ struct HostileWorld {
     folder.path = "/data";
     folder.node = BrokerId(1);
     folder.reserve_bytes = reserve_bytes;
-    auto opened = DataFolder::open(folder, files, {}, random);
+    DataFolder::OpenStore open_store;
+    if (derived) {
+      open_store = [this](const std::string&) -> Result<std::unique_ptr<KeyValueStore>> {
+        return std::make_unique<simulation::SimKeyValueStore>(*derived);
+      };
+    }
+    auto opened = DataFolder::open(folder, files, open_store, random);
     INFO((opened ? "" : opened.error().message()));
     REQUIRE(opened.has_value());
     data = std::move(*opened);
@@ -127,11 +134,11 @@ struct HostileWorld {
     options.journal.floor = data->floor();
     options.journal.folder = data->journal_folder();
     store = std::make_unique<LogStore>(options, loop, FolderLanes{journal, write, read, background}, files,
-                                       data->cache(), nullptr);
+                                       data->cache(), data->derived());
     REQUIRE(run(store->start(data->old_journal_files())).has_value());
     for (const auto& [id, replayed] : data->replay().logs) {
       RecoveryStats stats;
-      auto recovered = data->recover(replayed, {}, loop.clock().wall(), stats);
+      auto recovered = data->recover(replayed, recovery, loop.clock().wall(), stats);
       REQUIRE(recovered.has_value());
       auto log = store->adopt(std::move(*recovered), settings);
       logs[log->folder_name()] = log;
@@ -228,9 +235,9 @@ struct HostileWorld {
       auto range = run(log.locate(from, log.end(), 1 << 20, true));
       REQUIRE(range.has_value());
       REQUIRE(range->bytes > 0);
-      auto head = run(log.read(*range, 0, protocol::kBatchHeaderBytes));
+      auto head = run(log.read(*range, protocol::kBatchHeaderBytes));
       REQUIRE(head.has_value());
-      auto header = protocol::parse_batch_header(head->bytes);
+      auto header = protocol::parse_batch_header(head->bytes.bytes);
       REQUIRE(header.has_value());
       REQUIRE(header->base_offset <= from);
       from = header->next_offset();
@@ -243,6 +250,7 @@ struct HostileWorld {
   simulation::SimDisk disk;
   simulation::SimFileSystem below{disk};
   FailingFiles files{below};
+  std::unique_ptr<simulation::SimStoreContent> derived;  // set by a test that wants a key-value store
   simulation::VirtualTime time{42};
   simulation::VirtualScheduler loop{time};
   TestLane journal, write, read, background;
@@ -250,6 +258,7 @@ struct HostileWorld {
   LogSettings settings;
   LogStoreOptions options;
   uint64_t reserve_bytes = 0;
+  LogRecoveryOptions recovery;
   int epoch = 1;
   std::unique_ptr<DataFolder> data;
   std::unique_ptr<LogStore> store;

@@ -1,0 +1,324 @@
+// Segment files that are not what was written: what reads and starts make of them.
+#include "tests/unit/storage/hostile_world.h"
+
+using namespace tidemark;
+using namespace tidemark::storage;
+
+namespace {
+
+constexpr size_t kPayload = 939;
+constexpr size_t kBatch = protocol::kBatchHeaderBytes + kPayload;  // 1000
+constexpr size_t kPerSegment = 10;                                 // batches of one record
+const std::string kFolder = "/data/a-0";
+
+std::string log_file(int64_t base) { return segment_path(kFolder, Offset(base), kLogSuffix); }
+
+// A log of 35 records in segments of ten, whose tail is not in memory.
+struct Sealed : HostileWorld {
+  explicit Sealed(uint64_t seed = 1, bool snapshots = false) : HostileWorld(seed) {
+    settings.segment_bytes =
+        kPerSegment * kBatch + protocol::kBatchHeaderBytes;  // add() asks for a little more
+    settings.index_interval_bytes = recovery.index_interval_bytes = 1500;
+    options.tail_cache_bytes = 0;
+    if (snapshots) derived = std::make_unique<simulation::SimStoreContent>(disk, counters);
+    begin_life();
+    log = create("a-0");
+    for (int i = 0; i < 35; ++i) {
+      RawBatch batch;
+      batch.timestamp = 1000 + i;
+      batch.payload_bytes = kPayload;
+      add(*log, batch);
+      settle();
+    }
+    REQUIRE(log->segments().size() == 4);
+  }
+  void begin_life() {
+    start();
+    finish_replay();
+    store->on_log_offline = [this](const Log&, const Error& error) { heard.push_back(error.message()); };
+    if (logs.contains("a-0")) log = logs.at("a-0");
+  }
+  // After it a start reads of the sealed segments only what it must.
+  void stop() {
+    REQUIRE(run(store->stop()).has_value());
+    log.reset();
+    end();
+    REQUIRE(data == nullptr);
+  }
+  void write_to(const std::string& path, uint64_t position, const std::vector<std::byte>& bytes) {
+    auto file = files.open(path, OpenMode::read_write);
+    REQUIRE(file.has_value());
+    REQUIRE((*file)->write(position, bytes).has_value());
+    REQUIRE((*file)->sync_data().has_value());
+  }
+  std::vector<std::byte> content(const std::string& path) {
+    auto file = files.open(path, OpenMode::read);
+    REQUIRE(file.has_value());
+    std::vector<std::byte> bytes(*(*file)->size());
+    REQUIRE((*file)->read(0, bytes) == bytes.size());
+    return bytes;
+  }
+  void spoil_end(const std::string& path, size_t bytes) {
+    write_to(path, content(path).size(), std::vector<std::byte>(bytes, std::byte{0xA5}));
+  }
+  // Puts garbage there; what was there before.
+  std::vector<std::byte> spoil(const std::string& path, uint64_t position, size_t bytes) {
+    auto file = files.open(path, OpenMode::read);
+    REQUIRE(file.has_value());
+    std::vector<std::byte> before(bytes);
+    REQUIRE((*file)->read(position, before) == bytes);
+    write_to(path, position, std::vector<std::byte>(bytes, std::byte{0xA5}));
+    return before;
+  }
+  void cut(const std::string& path, uint64_t size) {
+    auto file = files.open(path, OpenMode::read_write);
+    REQUIRE(file.has_value());
+    REQUIRE((*file)->truncate(size).has_value());
+    REQUIRE((*file)->sync_data().has_value());
+  }
+  void lose(const std::string& path) {
+    REQUIRE(files.remove(path).has_value());
+    REQUIRE(files.sync_dir(kFolder).has_value());
+    data->cache().forget(path);
+  }
+  // All that a consumer gets from `from` on, by pieces of this size. Error: what the first failed read says.
+  Result<std::vector<std::byte>> consume(Offset from, uint32_t range_bytes, uint32_t piece_bytes) {
+    auto range = run(log->locate(from, log->end(), range_bytes, true));
+    if (!range) return fail(range.error());
+    std::vector<std::byte> bytes;
+    while (range->bytes > 0) {
+      auto piece = run(log->read(*range, piece_bytes));
+      if (!piece) {
+        consumed = bytes.size();
+        return fail(piece.error());
+      }
+      bytes.insert(bytes.end(), piece->bytes.bytes.begin(), piece->bytes.bytes.end());
+      range = piece->rest;
+    }
+    return bytes;
+  }
+  void expect_offline(const std::string& why) {
+    settle();
+    REQUIRE(log->offline());
+    INFO(log->offline()->message());
+    CHECK(log->offline()->kind() == ErrorKind::corruption);
+    CHECK(log->offline()->message().find(why) != std::string::npos);
+    CHECK(heard == std::vector<std::string>{log->offline()->message()});
+    CHECK_FALSE(store->offline());
+  }
+
+  std::shared_ptr<Log> log;
+  std::vector<std::string> heard;
+  size_t consumed = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a read by pieces of any size gives the bytes of the file, whole or cut by the range") {
+  Sealed world;
+  auto file = world.files.open(log_file(10), OpenMode::read);
+  REQUIRE(file.has_value());
+  for (const uint32_t range_bytes : {500, 1000, 3030, 20'000}) {
+    for (const uint32_t piece_bytes : {1, 7, 60, 61, 999, 1000, 1001, 100'000}) {
+      const auto bytes = world.consume(Offset(12), range_bytes, piece_bytes);
+      INFO((bytes ? "" : bytes.error().message()));
+      REQUIRE(bytes.has_value());
+      std::vector<std::byte> expected(std::clamp<size_t>(range_bytes, kBatch, 8 * kBatch));
+      REQUIRE((*file)->read(2 * kBatch, expected) == expected.size());
+      CHECK(*bytes == expected);
+    }
+  }
+  CHECK_FALSE(world.log->offline());
+}
+
+TEST_CASE("a sealed segment that was cut short takes its log offline, and no consumer waits for ever") {
+  for (const size_t left : {0 * kBatch, 3 * kBatch, 3 * kBatch + 40, 9 * kBatch + 500}) {
+    Sealed world;
+    world.cut(log_file(10), left);
+    CHECK(world.consume(Offset(5), 1 << 20, 1 << 20).has_value());
+    const auto found = world.consume(Offset(19), 1 << 20, 1 << 20);
+    REQUIRE_FALSE(found.has_value());
+    CHECK(found.error().kind() == ErrorKind::corruption);
+    world.expect_offline("00000000000000000010.log: ends at byte");
+    CHECK(world.run(world.log->locate(Offset(5), Offset(35), 1000, true)).error().kind() ==
+          ErrorKind::corruption);
+  }
+  // Its beginning is there: the read that comes to its end finds out.
+  Sealed world;
+  world.cut(log_file(10), 5 * kBatch);
+  CHECK_FALSE(world.consume(Offset(10), 1 << 20, 1 << 20).has_value());
+  world.expect_offline("00000000000000000010.log: ends at byte 5000 instead of 10000");
+}
+
+TEST_CASE("a sealed segment that is gone takes its log offline") {
+  Sealed world;
+  world.lose(log_file(10));
+  CHECK_FALSE(world.consume(Offset(10), 1 << 20, 1 << 20).has_value());
+  world.expect_offline("00000000000000000010.log: the segment is gone");
+}
+
+TEST_CASE("a segment that cannot be read now is not damaged") {
+  Sealed world;
+  world.files.fail_read = [](const std::string& path) { return path.ends_with(".log"); };
+  const auto found = world.consume(Offset(10), 1 << 20, 1 << 20);
+  REQUIRE_FALSE(found.has_value());
+  CHECK(found.error().kind() == ErrorKind::io);
+  world.settle();
+  world.files.fail_read = [](const std::string&) { return false; };
+  CHECK(world.readable(*world.log) == 35);
+}
+
+TEST_CASE("garbage in a sealed segment is not served, however the read is cut, and takes the log offline") {
+  for (const uint32_t piece_bytes : {50, 1000, 1030, 4020, 100'000}) {
+    Sealed world;
+    world.spoil(log_file(10), 4 * kBatch, 2 * kBatch);
+    CHECK_FALSE(world.consume(Offset(11), 1 << 20, piece_bytes).has_value());
+    CHECK(world.consumed <= 3 * kBatch);
+    world.expect_offline("00000000000000000010.log: byte 4000");
+  }
+  for (const int64_t inside : {14, 15, 18}) {
+    Sealed world;
+    world.spoil(log_file(10), 4 * kBatch, 2 * kBatch);
+    // Behind it, only an index that leads past it helps.
+    if (inside == 18) world.lose(segment_path(kFolder, Offset(10), kOffsetIndexSuffix));
+    CHECK_FALSE(world.consume(Offset(inside), 1 << 20, 1 << 20).has_value());
+    world.expect_offline("00000000000000000010.log: byte 4000");
+  }
+}
+
+TEST_CASE("a batch in another one's place is damage; a hole is none where records may be missing") {
+  for (const bool compacted : {false, true}) {
+    for (const int64_t offset : {12, 14}) {
+      Sealed world;
+      auto settings = world.settings;
+      settings.delete_policy = !compacted;
+      REQUIRE(world.run(world.log->change_settings(settings)).has_value());
+      for (const size_t slot : {3, 4}) {
+        RawBatch stranger;
+        stranger.base_offset = offset + static_cast<int64_t>(slot) - 3;
+        stranger.payload_bytes = kPayload;
+        world.write_to(log_file(10), slot * kBatch, stranger.encode());
+      }
+      const auto bytes = world.consume(Offset(11), 4 * kBatch, 1500);
+      world.settle();
+      INFO(offset << (compacted ? " compacted " : " ") << (bytes ? "" : bytes.error().message()));
+      CHECK(bytes.has_value() == (compacted && offset == 14));
+      CHECK(world.log->offline().has_value() != bytes.has_value());
+    }
+  }
+}
+
+TEST_CASE("a truncation or a retention pass under a read is no damage") {
+  Sealed world;
+  const auto begin_reads = [&](Offset from) {
+    auto range = world.run(world.log->locate(from, world.log->end(), 1 << 20, true));
+    REQUIRE(range.has_value());
+    world.read.hold();
+    return std::pair(world.begin(world.log->locate(from, world.log->end(), 1 << 20, true)),
+                     world.begin(world.log->read(*range, 1 << 20)));
+  };
+  SECTION("truncated") {
+    auto [locating, reading] = begin_reads(Offset(28));
+    // The cut itself looks for its place in the read lane, behind them: they see what was.
+    auto cutting = world.begin(world.log->truncate(Offset(22)));
+    world.read.release();
+    world.settle();
+    REQUIRE(cutting->has_value());
+    REQUIRE(locating->has_value());
+    REQUIRE(reading->has_value());
+  }
+  SECTION("truncated, and the file is short before they run") {
+    auto [locating, reading] = begin_reads(Offset(28));
+    auto cutting = world.begin(world.log->truncate(Offset(20)));  // at a segment's base: no look
+    REQUIRE(cutting->has_value());
+    REQUIRE((*cutting)->has_value());
+    world.read.release();
+    world.settle();
+    CHECK((*locating)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+    CHECK((*reading)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+  }
+  SECTION("deleted") {
+    auto [locating, reading] = begin_reads(Offset(15));
+    auto trimming = world.begin(world.log->trim(Offset(25)));
+    REQUIRE(trimming->has_value());
+    REQUIRE((*trimming)->has_value());
+    for (const int64_t base : {0, 10}) world.data->cache().forget(log_file(base));
+    world.read.release();
+    world.settle();
+    CHECK((*locating)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+    CHECK((*reading)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+  }
+  CHECK_FALSE(world.log->offline());
+  world.readable(*world.log);
+}
+
+TEST_CASE("a read of what has left memory does not ask the file for what is not written yet") {
+  Sealed world;
+  world.write.hold();
+  const Offset from = world.add(*world.log, 1, kPayload);
+  world.add(*world.log, 1, kPayload);
+  world.settle();
+  auto range = world.run(world.log->locate(from, world.log->end(), 1 << 20, true));
+  REQUIRE(range.has_value());
+  REQUIRE(range->bytes == 2 * kBatch);
+  // The first one is written and evicted, the second one waits.
+  world.write.release();
+  world.write.hold();
+  world.settle();
+  REQUIRE_FALSE(world.log->in_memory(from));
+  REQUIRE(world.log->in_memory(from + 1));
+  auto piece = world.run(world.log->read(*range, 1 << 20));
+  REQUIRE(piece.has_value());
+  CHECK(piece->bytes.size() == kBatch);
+  piece = world.run(world.log->read(piece->rest, 1 << 20));
+  REQUIRE(piece.has_value());
+  CHECK(piece->bytes.size() == kBatch);
+  CHECK(piece->rest.bytes == 0);
+  world.write.release();
+  world.settle();
+  CHECK_FALSE(world.log->offline());
+}
+
+TEST_CASE("a log that damage takes offline keeps what it was given, through a checkpoint and a power cut") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Sealed world(seed);
+    REQUIRE(world.run(world.log->trim(Offset(4))).has_value());
+    const auto before = world.spoil(log_file(20), 0, 100);
+    // On its way to the journal, and to the segment.
+    world.journal.hold();
+    world.write.hold();
+    world.add(*world.log, 1, kPayload);
+    auto answered = world.begin(world.log->wait_counted(world.log->end()));
+    CHECK_FALSE(world.consume(Offset(20), 1 << 20, 1 << 20).has_value());
+    world.settle();
+    CHECK_FALSE(world.log->offline());
+    world.journal.release();
+    world.settle();
+    CHECK(answered->value_or(false));
+    CHECK_FALSE(world.log->offline());
+    world.write.release();
+    world.expect_offline("00000000000000000020.log: byte 0");
+    REQUIRE(world.run(world.store->settle()).has_value());
+    answered.reset();
+    world.log.reset();
+    world.cut_power();
+    // The damaged segment put back, everything is there.
+    world.write_to(log_file(20), 0, before);
+    world.begin_life();
+    CHECK(world.log->start() == Offset(4));
+    CHECK(world.log->end() == Offset(36));
+    CHECK(world.readable(*world.log) == 32);
+  }
+}
+
+TEST_CASE("a read leaves a missing index file missing, and needs none") {
+  Sealed world;
+  const std::string index = segment_path(kFolder, Offset(10), kOffsetIndexSuffix);
+  const std::string times = segment_path(kFolder, Offset(10), kTimeIndexSuffix);
+  world.lose(index);
+  world.lose(times);
+  CHECK(world.consume(Offset(18), 1 << 20, 1 << 20).has_value());
+  (void)world.run(world.log->find_by_time(1015, world.log->end()));  // the payloads are no records
+  CHECK_FALSE(*world.files.exists(index));
+  CHECK_FALSE(*world.files.exists(times));
+}
