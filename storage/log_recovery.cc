@@ -71,7 +71,13 @@ class LogRecovery {
       TRY_ASSIGN(auto made, files_.open(segment_path(folder_, base, kLogSuffix), OpenMode::create));
       log_.segments.push_back(Segment{base, 0, -1, -1, now_});
     }
-    log_.state.log_start = std::max(log_.state.log_start, log_.segments.front().base);
+    const Offset first = log_.segments.front().base;
+    // Segments go only after a durable record of the log's new start.
+    if (log_.state.journaled && first > log_.state.log_start && !log_.damage) {
+      log_.damage = Error::corruption(fmt::format("{}: starts at offset {}, and its first segment is {}",
+                                                  log_.folder_name, log_.state.log_start, first));
+    }
+    log_.state.log_start = std::max(log_.state.log_start, first);
     log_.end = log_.segments.back().base;
     return {};
   }
@@ -136,10 +142,11 @@ class LogRecovery {
   }
 
   template <class IndexType>
-  std::optional<IndexType> load_index(Offset base, std::string_view suffix) {
+  std::optional<IndexType> load_index(Offset base, std::string_view suffix,
+                                      size_t keep = kIndexEntriesInMemory) {
     auto file = files_.open(segment_path(folder_, base, suffix), OpenMode::read);
     if (!file) return std::nullopt;
-    auto index = IndexType::load(**file, base, kIndexEntriesInMemory);
+    auto index = IndexType::load(**file, base, keep);
     if (!index) return std::nullopt;
     return std::move(*index);
   }
@@ -204,7 +211,7 @@ class LogRecovery {
       Segment& s = log_.segments[i];
       const bool is_active = i + 1 == log_.segments.size();
       if (snapshot_ && s.base < snapshot_->segment_base) {
-        TRY(load_sealed(s));
+        TRY(load_sealed(s, log_.segments[i + 1].base));
         continue;
       }
       TRY(scan_segment(s, is_active));
@@ -274,38 +281,76 @@ class LogRecovery {
     return {};
   }
 
-  Result<void> load_sealed(Segment& s) {
-    auto times = load_index<TimeIndex>(s.base, kTimeIndexSuffix);
-    if (times && !times->empty()) {
-      s.max_timestamp = times->last().timestamp_ms;
-      return {};
-    }
+  // A segment that no scan reads. Its indexes are believed if the way from their newest entries leads to the
+  // segment's last batch; and that one must end where the next segment begins.
+  Result<void> load_sealed(Segment& s, Offset next) {
     TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, s.base, kLogSuffix), OpenMode::read));
+    auto offsets = load_index<OffsetIndex>(s.base, kOffsetIndexSuffix, 1);
+    auto times = load_index<TimeIndex>(s.base, kTimeIndexSuffix, 1);
+    if (offsets && times && (times->empty() || times->last().offset < next)) {
+      SegmentIndexes indexes(std::move(*offsets), std::move(*times), options_.index_interval_bytes);
+      TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes));
+      indexes.seal();
+      const bool more_offsets = indexes.offsets().size() > indexes.offsets().written();
+      const bool more_times = indexes.times().size() > indexes.times().written();
+      s.max_timestamp = indexes.max_timestamp().timestamp_ms;
+      if (ends && !more_offsets && !more_times) return {};
+      // With more_times alone, what is missing of them is not only at the end.
+      if (ends && more_offsets) return save(s.base, indexes);
+    }
     SegmentIndexes indexes(s.base, options_.index_interval_bytes);
-    HeaderWalker walker(*file, 0, s.bytes);
+    TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes));
+    s.max_timestamp = indexes.max_timestamp().timestamp_ms;
+    if (ends) return save(s.base, indexes);
+    if (!log_.damage) log_.damage = Error::corruption(stop_reason_);
+    return {};
+  }
+
+  // Feeds `indexes` from their newest entry on. False: the segment's batches do not lead from there to
+  // `next`.
+  Result<bool> walk_sealed(File& file, const Segment& s, Offset next, SegmentIndexes& indexes) {
+    const uint64_t from = indexes.resume_position();
+    const Offset indexed = indexes.offsets().last().offset;
+    HeaderWalker walker(file, from, s.bytes);
+    std::optional<Offset> expected;
+    if (from == 0) expected = s.base;
+    const auto damaged = [&](uint64_t position, const std::string& why) {
+      stop_reason_ =
+          fmt::format("{}: segment {} is damaged from byte {}: {}", log_.folder_name, s.base, position, why);
+      return false;
+    };
     while (true) {
       auto header = walker.next();
       if (!header && header.error().kind() == ErrorKind::io) return fail(header.error());
-      if (!header || !*header) break;
-      indexes.append(**header, walker.batch_position());
+      if (!header) return damaged(walker.position(), header.error().message());
+      if (!*header) break;
+      const auto& h = **header;
+      stats_.scanned_bytes += protocol::kBatchHeaderBytes;
+      if (expected ? h.base_offset != *expected : h.last_offset() != indexed) {
+        return damaged(walker.batch_position(), fmt::format("it holds offset {} instead of {}", h.base_offset,
+                                                            expected.value_or(indexed)));
+      }
+      indexes.append(h, walker.batch_position());
+      expected = h.next_offset();
     }
-    stats_.scanned_bytes += s.bytes;
-    s.max_timestamp = indexes.max_timestamp().timestamp_ms;
-    return save(s.base, indexes);
+    if (walker.position() != s.bytes) return damaged(walker.position(), "the last batch is cut short");
+    if (expected == next) return true;
+    return damaged(s.bytes, fmt::format("it ends at offset {}, and the next one begins at {}",
+                                        expected.value_or(s.base), next));
   }
 
   Result<void> save(Offset base, SegmentIndexes& indexes) {
     indexes.seal();
-    const auto write = [&](std::string_view suffix, const std::vector<std::byte>& bytes) -> Result<void> {
+    // Behind the entries that they were loaded with, if any.
+    const auto write = [&](std::string_view suffix, const auto& index) -> Result<void> {
       TRY_ASSIGN(auto file, files_.open(segment_path(folder_, base, suffix), OpenMode::create));
-      TRY(file->truncate(0));
-      TRY(file->write(0, std::span<const std::byte>(bytes)));
+      const uint64_t at = index.bytes_of(index.written());
+      TRY(file->truncate(at));
+      TRY(file->write(at, std::span<const std::byte>(index.unwritten_bytes())));
       return file->sync_data();
     };
     // Built again where they cannot be written; synced, because the next snapshot vouches for them.
-    if (write(kOffsetIndexSuffix, indexes.offsets().unwritten_bytes()) &&
-        write(kTimeIndexSuffix, indexes.times().unwritten_bytes()))
-      return {};
+    if (write(kOffsetIndexSuffix, indexes.offsets()) && write(kTimeIndexSuffix, indexes.times())) return {};
     for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
       TRY(files_.remove(segment_path(folder_, base, suffix)));
     return {};

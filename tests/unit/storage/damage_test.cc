@@ -322,3 +322,90 @@ TEST_CASE("a read leaves a missing index file missing, and needs none") {
   CHECK_FALSE(*world.files.exists(index));
   CHECK_FALSE(*world.files.exists(times));
 }
+
+TEST_CASE("a start finds a sealed segment below its snapshot that is not what the next one follows on") {
+  struct Case {
+    const char* what;
+    std::function<void(Sealed&)> damage;
+    const char* found;  // empty: nothing
+  };
+  const Case cases[] = {
+      {"nothing", [](Sealed&) {}, ""},
+      // Which shows that the snapshot is used: only a scan looks at payloads.
+      {"a flipped payload", [](Sealed& w) { w.spoil(log_file(10), 4900, 1); }, ""},
+      {"the first is gone", [](Sealed& w) { w.lose(log_file(0)); },
+       "starts at offset 0, and its first segment is 10"},
+      {"one is gone", [](Sealed& w) { w.lose(log_file(10)); },
+       "ends at offset 10, and the next one begins at 20"},
+      {"empty", [](Sealed& w) { w.cut(log_file(10), 0); },
+       "ends at offset 10, and the next one begins at 20"},
+      {"cut between batches", [](Sealed& w) { w.cut(log_file(10), 3 * kBatch); }, "ends at offset 13"},
+      {"one batch short", [](Sealed& w) { w.cut(log_file(10), 9 * kBatch); }, "ends at offset 19"},
+      {"cut in a header", [](Sealed& w) { w.cut(log_file(10), 9 * kBatch + 20); },
+       "the last batch is cut short"},
+      {"cut in a payload", [](Sealed& w) { w.cut(log_file(10), 9 * kBatch + 900); },
+       "the last batch is cut short"},
+      {"longer", [](Sealed& w) { w.spoil_end(log_file(10), 200); }, "segment 10 is damaged from byte 10000"},
+      {"garbage at the end", [](Sealed& w) { w.spoil(log_file(10), 9 * kBatch, 100); },
+       "segment 10 is damaged from byte 9000"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.what);
+    Sealed world(1, true);
+    auto other = world.create("b-0");
+    world.append(*other, 1, 100);
+    other.reset();
+    c.damage(world);
+    world.stop();
+    world.begin_life();
+    INFO((world.log->offline() ? world.log->offline()->message() : ""));
+    REQUIRE(world.log->offline().has_value() == (*c.found != 0));
+    CHECK(world.readable(*world.logs.at("b-0")) == 1);
+    if (*c.found == 0) continue;
+    CHECK(world.log->offline()->kind() == ErrorKind::corruption);
+    CHECK(world.log->offline()->message().find(c.found) != std::string::npos);
+  }
+}
+
+TEST_CASE("a start builds the index files of a sealed segment again that are missing, short or wrong") {
+  const std::string index = segment_path(kFolder, Offset(10), kOffsetIndexSuffix);
+  const std::string times = segment_path(kFolder, Offset(10), kTimeIndexSuffix);
+  struct Case {
+    const char* what;
+    std::function<void(Sealed&)> damage;
+  };
+  const Case cases[] = {
+      {"no .index", [&](Sealed& w) { w.lose(index); }},
+      {"an empty .index", [&](Sealed& w) { w.cut(index, 0); }},
+      {"a short .index", [&](Sealed& w) { w.cut(index, OffsetPosition::kBytes); }},
+      {"an .index cut in an entry", [&](Sealed& w) { w.cut(index, OffsetPosition::kBytes + 3); }},
+      {"an .index that names no batch",
+       [&](Sealed& w) { w.spoil(index, 4 * OffsetPosition::kBytes - 1, 1); }},
+      {"no .timeindex", [&](Sealed& w) { w.lose(times); }},
+      {"an empty .timeindex", [&](Sealed& w) { w.cut(times, 0); }},
+      {"a short .timeindex", [&](Sealed& w) { w.cut(times, TimestampOffset::kBytes); }},
+      {"a .timeindex without its last entry", [&](Sealed& w) { w.cut(times, 4 * TimestampOffset::kBytes); }},
+      {"a .timeindex cut in an entry", [&](Sealed& w) { w.cut(times, TimestampOffset::kBytes + 5); }},
+      {"a .timeindex that names an offset beyond the segment",
+       [&](Sealed& w) { w.spoil(times, 5 * TimestampOffset::kBytes - 1, 1); }},
+      {"neither", [&](Sealed& w) { w.lose(index), w.lose(times); }},
+  };
+  for (const Case& c : cases) {
+    INFO(c.what);
+    Sealed world(1, true);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    const auto index_was = world.content(index);
+    const auto times_was = world.content(times);
+    REQUIRE(index_was.size() == 4 * OffsetPosition::kBytes);
+    REQUIRE(times_was.size() == 5 * TimestampOffset::kBytes);
+    c.damage(world);
+    world.stop();
+    world.begin_life();
+    INFO((world.log->offline() ? world.log->offline()->message() : ""));
+    REQUIRE_FALSE(world.log->offline());
+    CHECK(world.content(index) == index_was);
+    CHECK(world.content(times) == times_was);
+    CHECK(world.log->segments().at(1).max_timestamp == 1019);
+    CHECK(world.readable(*world.log) == 35);
+  }
+}
