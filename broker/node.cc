@@ -58,6 +58,7 @@ storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_
   options.journal.max_bytes = journal_bytes;
   options.journal.first_stretch_bytes = std::min(seams_.first_stretch_bytes, journal_bytes / 4);
   options.journal.stretch_bytes = std::min(seams_.stretch_bytes, journal_bytes / 4);
+  options.journal.keep_old_files = !folder_->journals().corruption().empty();
   options.journal.planted = seams_.planted;
   return options;
 }
@@ -103,11 +104,14 @@ Task<Result<void>> Node::open_folder() {
                 {"rewritten_bytes", replay.rewritten_bytes},
                 {"torn_tails", folder_->journals().torn_tails()}});
   }
-  for (const std::string& line : folder_->journals().corruption())
-    log().error("the journal is damaged", {{"what", line}});
+  for (const storage::JournalDamage& damage : folder_->journals().corruption())
+    log().error("the journal is damaged: partitions that it may concern go offline", {{"what", damage.what}});
   for (const std::string& name : replay.unidentified)
     log().error("no readable partition.state: the folder is left alone; move it away, or restore it",
                 {{"folder", name}});
+  for (const auto& [name, error] : replay.unreadable)
+    log().error("the folder cannot be read: its partition stays offline until a start that can",
+                {{"folder", name}, {"reason", error.message()}});
   if (replay.orphans > 0)
     log().warn("journal records speak of logs whose folder is gone", {{"records", replay.orphans}});
   co_return Result<void>();
@@ -195,19 +199,27 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
   settings.delete_policy = false;
   settings.segment_ms = config_.broker.metadata_log_segment_ms;
   std::shared_ptr<storage::Log> log;
+  const std::string name = fmt::format("{}-0", kClusterMetadataTopic);
   const auto found = recovered.find(TopicIdPartition{kMetadataTopicId, PartitionId(0)});
   if (found != recovered.end()) {
-    if (found->second.damage) co_return fail(*found->second.damage);
+    if (found->second.damage) {
+      const Error& damage = *found->second.damage;
+      if (damage.kind() == ErrorKind::io) co_return fail(damage);
+      co_return fail(Error::corruption(fmt::format(
+          "the metadata log {}/{} is damaged, and no node starts without it: {}: restore the data "
+          "folder from a copy, or start with an empty one",
+          folder_->path(), name, damage.message())));
+    }
     log = metadata_store_->adopt(std::move(found->second), settings);
     recovered.erase(found);
   } else {
-    if (folder_->identity().term.value > 0 && !recovered.empty()) {
-      co_return fail(
-          Error::corruption(fmt::format("{} holds partitions, but its metadata log is gone: restore {}-0",
-                                        folder_->path(), kClusterMetadataTopic)));
+    const auto& unreadable = folder_->replay().unreadable;
+    if (const auto ours = unreadable.find(name); ours != unreadable.end()) co_return fail(ours->second);
+    if (folder_->identity().term.value > 0 && !(recovered.empty() && unreadable.empty())) {
+      co_return fail(Error::corruption(fmt::format(
+          "{} holds partitions, but its metadata log is gone: restore {}", folder_->path(), name)));
     }
-    auto creating = metadata_store_->create(fmt::format("{}-0", kClusterMetadataTopic), kMetadataTopicId,
-                                            PartitionId(0), settings);
+    auto creating = metadata_store_->create(name, kMetadataTopicId, PartitionId(0), settings);
     auto created = co_await creating;
     if (!created) co_return fail(created.error());
     log = *created;

@@ -74,17 +74,9 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
 
 Result<void> DataFolder::finish_replay() {
   TRY(sync_replayed(files_, options_.path, replay_));
-  if (!journals_.corruption().empty()) {
-    // What they still hold may be all that is left of something: they are kept aside.
-    for (const std::string& path : journals_.paths()) TRY(files_.rename(path, path + ".damaged"));
-    TRY(files_.sync_dir(journal_folder()));
-  }
   for (const std::string& grave : replay_.graves) {
-    const std::string path = options_.path + "/" + grave;
-    auto inside = files_.list(path);
-    if (!inside) continue;
-    for (const DirEntry& entry : *inside) TRY(files_.remove(path + "/" + entry.name));
-    TRY(files_.remove(path));
+    if (auto removed = remove_all(files_, options_.path + "/" + grave); !removed)
+      stuck_graves_.push_back(removed.error());
   }
   return {};
 }

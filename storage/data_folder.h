@@ -61,7 +61,10 @@ class DataFolder {
   Result<RecoveredLog> recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
                                runtime::WallTime now, RecoveryStats& stats);
   // Syncs what the replay changed, and removes the graves; then every LogStore may allow_checkpoints().
+  // Error: the folder must not be used any more: a sync has failed, and the journals may never be freed.
   Result<void> finish_replay();
+  // Why graves could not be removed: the next start tries again.
+  [[nodiscard]] const std::vector<Error>& stuck_graves() const { return stuck_graves_; }
 
   // Puts reserve_bytes aside, which the next start takes if the disk has less. False: there is no room for
   // all of it yet.
@@ -87,6 +90,7 @@ class DataFolder {
   bool was_clean_ = false;
   JournalRecovery journals_;
   JournalReplay replay_;
+  std::vector<Error> stuck_graves_;
   std::unique_ptr<KeyValueStore> derived_;
 };
 

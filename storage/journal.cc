@@ -342,8 +342,11 @@ void Journal::release_checkpointed() {
   if (floor_synced_ == options_.generation && !old_files_.empty()) {
     // Stretches of earlier generations are simply removed: this journal makes its own.
     background_.submit(
-        [files = &files_, paths = std::exchange(old_files_, {})] {
-          for (const std::string& path : paths) (void)files->remove(path);
+        [files = &files_, paths = std::exchange(old_files_, {}), folder = options_.folder,
+         keep = options_.keep_old_files] {
+          for (const std::string& path : paths)
+            (void)(keep ? files->rename(path, path + ".damaged") : files->remove(path));
+          if (keep) (void)files->sync_dir(folder);
         },
         loop_, [] {});
   }

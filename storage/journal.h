@@ -30,6 +30,9 @@ struct JournalOptions {
   uint64_t stretch_bytes = 16 << 20;
   uint64_t max_group_bytes = 4 << 20;
   runtime::Duration idle_mark = std::chrono::milliseconds(20);
+  // The stretches of earlier generations are put aside instead of removed: they are damaged, and may be all
+  // that is left of something.
+  bool keep_old_files = false;
   Planted planted = Planted::none;
 };
 
@@ -48,7 +51,7 @@ class Journal {
           FileSystem& files);
   ~Journal();
 
-  // Makes the first two stretches. `old_files`: stretches of earlier generations, to be recycled once the
+  // Makes the first two stretches. `old_files`: stretches of earlier generations, to be removed once the
   // floor has passed them.
   runtime::Task<Result<void>> start(std::vector<std::string> old_files);
 

@@ -28,6 +28,7 @@ Result<JournalRecovery> JournalRecovery::open(FileSystem& files, std::string fol
   TRY(recovery.read_files(clean));
   if (clean) return recovery;
   recovery.order_and_check();
+  TRY(recovery.find_residents());
   for (const Stretch& stretch : recovery.stretches_) {
     TRY_ASSIGN(auto file, files.open(stretch.path, OpenMode::read_write));
     TRY(recovery.rewrite_last_group(stretch, *file));
@@ -53,17 +54,20 @@ Result<void> JournalRecovery::read_files(bool clean) {
   for (const DirEntry& entry : entries) {
     if (entry.is_dir || !entry.name.ends_with(".journal")) continue;
     const std::string path = folder_ + "/" + entry.name;
-    paths_.push_back(path);
-    if (clean) continue;
+    if (clean) {
+      paths_.push_back(path);
+      continue;
+    }
     TRY_ASSIGN(auto file, files_->open(path, OpenMode::read));
     std::vector<std::byte> head(kStretchHeaderBytes);
     TRY_ASSIGN(const size_t read, file->read(0, head));
     const auto decoded = decode_stretch_header(std::span(head).first(read));
     if (!decoded) return fail(Error::format(path + ": " + decoded.error().message()));
     if (!*decoded) {
-      headless_.push_back(path);
+      TRY(read_headless(path));
       continue;
     }
+    paths_.push_back(path);
     const StretchHeader& header = **decoded;
     floor_ = std::max(floor_, header.floor);
     newest_ = std::max(newest_, header.generation);
@@ -95,7 +99,8 @@ Result<void> JournalRecovery::read_files(bool clean) {
       while (!payload.empty()) {
         auto record = decode_record(payload);
         if (!record) {
-          corruption_.push_back(fmt::format("{}: {}", s.path, record.error().message()));
+          const GroupSequence number = group.header.sequence;
+          s.scan.gaps.push_back({number, GroupSequence(number.value + 1), s.last_group});
           break;
         }
         if (record->type == JournalRecordType::erase) dead_.insert(record->log);
@@ -106,16 +111,53 @@ Result<void> JournalRecovery::read_files(bool clean) {
   return {};
 }
 
+// A file without a header is new, or torn at its first group, or its header was destroyed afterwards. What
+// whole groups in it state is true in any case.
+Result<void> JournalRecovery::read_headless(const std::string& path) {
+  TRY_ASSIGN(const auto bytes, read_whole(*files_, path));
+  // Made, and never written to.
+  const bool empty = std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (empty && files_->remove(path)) return {};
+  paths_.push_back(path);
+  std::map<JournalKey, Headless> found;
+  for (uint64_t at = kStretchHeaderBytes; at < bytes.size();) {
+    const auto group = decode_group(std::span<const std::byte>(bytes).subspan(at));
+    at += group ? align_journal(kGroupHeaderBytes + group->header.payload_bytes) : kJournalAlignment;
+    if (!group) continue;
+    const GroupHeader& header = group->header;
+    floor_ = std::max(floor_, header.floor);
+    Headless& headless = found[{header.generation, header.journal}];
+    headless.path = path;
+    headless.synced = std::max(headless.synced, header.synced_up_to);
+    headless.needed = std::max(
+        {headless.needed, headless.synced, header.record_count > 0 ? header.sequence : GroupSequence()});
+    headless.checkpoint = std::max(headless.checkpoint, header.checkpoint);
+  }
+  headless_.insert(headless_.end(), found.begin(), found.end());
+  return {};
+}
+
 void JournalRecovery::order_and_check() {
   std::erase_if(stretches_, [&](const Stretch& s) { return s.header.generation < floor_; });
+  std::erase_if(headless_, [&](const auto& entry) { return entry.first.first < floor_; });
+  // A checkpoint that any whole group states frees everything up to it, whether that is whole or not: its
+  // segments are synced.
+  std::map<JournalKey, GroupSequence> checkpoints;
+  std::map<JournalKey, GroupSequence> ends;  // the last group known
+  for (const Stretch& s : stretches_) {
+    GroupSequence& checkpoint = checkpoints[{s.header.generation, s.header.journal}];
+    checkpoint = std::max(checkpoint, s.max_checkpoint);
+  }
+  for (const auto& [key, headless] : headless_)
+    checkpoints[key] = std::max(checkpoints[key], headless.checkpoint);
   std::vector<Stretch> kept;
   for (size_t begin = 0; begin < stretches_.size();) {
     size_t end = begin;
-    GroupSequence checkpoint;
-    const auto& head = stretches_[begin].header;
-    while (end < stretches_.size() && stretches_[end].header.generation == head.generation &&
-           stretches_[end].header.journal == head.journal)
-      checkpoint = std::max(checkpoint, stretches_[end++].max_checkpoint);
+    const JournalKey key(stretches_[begin].header.generation, stretches_[begin].header.journal);
+    const GroupSequence checkpoint = checkpoints[key];
+    while (end < stretches_.size() && stretches_[end].header.generation == key.first &&
+           stretches_[end].header.journal == key.second)
+      ++end;
     // A stretch is stale where its successors start at or below the checkpoint's next group.
     size_t first = begin;
     while (first + 1 < end && stretches_[first + 1].header.first.value <= checkpoint.value + 1) ++first;
@@ -124,18 +166,21 @@ void JournalRecovery::order_and_check() {
       Stretch& s = stretches_[i];
       const bool newest = i + 1 == end;
       if (s.header.first > expected) {
-        corruption_.push_back(fmt::format("{}: groups {} to {} of journal {} in generation {} are missing",
-                                          s.path, expected, s.header.first.value - 1, s.header.journal,
-                                          s.header.generation));
+        corruption_.push_back(
+            {key.first, key.second,
+             fmt::format("{}: groups {} to {} of journal {} in generation {} are missing before it", s.path,
+                         expected, s.header.first.value - 1, key.second, key.first)});
       }
-      if (s.scan.end == StretchEnd::corrupt || (!newest && s.scan.end == StretchEnd::torn)) {
-        if (planted_ != Planted::corruption_is_torn_tail) {
-          corruption_.push_back(fmt::format("{}: damage at byte {}, in group {}, which was synced", s.path,
-                                            s.scan.end_position, s.scan.next));
-        }
+      expected = std::max(expected, s.scan.next);
+      for (const StretchGap& gap : s.scan.gaps) {
+        expected = std::max(expected, gap.next);
+        if (gap.next.value <= checkpoint.value + 1) continue;
+        corruption_.push_back({key.first, key.second,
+                               fmt::format("{}: damage at byte {}, in group {}, which was synced", s.path,
+                                           gap.position, gap.first)});
       }
       if (newest && s.scan.end == StretchEnd::torn) ++torn_tails_;
-      expected = std::max(expected, s.scan.next);
+      ends[key] = GroupSequence(s.scan.next.value - 1);
       s.max_checkpoint = checkpoint;
       live_bytes_ += s.scan.end_position;
       kept.push_back(std::move(s));
@@ -143,26 +188,50 @@ void JournalRecovery::order_and_check() {
     begin = end;
   }
   stretches_ = std::move(kept);
-  // A file without a header is new, or torn at its first group. Groups in it that continue a journal, of
-  // which a later one states an earlier one to be synced, prove that the header was destroyed afterwards.
-  for (const std::string& path : headless_) {
-    auto bytes = read_whole(*files_, path);
-    if (!bytes) continue;
-    for (uint64_t at = kStretchHeaderBytes; at < bytes->size(); at += kJournalAlignment) {
-      const auto group = decode_group(std::span<const std::byte>(*bytes).subspan(at));
-      if (!group || group->header.generation < floor_) continue;
-      GroupSequence last;
-      for (const Stretch& s : stretches_) {
-        if (s.header.generation == group->header.generation && s.header.journal == group->header.journal)
-          last = std::max(last, GroupSequence(s.scan.next.value - 1));
-      }
-      if (group->header.synced_up_to > last) {
-        corruption_.push_back(
-            fmt::format("{}: its header is destroyed, and it holds group {}", path, group->header.sequence));
-        break;
+  // Groups without a header of their own that continue a journal, of which a later one states an earlier one
+  // to be synced, prove that the header was destroyed.
+  for (const auto& [key, headless] : headless_) {
+    if (headless.synced <= ends[key] || headless.needed <= checkpoints[key]) continue;
+    corruption_.push_back(
+        {key.first, key.second,
+         fmt::format("{}: its header is destroyed, and it holds groups up to {}, which were synced",
+                     headless.path, headless.needed)});
+  }
+}
+
+// What vouches for a log where a journal is damaged: records of it in another journal of that generation.
+Result<void> JournalRecovery::find_residents() {
+  const auto damaged = [&](Generation generation) {
+    return std::any_of(corruption_.begin(), corruption_.end(),
+                       [&](const JournalDamage& damage) { return damage.generation == generation; });
+  };
+  for (const Stretch& s : stretches_) {
+    if (!damaged(s.header.generation)) continue;
+    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    for (const Group& group : scan_stretch(bytes, s.header, nullptr, planted_).groups) {
+      std::span<const std::byte> payload = group.payload;
+      while (!payload.empty()) {
+        const auto record = decode_record(payload);
+        if (!record) break;
+        residents_[{s.header.generation, record->log}] = s.header.journal;
       }
     }
   }
+  return {};
+}
+
+const JournalDamage* JournalRecovery::damage_of(LogId log) const {
+  const auto concerns = [&](const JournalDamage& damage) {
+    // The metadata log has a journal of its own, always.
+    if (may_be_of(log, kMetadataJournal) != (damage.journal == kMetadataJournal)) return false;
+    if (generation_of(log) > damage.generation) return false;
+    if (generation_of(log) == damage.generation) return may_be_of(log, damage.journal);
+    // A log lives in one journal a generation; in which one is anew for each start to say.
+    const auto lived = residents_.find({damage.generation, log});
+    return lived == residents_.end() || lived->second == damage.journal;
+  };
+  const auto found = std::find_if(corruption_.begin(), corruption_.end(), concerns);
+  return found == corruption_.end() ? nullptr : &*found;
 }
 
 Result<void> JournalRecovery::replay(const std::function<Result<void>(const JournalRecord&)>& visit) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,11 +15,20 @@
 
 namespace tidemark::storage {
 
+// Groups of one journal that were synced and are not whole any more.
+struct JournalDamage {
+  Generation generation;
+  JournalId journal;
+  std::string what;  // one line, with the file's name
+};
+
 class JournalRecovery {
  public:
   // Reads every journal file in `folder` and syncs those it will replay: after a killed process they may hold
-  // a group that no sync has covered yet, and what is served must not vanish later.
-  // `clean`: the last start stopped cleanly, everything is in the files, and there is nothing to replay.
+  // a group that no sync has covered yet, and what is served must not vanish later. Removes files that hold
+  // zeros alone: the next start of a node that never gets far enough to free any must not add to them
+  // forever. `clean`: the last start stopped cleanly, everything is in the files, and there is nothing to
+  // replay.
   static Result<JournalRecovery> open(FileSystem& files, std::string folder, Planted planted,
                                       bool clean = false);
 
@@ -35,8 +45,10 @@ class JournalRecovery {
   [[nodiscard]] Generation newest_generation() const { return newest_; }
   [[nodiscard]] uint64_t live_bytes() const { return live_bytes_; }
   [[nodiscard]] uint64_t torn_tails() const { return torn_tails_; }
-  // What is damaged below a point that was synced, one line each; empty in every world without bit flips.
-  [[nodiscard]] const std::vector<std::string>& corruption() const { return corruption_; }
+  // What is damaged between a checkpoint and a point that was synced; empty in every world without bit flips.
+  [[nodiscard]] const std::vector<JournalDamage>& corruption() const { return corruption_; }
+  // The damage that may have taken records of this log. Null: it is proven that none has.
+  [[nodiscard]] const JournalDamage* damage_of(LogId log) const;
 
  private:
   struct Stretch {
@@ -47,23 +59,35 @@ class JournalRecovery {
     GroupSequence max_checkpoint;
     uint64_t last_group = 0;  // where it begins; scan.end_position: there is none
   };
+  // What the groups of one journal in a file without a header say.
+  struct Headless {
+    std::string path;
+    GroupSequence synced;
+    GroupSequence needed;  // synced, or seen with records
+    GroupSequence checkpoint;
+  };
+  using JournalKey = std::pair<Generation, JournalId>;
 
   Result<void> read_files(bool clean);
+  Result<void> read_headless(const std::string& path);
   void order_and_check();
+  Result<void> find_residents();
   static Result<void> rewrite_last_group(const Stretch& stretch, File& file);
 
   FileSystem* files_ = nullptr;
   std::string folder_;
   Planted planted_ = Planted::none;
   std::vector<Stretch> stretches_;  // those to replay, in order
-  std::vector<std::string> headless_;
+  std::vector<std::pair<JournalKey, Headless>> headless_;
   std::set<LogId> dead_;
   std::vector<std::string> paths_;
   Generation floor_;
   Generation newest_;
   uint64_t live_bytes_ = 0;
   uint64_t torn_tails_ = 0;
-  std::vector<std::string> corruption_;
+  std::vector<JournalDamage> corruption_;
+  // Where logs lived, in generations with damage.
+  std::map<std::pair<Generation, LogId>, JournalId> residents_;
 };
 
 }  // namespace tidemark::storage

@@ -32,7 +32,13 @@ class Replayer {
         result.graves.push_back(entry.name);
         continue;
       }
-      TRY_ASSIGN(const auto state, read_partition_state(files_, path(entry.name)));
+      if (!is_partition_folder(entry.name)) continue;  // not ours: a mount's lost+found, for one
+      const auto found = read_partition_state(files_, path(entry.name));
+      if (!found && found.error().kind() == ErrorKind::io) {
+        result.unreadable.emplace(entry.name, found.error());
+        continue;
+      }
+      TRY_ASSIGN(const auto state, found);
       if (!state) {
         result.unidentified.push_back(entry.name);
       } else if (journals_.dead().contains(state->log)) {
@@ -44,26 +50,8 @@ class Replayer {
           log.damage = Error::corruption(
               entry.name + ": an earlier start found its journal damaged: restore it, or delete the topic");
         }
+        if (const JournalDamage* damage = journals_.damage_of(state->log)) TRY(condemn(log, *damage));
       }
-    }
-    return {};
-  }
-
-  // Instead of a replay, where the journals themselves are damaged: which logs the destroyed groups spoke of
-  // is not known, so every log is marked, and no file of any is changed. A log that only the journal knows
-  // gets its folder, lest an empty one takes its place.
-  Result<void> condemn(const std::string& reason) {
-    const auto keep_name = [&](const JournalRecord& record) -> Result<void> {
-      const std::string name(record.folder);
-      if (record.type != JournalRecordType::create || journals_.dead().contains(record.log)) return {};
-      TRY_ASSIGN(const bool taken, files_.exists(path(name)));
-      return taken ? Result<void>() : create(record);
-    };
-    TRY(journals_.replay(keep_name));
-    for (auto& [id, log] : result.logs) {
-      log.damage = Error::corruption("the journal is damaged: " + reason);
-      log.state.damaged = log.changed = true;
-      TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
     }
     return {};
   }
@@ -75,9 +63,11 @@ class Replayer {
     const uint64_t number = planned_++;
     LogId id = record.log;
     if (journals_.dead().contains(id)) {
+      if (record.type == JournalRecordType::erase) ++erases_;
       if (record.type == JournalRecordType::create) {
-        // Its folder may be there with a state that never reached the disk.
-        TRY(bury_unidentified(record));
+        // Its folder may be there with a state that never reached the disk. Where records are destroyed, it
+        // may as well be that of a namesake that nothing speaks of any more.
+        if (journals_.corruption().empty()) TRY(bury_unidentified(record));
         dead_names_[id] = record.folder;
       }
       if (planted_ != Planted::dead_log_replayed || record.type == JournalRecordType::erase) return {};
@@ -87,6 +77,7 @@ class Replayer {
       if (namesake == result.logs.end()) return {};
       id = namesake->first;
     }
+    if (const JournalDamage* damage = journals_.damage_of(id)) return keep_name(record, *damage);
     ++result.records;
     if (record.type == JournalRecordType::create) return create(record);
     auto it = result.logs.find(id);
@@ -142,8 +133,16 @@ class Replayer {
   }
 
   Result<void> finish_plan() {
+    if (!result.unreadable.empty() &&
+        (result.orphans > 0 || erases_ > 0 || !journals_.corruption().empty())) {
+      // They would be freed, and the log served without them once it can be read again.
+      return fail(
+          Error::io(fmt::format("{}: the journal holds, or has lost, records that may be its: make the "
+                                "folder readable, and start again",
+                                result.unreadable.begin()->second.message())));
+    }
     for (auto& [id, log] : result.logs) {
-      if (!log.changed) continue;
+      if (!log.changed || condemned(log)) continue;
       Extent& extent = extents_[id];
       if (!extent.bypassing.empty()) {
         // What stands behind a bypass that was never finished was never answered for.
@@ -178,6 +177,7 @@ class Replayer {
     for (auto& [id, log] : result.logs) {
       if (!log.changed) continue;
       TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
+      if (condemned(log)) continue;
       Extent& extent = extents_[id];
       for (const Offset base : extent.stale) TRY(remove_segment(log, base));
       for (const auto& [base, end] : extent.ends) {
@@ -217,6 +217,33 @@ class Replayer {
   };
 
   std::string path(const std::string& folder_name) const { return data_folder_ + "/" + folder_name; }
+
+  // NAME-NUMBER.
+  static bool is_partition_folder(std::string_view name) {
+    const size_t dash = name.rfind('-');
+    return dash != name.npos && dash > 0 && dash + 1 < name.size() &&
+           name.find_first_not_of("0123456789", dash + 1) == name.npos;
+  }
+
+  [[nodiscard]] bool condemned(const ReplayedLog& log) const {
+    return journals_.damage_of(log.state.log) != nullptr;
+  }
+
+  // Instead of a replay, where destroyed groups may have spoken of the log.
+  Result<void> condemn(ReplayedLog& log, const JournalDamage& damage) {
+    log.damage = Error::corruption("its journal is damaged: " + damage.what);
+    log.state.damaged = log.changed = true;
+    return write_partition_state(files_, path(log.folder_name), log.state, false);
+  }
+
+  // A log that only the damaged journal knows gets its folder, lest an empty one takes its place.
+  Result<void> keep_name(const JournalRecord& record, const JournalDamage& damage) {
+    if (record.type != JournalRecordType::create) return {};
+    TRY_ASSIGN(const bool taken, files_.exists(path(std::string(record.folder))));
+    if (taken) return {};
+    TRY(create(record));
+    return condemn(result.logs.at(record.log), damage);
+  }
 
   Result<std::shared_ptr<File>> open(const ReplayedLog& log, Offset base) {
     const auto key = std::pair(log.state.log, base);
@@ -274,6 +301,10 @@ class Replayer {
       TRY(bury(name, it->first));
       result.logs.erase(it);
       break;
+    }
+    if (result.unreadable.contains(name)) {
+      ++result.orphans;
+      return {};
     }
     // Without a state it holds nothing that was ever synced, or is an erased log's that came back.
     TRY(bury_unidentified(record));
@@ -339,6 +370,7 @@ class Replayer {
   const Planted planted_;
   std::map<LogId, Extent> extents_;
   std::map<LogId, std::string> dead_names_;
+  uint64_t erases_ = 0;
   uint64_t planned_ = 0;  // records seen in each pass
   uint64_t written_ = 0;
   std::map<uint64_t, LogId> live_;  // appends to write, by their number among all records
@@ -351,10 +383,6 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
                                       JournalRecovery& journals, Planted planted) {
   Replayer replayer(files, data_folder, journals, planted);
   TRY(replayer.find_folders());
-  if (!journals.corruption().empty()) {
-    TRY(replayer.condemn(journals.corruption().front()));
-    return std::move(replayer.result);
-  }
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
   TRY(replayer.finish_plan());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.write(record); }));

@@ -27,13 +27,17 @@ struct ReplayedLog {
 struct JournalReplay {
   std::map<LogId, ReplayedLog> logs;
   std::vector<std::string> graves;        // folders of erased logs, to be removed
-  std::vector<std::string> unidentified;  // folders whose partition.state cannot be read
+  std::vector<std::string> unidentified;  // folders without a whole partition.state
+  // Folders whose partition.state the disk does not give, and why: whose they are may be known again at the
+  // next start. Left alone; no record waits for any of them.
+  std::map<std::string, Error> unreadable;
   uint64_t records = 0;
   uint64_t orphans = 0;  // records of logs whose folder is gone
   uint64_t rewritten_bytes = 0;
 };
 
-// Finds the partitions' folders of `data_folder` and replays into them.
+// Finds the partitions' folders of `data_folder` and replays into them. Logs that damage of a journal may
+// concern are marked as damaged, for good, and none of their files is changed.
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
                                       JournalRecovery& journals, Planted planted);
 // Syncs everything that the replay changed: the journals' earlier generations may then go.

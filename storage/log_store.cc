@@ -69,8 +69,7 @@ void LogStore::allow_checkpoints() {
 LogId LogStore::next_log_id() {
   // Never used again: the generation is new at every start, and journals of one folder count apart.
   INVARIANT(created_ < 0xFFFFFF, "{} logs made since the start", created_);
-  return LogId(options_.journal.generation.value << 32 | uint64_t{options_.journal.id.value & 0xFF} << 24 |
-               ++created_);
+  return make_log_id(options_.journal.generation, options_.journal.id, ++created_);
 }
 
 std::shared_ptr<Log> LogStore::adopt(RecoveredLog recovered, LogSettings settings) {

@@ -205,7 +205,8 @@ Result<FileReport> dump_stretch(File& file, const std::string& path) {
   if (scan.end == storage::StretchEnd::torn) report.health = Health::torn;
   if (scan.end == storage::StretchEnd::corrupt) report.health = Health::damaged;
   if (report.reason.empty() && report.health != Health::ok)
-    report.reason = fmt::format("byte {}: the chain of groups breaks off", scan.end_position);
+    report.reason = fmt::format("byte {}: the chain of groups breaks off",
+                                scan.gaps.empty() ? scan.end_position : scan.gaps.front().position);
   report.document =
       Value::object({{"file", path},
                      {"kind", "journal"},

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "protocol/batch/crc32c.h"
 #include "protocol/invariant.h"
@@ -253,11 +255,28 @@ StretchScan scan_stretch(std::span<const std::byte> file, const StretchHeader& h
   const auto continues = [&](const Group& group) {
     return group.header.generation == header.generation && group.header.journal == header.journal;
   };
+  // A group of this generation behind a break was written only after what precedes it was synced. Each number
+  // is written once, so that it is none of an earlier lap.
+  const auto find_behind = [&](uint64_t from) -> std::optional<uint64_t> {
+    for (; from < file.size(); from += kJournalAlignment) {
+      const auto group = decode_group(file.subspan(from));
+      if (!group || !continues(*group) || group->header.sequence < scan.next) continue;
+      if (next_stretch != nullptr && group->header.sequence >= next_stretch->first) continue;
+      if (group->header.synced_up_to >= scan.next && planted != Planted::corruption_is_torn_tail) return from;
+      scan.end = StretchEnd::torn;
+    }
+    return std::nullopt;
+  };
   while (at < file.size()) {
     auto group = decode_group(file.subspan(at), planted);
     if (!group || !continues(*group) || group->header.sequence != scan.next ||
-        group->header.chain != scan.chain)
-      break;
+        group->header.chain != scan.chain) {
+      const auto behind = find_behind(at);
+      if (!behind) break;
+      group = decode_group(file.subspan(*behind));
+      scan.gaps.push_back({scan.next, group->header.sequence, std::exchange(at, *behind)});
+      scan.next = group->header.sequence;
+    }
     scan.chain = group->checksum;
     scan.next = GroupSequence(scan.next.value + 1);
     at += align_journal(kGroupHeaderBytes + group->header.payload_bytes);
@@ -265,19 +284,13 @@ StretchScan scan_stretch(std::span<const std::byte> file, const StretchHeader& h
   }
   scan.end_position = std::min<uint64_t>(at, file.size());
   if (next_stretch != nullptr) {
-    const bool whole = next_stretch->first == scan.next && next_stretch->chain == scan.chain;
-    scan.end = whole ? StretchEnd::clean : StretchEnd::corrupt;
-    return scan;
+    scan.end = StretchEnd::clean;
+    if (next_stretch->first != scan.next || next_stretch->chain != scan.chain)
+      scan.gaps.push_back({std::min(scan.next, GroupSequence(next_stretch->first.value - 1)),
+                           next_stretch->first, scan.end_position});
   }
-  // The newest stretch. A group of this generation behind the break was written only after what precedes it
-  // was synced.
-  for (at = scan.end_position; at < file.size(); at += kJournalAlignment) {
-    auto group = decode_group(file.subspan(at));
-    if (group && continues(*group) && group->header.sequence >= scan.next) {
-      scan.end = group->header.synced_up_to >= scan.next ? StretchEnd::corrupt : StretchEnd::torn;
-      if (scan.end == StretchEnd::corrupt) return scan;
-    }
-  }
+  if (!scan.gaps.empty()) scan.end = StretchEnd::corrupt;
+  if (next_stretch != nullptr) return scan;
   if (scan.end == StretchEnd::clean && scan.end_position < file.size()) {
     // Anything that looks like the start of the expected group is a torn one; zeros and old laps are a clean
     // end.

@@ -20,7 +20,7 @@
 
 namespace tidemark::storage {
 
-// One incarnation of a replica in a data folder; never used again. 0: none.
+// One incarnation of a replica in a data folder; never used again. 0: none. See make_log_id().
 struct LogId : StrongId<struct LogIdTag, uint64_t> {
   using StrongId::StrongId;
 };
@@ -38,6 +38,17 @@ struct GroupSequence : StrongId<struct GroupSequenceTag, uint64_t> {
 };
 
 inline constexpr JournalId kMetadataJournal{0xFFFF};
+
+// A log's id says in which generation it was made, and by the low byte in which journal: damage to any other
+// journal of that generation, or of one before it, cannot concern it.
+[[nodiscard]] constexpr LogId make_log_id(Generation generation, JournalId journal, uint32_t number) {
+  return LogId(generation.value << 32 | uint64_t{journal.value & 0xFF} << 24 | number);
+}
+[[nodiscard]] constexpr Generation generation_of(LogId log) { return Generation(log.value >> 32); }
+// Whether it may have been made in `journal`.
+[[nodiscard]] constexpr bool may_be_of(LogId log, JournalId journal) {
+  return (log.value >> 24 & 0xFF) == (journal.value & 0xFF);
+}
 inline constexpr uint16_t kJournalFormat = 1;
 inline constexpr size_t kJournalAlignment = 512;
 inline constexpr size_t kStretchHeaderBytes = 512;
@@ -127,10 +138,17 @@ enum class StretchEnd : uint8_t {
   torn,     // an unfinished last group: nothing valid follows, nothing says that it was synced
   corrupt,  // damage below a point that a later group states to be synced
 };
+// Groups that are not whole, although a later one states that they were synced.
+struct StretchGap {
+  GroupSequence first;
+  GroupSequence next;  // the first one behind them
+  uint64_t position = 0;
+};
 struct StretchScan {
-  std::vector<Group> groups;  // views into the bytes given
+  std::vector<Group> groups;     // views into the bytes given
+  std::vector<StretchGap> gaps;  // what is missing between them; corrupt
   StretchEnd end = StretchEnd::clean;
-  uint64_t end_position = 0;  // of the first byte that belongs to no group
+  uint64_t end_position = 0;  // behind the last group
   uint32_t chain = 0;         // checksum of the last group
   GroupSequence next;         // the number that the next group would have
 };

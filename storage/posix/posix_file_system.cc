@@ -114,6 +114,10 @@ Result<std::vector<DirEntry>> PosixFileSystem::list(const std::string& path) {
     }
     const std::string_view name(entry->d_name);
     if (name == "." || name == "..") continue;
+    if (entry->d_type == DT_DIR) {  // also where the disk gives nothing else of it
+      entries.push_back({std::string(name), true, 0});
+      continue;
+    }
     struct stat status{};
     if (::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) != 0) {
       if (errno == ENOENT) continue;  // removed meanwhile, or a dangling link

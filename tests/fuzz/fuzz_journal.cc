@@ -130,7 +130,9 @@ void check_scan(View file) {
   if (!header || !*header) return;
   const StretchScan scan = scan_stretch(file, **header, nullptr);
   INVARIANT(scan.end_position <= file.size(), "an end behind the file");
-  INVARIANT(scan.next.value == (*header)->first.value + scan.groups.size(), "groups are left out");
+  uint64_t missing = 0;
+  for (const StretchGap& gap : scan.gaps) missing += gap.next.value - gap.first.value;
+  INVARIANT(scan.next.value == (*header)->first.value + scan.groups.size() + missing, "groups are left out");
   for (const Group& group : scan.groups) {
     INVARIANT(group.payload.data() >= file.data() &&
                   group.payload.data() + group.payload.size() <= file.data() + scan.end_position,
@@ -139,7 +141,8 @@ void check_scan(View file) {
   const StretchScan prefix = scan_stretch(file.first(scan.end_position), **header, nullptr);
   INVARIANT(prefix.groups.size() == scan.groups.size() && prefix.chain == scan.chain,
             "the good part reads otherwise");
-  INVARIANT(prefix.end == StretchEnd::clean, "the good part has an end of its own");
+  INVARIANT(prefix.end == (scan.gaps.empty() ? StretchEnd::clean : StretchEnd::corrupt),
+            "the good part has an end of its own");
 }
 
 struct Found {
@@ -162,7 +165,7 @@ Found recover(JournalFiles& files) {
   });
   INVARIANT(replayed, "a replay in memory failed: {}", replayed.error().message());
   INVARIANT(recovery->paths().size() == files.files.size(), "a file was overlooked");
-  found.corruption = recovery->corruption();
+  for (const JournalDamage& damage : recovery->corruption()) found.corruption.push_back(damage.what);
   found.torn_tails = recovery->torn_tails();
   return found;
 }

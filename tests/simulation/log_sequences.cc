@@ -190,7 +190,7 @@ class SequenceRun {
       return ended;
     if (expect_clean && !node_->data().was_clean()) run_.violate("a clean stop was not recognised");
     if (!node_->data().journals().corruption().empty())
-      run_.violate("corruption: " + node_->data().journals().corruption().front());
+      run_.violate("corruption: " + node_->data().journals().corruption().front().what);
     if (run_.violation) return Ended::wrong;
     clients_->verify();
     if (const Ended ended = run_until([this] { return clients_->verified(); }); ended != Ended::done)

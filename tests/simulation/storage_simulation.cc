@@ -399,7 +399,7 @@ class StorageSimulation {
     counters_.count("storage: torn tail cut", data.journals().torn_tails());
     counters_.count("storage: corruption seen", data.journals().corruption().size());
     if (!data.journals().corruption().empty() && !flipped_)
-      run_.violate("corruption on a disk that keeps its bits: " + data.journals().corruption().front());
+      run_.violate("corruption on a disk that keeps its bits: " + data.journals().corruption().front().what);
     say(fmt::format("replayed {} records into {} logs", data.replay().records, data.replay().logs.size()));
   }
 

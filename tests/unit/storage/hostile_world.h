@@ -60,6 +60,7 @@ class FailingFiles final : public FileSystem {
   Rule fail_sync = [](const std::string&) { return false; };
   Rule fail_write = [](const std::string&) { return false; };
   Rule fail_read = [](const std::string&) { return false; };
+  Rule fail_look = [](const std::string&) { return false; };  // whether it exists
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     TRY_ASSIGN(auto file, below_.open(path, mode));
@@ -72,7 +73,10 @@ class FailingFiles final : public FileSystem {
   Result<void> create_dir(const std::string& path) override { return below_.create_dir(path); }
   Result<void> sync_dir(const std::string& path) override { return below_.sync_dir(path); }
   Result<std::vector<DirEntry>> list(const std::string& path) override { return below_.list(path); }
-  Result<bool> exists(const std::string& path) override { return below_.exists(path); }
+  Result<bool> exists(const std::string& path) override {
+    if (fail_look(path)) return fail(Error::io(path + ": planned failure of a look"));
+    return below_.exists(path);
+  }
   Result<DiskSpace> space(const std::string& path) override { return below_.space(path); }
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override { return below_.lock(path); }
 
@@ -115,7 +119,7 @@ struct HostileWorld {
   }
   ~HostileWorld() { end(); }
 
-  void start() {
+  Result<void> open_folder() {
     DataFolderOptions folder;
     folder.path = "/data";
     folder.node = BrokerId(1);
@@ -126,27 +130,45 @@ struct HostileWorld {
         return std::make_unique<simulation::SimKeyValueStore>(*derived);
       };
     }
-    auto opened = DataFolder::open(folder, files, open_store, random);
+    TRY_ASSIGN(data, DataFolder::open(folder, files, open_store, random));
+    return {};
+  }
+  void start() {
+    const auto opened = open_folder();
     INFO((opened ? "" : opened.error().message()));
     REQUIRE(opened.has_value());
-    data = std::move(*opened);
     options.journal.generation = data->identity().generation;
     options.journal.floor = data->floor();
     options.journal.folder = data->journal_folder();
-    store = std::make_unique<LogStore>(options, loop, FolderLanes{journal, write, read, background}, files,
-                                       data->cache(), data->derived());
+    options.journal.keep_old_files = !data->journals().corruption().empty();
+    store = make_store(options.journal.id);
     REQUIRE(run(store->start(data->old_journal_files())).has_value());
+    for (const JournalId id : other_journals) {
+      others.push_back(make_store(id));
+      REQUIRE(run(others.back()->start({})).has_value());
+    }
     for (const auto& [id, replayed] : data->replay().logs) {
       RecoveryStats stats;
       auto recovered = data->recover(replayed, recovery, loop.clock().wall(), stats);
       REQUIRE(recovered.has_value());
-      auto log = store->adopt(std::move(*recovered), settings);
+      auto log = store_of(recovered->folder_name).adopt(std::move(*recovered), settings);
       logs[log->folder_name()] = log;
     }
+  }
+  std::unique_ptr<LogStore> make_store(JournalId id) {
+    LogStoreOptions its = options;
+    its.journal.id = id;
+    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background}, files,
+                                      data->cache(), data->derived());
+  }
+  LogStore& store_of(const std::string& name) {
+    const auto there = homes.find(name);
+    return there == homes.end() ? *store : *others.at(there->second);
   }
   void finish_replay() {
     REQUIRE(data->finish_replay().has_value());
     store->allow_checkpoints();
+    for (auto& other : others) other->allow_checkpoints();
     settle();
   }
   void end() {
@@ -155,6 +177,7 @@ struct HostileWorld {
     scope.destroy_all();
     loop.drop_events();
     store.reset();
+    others.clear();
     data.reset();
     loop.drop_events();
   }
@@ -194,7 +217,7 @@ struct HostileWorld {
   }
 
   std::shared_ptr<Log> create(const std::string& name) {
-    auto made = run(store->create(name, random.uuid(), PartitionId(0), settings));
+    auto made = run(store_of(name).create(name, random.uuid(), PartitionId(0), settings));
     REQUIRE(made.has_value());
     logs[name] = *made;
     return *made;
@@ -262,6 +285,10 @@ struct HostileWorld {
   int epoch = 1;
   std::unique_ptr<DataFolder> data;
   std::unique_ptr<LogStore> store;
+  // More shards: their journals, their stores, and which logs live there.
+  std::vector<JournalId> other_journals;
+  std::vector<std::unique_ptr<LogStore>> others;
+  std::map<std::string, size_t> homes;
   std::map<std::string, std::shared_ptr<Log>> logs;
   runtime::TaskScope scope;
 };
