@@ -314,9 +314,15 @@ Task<void> Node::finish_replay() {
   auto work = [this] { return folder_->finish_replay(); };
   auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
   auto finished = co_await finishing;
+  for (const Error& error : folder_->stuck_graves())
+    log().warn("files of a deleted partition stay: the next start tries to remove them again",
+               {{"reason", error.message()}});
   if (!finished) {
-    log().error("replayed data could not be synced: journals grow until the next start",
-                {{"reason", finished.error().message()}});
+    // Rule 13: no journal may ever free what is not known to be in the files.
+    const Error error = Error::io("replayed data could not be synced: " + finished.error().message());
+    metadata_store_->fail_folder(error);
+    for (auto& shard : shards_)
+      shard->loop().post([target = shard.get(), error] { target->store().fail_folder(error); });
   } else {
     metadata_store_->allow_checkpoints();
     metadata_->allow_snapshots();

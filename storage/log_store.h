@@ -79,6 +79,10 @@ class LogStore {
   // Waits for appends in flight, checkpoints, and stops. Nothing may be appended after the call. Error: the
   // stop is not a clean one.
   runtime::Task<Result<void>> stop();
+  // A log that cannot follow its journal, because a write or a sync failed, takes the folder with it, as in
+  // Kafka: its records must not be freed, and a journal that may free none comes to a halt, later and without
+  // a word. The next start writes all of them again.
+  void fail_folder(const Error& error);
 
   [[nodiscard]] const std::map<LogId, std::shared_ptr<Log>>& logs() const { return logs_; }
   [[nodiscard]] Journal& journal() { return journal_; }
@@ -86,7 +90,7 @@ class LogStore {
   [[nodiscard]] uint64_t tail_bytes() const { return tail_bytes_; }
   [[nodiscard]] uint64_t unwritten_bytes() const { return unwritten_bytes_; }
   [[nodiscard]] uint64_t checkpoints() const { return checkpoints_; }
-  // Set when the folder went offline as a whole: its journal failed.
+  // Set when the folder went offline as a whole.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
   std::function<void(const Error&)> on_offline;
   // One partition went offline: who, and why.
@@ -124,10 +128,6 @@ class LogStore {
   void evictable(Log& log, Offset base);
   void evict();
   runtime::Task<void> flush(std::shared_ptr<Log> log);
-  // A log that cannot follow its journal, because a write or a sync failed, takes the folder with it, as in
-  // Kafka: its records must not be freed, and a journal that may free none comes to a halt, later and without
-  // a word. The next start writes all of them again.
-  void fail_folder(const Error& error);
   struct Syncing;
   void write_state(Syncing& item);
   using SyncItem = std::function<Result<void>(Syncing&)>;

@@ -46,6 +46,8 @@ class SimBroker {
   void stop();
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] const std::optional<Error>& stop_failure() const { return stop_failure_; }
+  // Why its data folder went offline: a daemon ends then.
+  [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
   [[nodiscard]] broker::Node& node() { return *node_; }
   [[nodiscard]] const broker::ServerMetrics& counts() const { return server_metrics_; }
 
@@ -77,6 +79,7 @@ class SimBroker {
   bool stopped_ = false;
   std::optional<Error> failure_;
   std::optional<Error> stop_failure_;
+  std::optional<Error> offline_;
   runtime::TaskScope scope_;  // of the first loop; goes first
 };
 

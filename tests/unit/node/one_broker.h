@@ -29,18 +29,21 @@ class OneBroker {
   }
 
   void start() {
-    process_ = std::make_unique<SimProcess>(time, disk);
-    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4, [](const std::string&) {});
-    broker->start();
-    while (!broker->started()) {
-      REQUIRE_FALSE(broker->failure().has_value());
-      REQUIRE(time.step());
-    }
+    REQUIRE_FALSE(try_start().has_value());
     connector_ = network.connector("client", client_);
     client::ConnectionOptions connecting;
     auto opened = run(client::Connection::open(client_, *connector_, SimBroker::address(), connecting));
     REQUIRE(opened);
     connection = *opened;
+  }
+
+  // Why it does not start.
+  std::optional<Error> try_start() {
+    process_ = std::make_unique<SimProcess>(time, disk);
+    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4, [](const std::string&) {});
+    broker->start();
+    while (!broker->started() && !broker->failure()) REQUIRE(time.step());
+    return broker->failure();
   }
 
   // The process or the machine dies; start() begins the next life.

@@ -1,0 +1,90 @@
+// A whole broker whose disk has changed what it was given, or fails beneath a start.
+#include "storage/format/journal_format.h"
+#include "tests/simulation/sim_file_system.h"
+#include "tests/unit/node/one_broker.h"
+
+namespace tidemark::simulation {
+namespace {
+
+// A byte of the last group that a later one states to be synced.
+void flip(OneBroker& world, const std::string& path) {
+  SimFileSystem files(world.disk);
+  auto file = files.open(path, storage::OpenMode::read_write);
+  REQUIRE(file);
+  std::vector<std::byte> bytes(*(*file)->size());
+  REQUIRE((*file)->read(0, bytes));
+  const auto header = storage::decode_stretch_header(bytes);
+  REQUIRE(header);
+  REQUIRE(header->has_value());
+  const auto scan = storage::scan_stretch(bytes, **header, nullptr);
+  REQUIRE(scan.groups.size() > 2);
+  const auto& group = scan.groups[scan.groups.size() - 2];
+  const std::vector<std::byte> flipped = {group.payload[0] ^ std::byte{0x10}};
+  REQUIRE((*file)->write(static_cast<uint64_t>(group.payload.data() - bytes.data()),
+                         std::span<const std::byte>(flipped)));
+}
+
+// Some groups in each journal, and a kill before a checkpoint frees them.
+void damage(OneBroker& world, const std::string& journal) {
+  world.options.shards = 2;
+  world.start();
+  REQUIRE(world.create_topic("tide", 4) == ErrorCode::NONE);
+  for (int i = 0; i < 6; ++i) {
+    for (int32_t p = 0; p < 4; ++p) REQUIRE(world.produce("tide", p, 100) == ErrorCode::NONE);
+  }
+  world.crash(CrashKind::kill);
+  flip(world, "/data/tidemark/journal/" + journal);
+}
+
+}  // namespace
+
+TEST_CASE("a flipped bit in a shard's journal takes that shard's partitions offline, and never the node") {
+  OneBroker world;
+  damage(world, "1-0-0.journal");
+  world.start();
+  int offline = 0;
+  for (int32_t p = 0; p < 4; ++p) {
+    const ErrorCode code = world.produce("tide", p, 100);
+    CHECK((code == ErrorCode::NONE || code == ErrorCode::KAFKA_STORAGE_ERROR));
+    offline += code == ErrorCode::NONE ? 0 : 1;
+  }
+  CHECK(offline == 2);
+  CHECK(world.create_topic("another", 2) == ErrorCode::NONE);
+  CHECK(world.produce("another", 0, 100) == ErrorCode::NONE);
+  CHECK(world.produce("another", 1, 100) == ErrorCode::NONE);
+}
+
+TEST_CASE("a node whose metadata journal is damaged says which file it is, and what to do") {
+  OneBroker world;
+  damage(world, "1-65535-0.journal");
+  for (int start = 0; start < 2; ++start) {
+    const auto failure = world.try_start();
+    REQUIRE(failure.has_value());
+    CHECK(failure->message().find("/data/tidemark/journal/1-65535-0.journal") != std::string::npos);
+    CHECK(failure->message().find("restore the data folder") != std::string::npos);
+    world.crash(CrashKind::kill);
+  }
+}
+
+TEST_CASE("a node that cannot sync what it has replayed takes its folder offline") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("tide", 1) == ErrorCode::NONE);
+  REQUIRE(world.produce("tide", 0, 100) == ErrorCode::NONE);
+  world.crash(CrashKind::kill);
+  world.disk.on_operation = [&](DiskOp, std::string_view path, uint64_t, uint64_t) {
+    world.disk.faults.sync_fails = path.ends_with(".log") ? 1 : 0;
+  };
+  world.start();
+  world.time.run_until(world.time.mono() + std::chrono::milliseconds(10));
+  world.disk.on_operation = {};
+  world.disk.faults.sync_fails = 0;
+  REQUIRE(world.broker->offline().has_value());
+  CHECK(world.broker->offline()->message().find("replayed data") != std::string::npos);
+  CHECK(world.produce("tide", 0, 100) == ErrorCode::KAFKA_STORAGE_ERROR);
+  world.crash(CrashKind::power);
+  world.start();
+  CHECK(world.produce("tide", 0, 100) == ErrorCode::NONE);
+}
+
+}  // namespace tidemark::simulation
