@@ -246,10 +246,8 @@ Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch e
   epochs_.assign(epoch, header.base_offset);
   producers_.apply(header, segment.last_append);
   end_ = header.next_offset();
-  tail_.push_back(
-      TailEntry{header.base_offset, header.last_offset(), segment.base, position, batch, false, false});
-  store_.unwritten_bytes_ += batch.size();
-  store_.cached(batch);
+  HeldBuffer& held = store_.cached(batch);
+  tail_.push_back(TailEntry{header.base_offset, header.last_offset(), segment.base, position, batch, &held});
 
   const Offset base = header.base_offset;
   if (settings_.write_caching) {
@@ -355,7 +353,7 @@ void Log::written(Offset base) {
   entry->written = true;
   written_ = entry->last + 1;
   touched(entry->segment_base);
-  store_.wrote(entry->batch.size());
+  store_.wrote(*entry->held);
   changed_.notify_all();
   store_.evictable(*this, base);
   if (settings_.write_caching) progressed();
@@ -363,12 +361,18 @@ void Log::written(Offset base) {
 
 // From the end down to the append that holds `from`.
 void Log::release_tail(Offset from) {
+  size_t evictable = 0;
   while (!tail_.empty() && tail_.back().last >= from) {
     const TailEntry& entry = tail_.back();
-    if (!entry.written) store_.wrote(entry.batch.size());
-    store_.uncached(entry.batch);
+    if (entry.written) {
+      ++evictable;
+    } else {
+      store_.wrote(*entry.held);
+    }
+    store_.uncached(*entry.held);
     tail_.pop_back();
   }
+  store_.forget_evictable(evictable);
 }
 
 // --- write.caching

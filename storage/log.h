@@ -30,6 +30,7 @@
 namespace tidemark::storage {
 
 class LogStore;
+struct HeldBuffer;
 
 // What the index files of the active segment hold: entries and their CRC32C, by which a start tells whether a
 // crash left them whole.
@@ -171,6 +172,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
     Offset segment_base;
     uint64_t position;
     runtime::BufferSlice batch;
+    HeldBuffer* held;  // the store's count of the batch's buffer
     bool durable = false;
     bool written = false;
   };

@@ -318,44 +318,61 @@ Task<bool> LogStore::effects_done(uint64_t number) {
 // Beside its bytes, an append costs its entries here and in its log.
 constexpr uint64_t kAppendOverhead = 192;
 
-void LogStore::wrote(uint64_t bytes) {
+HeldBuffer& LogStore::cached(const BufferSlice& batch) {
+  HeldBuffer& held = buffers_[batch.owner.get()];
+  held.buffer = batch.owner.get();
+  tail_bytes_ += kAppendOverhead;
+  if (held.appends++ == 0) tail_bytes_ += held.buffer->size();
+  if (held.unwritten++ == 0) unwritten_bytes_ += held.buffer->size();
+  // From now on these bounds count it, not the requests'.
+  if (unwritten_bytes_ <= options_.max_unwritten_bytes) held.buffer->release_charge();
+  evict();
+  return held;
+}
+
+void LogStore::wrote(HeldBuffer& held) {
+  if (--held.unwritten > 0) return;
   const bool was_full = unwritten_bytes_ >= options_.max_unwritten_bytes;
-  unwritten_bytes_ -= bytes;
+  unwritten_bytes_ -= held.buffer->size();
+  held.buffer->release_charge();
   if (was_full && unwritten_bytes_ < options_.max_unwritten_bytes) room_.notify_all();
 }
 
-void LogStore::cached(const BufferSlice& batch) {
-  tail_bytes_ += kAppendOverhead;
-  if (buffers_[batch.owner.get()]++ == 0) {
-    tail_bytes_ += batch.owner->size();
-    batch.owner->release_charge();  // from now on this cache's bound counts it, not the requests'
-  }
-  evict();
-}
-
-void LogStore::uncached(const BufferSlice& batch) {
+void LogStore::uncached(HeldBuffer& held) {
   tail_bytes_ -= kAppendOverhead;
-  const auto it = buffers_.find(batch.owner.get());
-  if (--it->second > 0) return;
-  tail_bytes_ -= batch.owner->size();
-  buffers_.erase(it);
+  if (--held.appends > 0) return;
+  tail_bytes_ -= held.buffer->size();
+  buffers_.erase(held.buffer);
 }
 
 void LogStore::evictable(Log& log, Offset base) {
-  evictable_.push_back(Evictable{log.weak_from_this(), base});
+  evictable_.push_back(Evictable{log.alive_, base});
   evict();
 }
 
 void LogStore::evict() {
   while (tail_bytes_ > options_.tail_cache_bytes && !evictable_.empty()) {
-    const auto log = evictable_.front().log.lock();
+    Log* const log = *evictable_.front().log;
     const Offset base = evictable_.front().base;
     evictable_.pop_front();
-    while (log && !log->tail_.empty() && log->tail_.front().base <= base && log->tail_.front().written) {
-      uncached(log->tail_.front().batch);
+    while (log != nullptr && !log->tail_.empty() && log->tail_.front().base <= base &&
+           log->tail_.front().written) {
+      uncached(*log->tail_.front().held);
       log->tail_.pop_front();
     }
   }
+}
+
+// Looked through once half of them may be: what deleted logs leave here must not grow with their number.
+void LogStore::forget_evictable(size_t count) {
+  stale_evictable_ += count;
+  if (2 * stale_evictable_ <= evictable_.size()) return;
+  stale_evictable_ = 0;
+  std::erase_if(evictable_, [](const Evictable& entry) {
+    Log* const log = *entry.log;
+    const auto* held = log == nullptr ? nullptr : log->tail_entry(entry.base);
+    return held == nullptr || held->base != entry.base || !held->written;
+  });
 }
 
 // --- checkpoints

@@ -3,7 +3,8 @@
 // holds across an erase() stays valid and offline.
 //
 // The tail cache counts whole buffers, because a slice keeps all of its buffer alive. What no segment holds
-// yet is never evicted, and is bounded on its own, by max_unwritten_bytes.
+// yet is never evicted, and is bounded on its own, by max_unwritten_bytes, in whole buffers too. The buffer
+// that goes over that bound stays paid for by the request that brought it, until it is written.
 #pragma once
 
 #include <deque>
@@ -34,7 +35,7 @@ struct LogStoreOptions {
   JournalOptions journal;
   std::string folder;  // the data folder
   uint64_t tail_cache_bytes = 64 << 20;
-  uint64_t max_unwritten_bytes = 64 << 20;  // appended and not yet in segments; appends wait beyond
+  uint64_t max_unwritten_bytes = 64 << 20;  // buffers not yet in segments; appends wait beyond
   uint64_t bypass_bytes = 256 << 10;        // batches at least this large go to the segment first (rule 4)
   uint64_t checkpoint_bytes = 16 << 20;     // of live journal, start a checkpoint
   runtime::Duration checkpoint_interval = std::chrono::seconds(5);
@@ -48,6 +49,13 @@ struct LogStoreOptions {
   uint64_t headroom_bytes = 0;
   int64_t producer_expiry_ms = 86'400'000;
   Planted planted = Planted::none;
+};
+
+// A buffer with appends in the tails of a shard.
+struct HeldBuffer {
+  runtime::Buffer* buffer = nullptr;
+  size_t appends = 0;
+  size_t unwritten = 0;  // of those, the ones that no segment holds yet
 };
 
 class LogStore {
@@ -89,6 +97,8 @@ class LogStore {
   [[nodiscard]] const LogStoreOptions& options() const { return options_; }
   [[nodiscard]] uint64_t tail_bytes() const { return tail_bytes_; }
   [[nodiscard]] uint64_t unwritten_bytes() const { return unwritten_bytes_; }
+  // Entries of the queue for eviction, for tests.
+  [[nodiscard]] size_t evictable_appends() const { return evictable_.size(); }
   [[nodiscard]] uint64_t checkpoints() const { return checkpoints_; }
   // Set when the folder went offline as a whole.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
@@ -122,11 +132,13 @@ class LogStore {
   static void run_in_lane(FileCache& cache, std::vector<Effect>& effects);
   void effects_ran(std::vector<Effect>& effects);
   runtime::Task<bool> effects_done(uint64_t number);
-  void wrote(uint64_t bytes);
-  void cached(const runtime::BufferSlice& batch);
-  void uncached(const runtime::BufferSlice& batch);
+  // Of each append, in this order.
+  HeldBuffer& cached(const runtime::BufferSlice& batch);
+  void wrote(HeldBuffer& held);
+  void uncached(HeldBuffer& held);
   void evictable(Log& log, Offset base);
   void evict();
+  void forget_evictable(size_t count);
   runtime::Task<void> flush(std::shared_ptr<Log> log);
   struct Syncing;
   void write_state(Syncing& item);
@@ -161,11 +173,12 @@ class LogStore {
   std::vector<std::pair<std::string, int64_t>> graves_;
   std::vector<std::string> dead_keys_;  // of erased logs, in the key-value store
   struct Evictable {
-    std::weak_ptr<Log> log;
+    std::shared_ptr<Log*> log;  // null once it is gone
     Offset base;
   };
-  std::deque<Evictable> evictable_;                   // written appends, oldest first
-  std::map<const runtime::Buffer*, size_t> buffers_;  // in the tails, with their appends
+  std::deque<Evictable> evictable_;  // written appends, oldest first
+  size_t stale_evictable_ = 0;       // of those, the ones that left their tails otherwise
+  std::map<const runtime::Buffer*, HeldBuffer> buffers_;  // in the tails
   uint64_t tail_bytes_ = 0;
   uint64_t reserved_ahead_ = 0;  // disk space that its logs have taken and not written
   uint64_t unwritten_bytes_ = 0;
