@@ -158,7 +158,10 @@ class Daemon {
     TRY(wait_for<Result<void>>(loop, scope_, [this] { return node_->start(); }));
     for (const std::string& exposure : config_.exposures) log_.warn(exposure);
     serve();
-    loop.post([this] { readiness_.set_ready(); });
+    loop.post([this] {
+      readiness_.watch([this] { return node_->stalled(clock_.mono()); });
+      readiness_.set_ready();
+    });
     return {};
   }
 

@@ -19,7 +19,10 @@ constexpr uint64_t kDefaultMemoryLimit = 256 << 20;
 }  // namespace
 
 Node::Node(config::NodeConfig config, NodeSeams seams)
-    : config_(std::move(config)), seams_(std::move(seams)), replay_end_(*seams_.shards.at(0)) {
+    : config_(std::move(config)),
+      seams_(std::move(seams)),
+      watches_(seams_.shards.size() + 1),
+      replay_end_(*seams_.shards.at(0)) {
   INVARIANT(!seams_.shards.empty(), "a node without shards");
   write_lane_ = seams_.make_lane("segments");
   read_lane_ = seams_.make_lane("reads");
@@ -301,7 +304,10 @@ Task<Result<void>> Node::start() {
         target->tasks().spawn(sample_loop(*target, *sessions));
       });
     }
-    shard->loop().post([this, target = shard.get()] { target->tasks().spawn(retention_loop(*target)); });
+    shard->loop().post([this, target = shard.get()] {
+      target->tasks().spawn(watch_loop(*target));
+      target->tasks().spawn(retention_loop(*target));
+    });
   }
   shards_[0]->tasks().spawn(finish_replay());
   shards_[0]->tasks().spawn(keep_reserve());
@@ -342,6 +348,56 @@ Task<void> Node::keep_reserve() {
     auto work = [this] { return folder_->keep_reserve(); };
     auto keeping = runtime::on_lane(*background_lane_, shards_[0]->loop(), std::move(work));
     kept = co_await keeping;
+  }
+}
+
+namespace {
+
+std::string journal_name(size_t index, size_t shards) {
+  return index == shards ? "metadata" : std::to_string(index);
+}
+
+}  // namespace
+
+std::string Node::stalled(runtime::MonoTime now) const {
+  std::string all;
+  for (size_t i = 0; i < watches_.size(); ++i) {
+    const runtime::MonoTime since = watches_[i].stalled_since();
+    if (since == runtime::kNever) continue;
+    all += fmt::format("{}journal {} has been stalled for {} s", all.empty() ? "" : "; ",
+                       journal_name(i, shards_.size()),
+                       std::chrono::duration_cast<std::chrono::seconds>(now - since).count());
+  }
+  return all;
+}
+
+// Rule 15.
+Task<void> Node::watch_loop(Shard& shard) {
+  while (true) {
+    watch(shard.store(), shard.index(), shard.loop().mono());
+    if (shard.index() == 0) watch(*metadata_store_, shards_.size(), shard.loop().mono());
+    auto pause = runtime::sleep_for(shard.loop(), JournalWatch::kLookEvery);
+    co_await pause;
+  }
+}
+
+void Node::watch(storage::LogStore& store, size_t journal, runtime::MonoTime now) {
+  JournalWatch& watch = watches_[journal];
+  const runtime::MonoTime since = watch.stalled_since();
+  if (store.offline() || !watch.look(store.age(now), now)) return;
+  const std::string name = journal_name(journal, shards_.size());
+  if (since == runtime::kNever) {
+    const char* const waits_for = store.journal().age(now) < store.age(now) ? "a segment's write"
+                                  : store.journal().starved()               ? "a checkpoint"
+                                                                            : "a sync";
+    log().warn("a journal is stalled: its appends wait, and this node is not ready",
+               {{"journal", name},
+                {"seconds", std::chrono::duration_cast<std::chrono::seconds>(JournalWatch::kStalled).count()},
+                {"waits_for", waits_for}});
+  } else {
+    log().info("the journal goes on",
+               {{"journal", name},
+                {"seconds", std::chrono::duration_cast<std::chrono::seconds>(now - since).count()}});
   }
 }
 

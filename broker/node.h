@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/api/handlers.h"
+#include "broker/journal_watch.h"
 #include "broker/metadata_service.h"
 #include "broker/node_metrics.h"
 #include "broker/observe/log.h"
@@ -72,6 +73,8 @@ class Node {
   runtime::Task<Result<void>> stop();
 
   [[nodiscard]] const NodeStatus& status() const { return status_; }
+  // "journal 0 has been stalled for 7 s"; empty: none is. Any thread.
+  [[nodiscard]] std::string stalled(runtime::MonoTime now) const;
   [[nodiscard]] const config::NodeConfig& config() const { return config_; }
   [[nodiscard]] Shards& shards() { return shards_; }
   [[nodiscard]] MetadataService& metadata() { return *metadata_; }
@@ -89,12 +92,15 @@ class Node {
                                                        uint64_t journal_bytes) const;
   std::unique_ptr<storage::LogStore> make_store(runtime::Scheduler& loop, storage::JournalId journal,
                                                 runtime::Lane& lane, uint64_t journal_bytes);
+  runtime::Task<void> watch_loop(Shard& shard);
+  void watch(storage::LogStore& store, size_t journal, runtime::MonoTime now);
   runtime::Task<void> sample_loop(Shard& shard, const FetchSessions& sessions);
   [[nodiscard]] Log& log() const { return *seams_.log; }
 
   const config::NodeConfig config_;
   NodeSeams seams_;
   NodeStatus status_;
+  std::vector<JournalWatch> watches_;  // by shard; the metadata log's last
   // Lanes outlive what submits to them.
   std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, compression_lane_;
   std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;

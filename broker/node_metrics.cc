@@ -96,7 +96,8 @@ void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::str
                      labels);
   metrics.counter_of("tidemark_journal_written_bytes_total", "Bytes in those writes", read(journal.bytes),
                      labels);
-  metrics.gauge("tidemark_journal_write_age_seconds", "How long the write in flight has taken; 0: none is",
+  metrics.gauge("tidemark_journal_write_age_seconds",
+                "How long the oldest append that is not synced, or the write of segments, has waited",
                 read(journal.write_age), labels);
   metrics.gauge("tidemark_journal_starved", "1 while appends wait for a checkpoint to free the journal",
                 read(journal.starved), labels);
@@ -156,9 +157,7 @@ void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runti
   journal.groups = static_cast<double>(from.stats().groups);
   journal.records = static_cast<double>(from.stats().records);
   journal.bytes = static_cast<double>(from.stats().bytes);
-  const runtime::MonoTime since = from.writing_since();
-  journal.write_age =
-      since == runtime::kNever ? 0.0 : std::max(0.0, std::chrono::duration<double>(now - since).count());
+  journal.write_age = std::chrono::duration<double>(store.age(now)).count();
   journal.starved = from.starved() ? 1 : 0;
   journal.offline = store.offline() ? 1 : 0;
   journal.checkpoints = static_cast<double>(store.checkpoints());

@@ -139,7 +139,8 @@ void Journal::add(const JournalRecord& record, BufferSlice data, std::shared_ptr
             "{} bytes of data", data.bytes.size());
   const size_t begin = heads_.size();
   encode_record_head(record, heads_);
-  pending_.push_back(Pending{begin, heads_.size() - begin, std::move(data), std::move(client), token});
+  pending_.push_back(
+      Pending{begin, heads_.size() - begin, std::move(data), std::move(client), token, loop_.mono()});
   INVARIANT(pending_.back().head_bytes + pending_.back().data.bytes.size() <= max_record_bytes(),
             "record of {} bytes", pending_.back().data.bytes.size());
   if (!writing_) write_next();
@@ -244,7 +245,7 @@ void Journal::write_next() {
   position_ += group->padded_bytes;
   last_holds_records_ = !group->entries.empty();
   writing_ = true;
-  writing_since_ = loop_.mono();
+  writing_since_ = group->entries.empty() ? loop_.mono() : group->entries.front().since;
   stats_.groups += 1;
   stats_.records += group->entries.size();
   stats_.bytes += group->padded_bytes;

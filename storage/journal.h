@@ -3,6 +3,7 @@
 // run in its lane, one at a time. What a record means, and its effect on files, is LogStore's business.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -94,9 +95,11 @@ class Journal {
     uint64_t bytes = 0;  // written, padding included
   };
   [[nodiscard]] const Stats& stats() const { return stats_; }
-  // Since when the write in flight has been running; kNever if none is.
-  [[nodiscard]] runtime::MonoTime writing_since() const {
-    return writing_ ? writing_since_ : runtime::kNever;
+  // How long the oldest record without an answer has waited, be it for a write or for a free stretch; a write
+  // of a mark alone counts from its start. Zero: nothing waits.
+  [[nodiscard]] runtime::Duration age(runtime::MonoTime now) const {
+    const runtime::MonoTime pending = pending_.empty() ? now : pending_.front().since;
+    return now - std::min(writing_ ? writing_since_ : now, pending);
   }
 
  private:
@@ -113,6 +116,7 @@ class Journal {
     runtime::BufferSlice data;
     std::shared_ptr<JournalClient> client;
     uint64_t token;
+    runtime::MonoTime since;
   };
   struct GroupWrite;
 
@@ -164,7 +168,7 @@ class Journal {
   bool last_holds_records_ = false;
   bool failed_ = false;
   std::string failure_;
-  runtime::MonoTime writing_since_{};
+  runtime::MonoTime writing_since_{};  // or since when its first record waits
   runtime::TimerId idle_timer_;
   runtime::TimerId retry_timer_;  // a new stretch could not be made
   Stats stats_;

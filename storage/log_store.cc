@@ -243,6 +243,7 @@ void LogStore::add_effect(Log& log, Work work, std::move_only_function<void(bool
 void LogStore::run_effects() {
   if (effects_running_ || effects_.empty()) return;
   effects_running_ = true;
+  effects_since_ = loop_.mono();
   auto batch = std::make_shared<std::vector<Effect>>(std::exchange(effects_, {}));
   lanes_.write.submit([cache = &cache_, batch] { run_in_lane(*cache, *batch); }, loop_,
                       [alive = alive_, batch] {

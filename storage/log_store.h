@@ -94,6 +94,11 @@ class LogStore {
 
   [[nodiscard]] const std::map<LogId, std::shared_ptr<Log>>& logs() const { return logs_; }
   [[nodiscard]] Journal& journal() { return journal_; }
+  // Of the journal, or of the write into segments that runs, if that is longer: what hangs there holds up
+  // appends before they are journaled.
+  [[nodiscard]] runtime::Duration age(runtime::MonoTime now) const {
+    return std::max(journal_.age(now), effects_running_ ? now - effects_since_ : runtime::Duration(0));
+  }
   [[nodiscard]] const LogStoreOptions& options() const { return options_; }
   [[nodiscard]] uint64_t tail_bytes() const { return tail_bytes_; }
   [[nodiscard]] uint64_t unwritten_bytes() const { return unwritten_bytes_; }
@@ -162,6 +167,7 @@ class LogStore {
 
   std::vector<Effect> effects_;
   bool effects_running_ = false;
+  runtime::MonoTime effects_since_{};  // when those that run were given to the lane
   uint64_t effects_added_ = 0;
   uint64_t effects_finished_ = 0;
   runtime::Signal effects_changed_;

@@ -19,11 +19,12 @@ runtime::Task<HttpResponse> health_page() {
 
 runtime::Task<HttpResponse> ready_page(const Readiness& readiness) {
   HttpResponse response;
-  if (readiness.waiting_for().empty()) {
+  const std::string waiting_for = readiness.waiting_for();
+  if (waiting_for.empty()) {
     response.body = "ready\n";
   } else {
     response.status = 503;
-    response.body = readiness.waiting_for() + "\n";
+    response.body = waiting_for + "\n";
   }
   co_return response;
 }

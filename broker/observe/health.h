@@ -2,6 +2,7 @@
 // and how far it has come. Both live on the HTTP server's loop.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "broker/observe/http_server.h"
@@ -14,10 +15,15 @@ class Readiness {
   // "recovering logs: 120 of 1000 partitions"; empty: ready.
   void set_waiting_for(std::string what) { waiting_for_ = std::move(what); }
   void set_ready() { waiting_for_.clear(); }
-  [[nodiscard]] const std::string& waiting_for() const { return waiting_for_; }
+  // Asked at each look while ready: what has come up since; empty: nothing.
+  void watch(std::function<std::string()> hindrance) { hindrance_ = std::move(hindrance); }
+  [[nodiscard]] std::string waiting_for() const {
+    return waiting_for_.empty() && hindrance_ ? hindrance_() : waiting_for_;
+  }
 
  private:
   std::string waiting_for_ = "starting";
+  std::function<std::string()> hindrance_;
 };
 
 // Adds the three routes. `metrics` and `readiness` outlive the server.

@@ -109,6 +109,11 @@ TEST_CASE("metrics, health and readiness are served") {
   CHECK(waiting.ends_with("\r\n\r\nrecovering logs: 3 of 10 partitions\n"));
   world.readiness.set_ready();
   CHECK(world.get("/readyz").starts_with("HTTP/1.1 200 "));
+  std::string stalled = "journal 0 has been stalled for 7 s";
+  world.readiness.watch([&] { return stalled; });
+  CHECK(world.get("/readyz").ends_with("\r\n\r\njournal 0 has been stalled for 7 s\n"));
+  stalled.clear();
+  CHECK(world.get("/readyz").starts_with("HTTP/1.1 200 "));
   CHECK(world.get("/nothing").starts_with("HTTP/1.1 404 "));
 }
 

@@ -40,7 +40,8 @@ class OneBroker {
   // Why it does not start.
   std::optional<Error> try_start() {
     process_ = std::make_unique<SimProcess>(time, disk);
-    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4, [](const std::string&) {});
+    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4,
+                                        [this](const std::string& line) { log.push_back(line); });
     broker->start();
     while (!broker->started() && !broker->failure()) REQUIRE(time.step());
     return broker->failure();
@@ -69,14 +70,21 @@ class OneBroker {
     return std::move(*reply);
   }
 
-  ErrorCode create_topic(std::string_view name, int32_t partitions) {
+  static protocol::CreateTopicsRequest creation_of(std::string_view name, int32_t partitions) {
     protocol::CreateTopicsRequest request;
     auto& topic = request.topics.emplace_back();
     topic.name = name;
     topic.num_partitions = partitions;
     topic.replication_factor = 1;
-    const auto reply = ask<protocol::CreateTopicsResponse>(request, 7);
+    return request;
+  }
+  ErrorCode create_topic(std::string_view name, int32_t partitions) {
+    const auto reply = ask<protocol::CreateTopicsResponse>(creation_of(name, partitions), 7);
     return static_cast<ErrorCode>(reply.body.topics.at(0).error_code);
+  }
+  // Asks for it and does not wait.
+  void begin_create_topic(std::string_view name) {
+    scope_.spawn(create_in(connection, creation_of(name, 1)));
   }
 
   // One batch of one record with a value of `bytes`, acks=all.
@@ -114,8 +122,15 @@ class OneBroker {
   SimBrokerOptions options;
   SimBroker* broker = nullptr;
   size_t last_batch_bytes = 0;
+  std::vector<std::string> log;  // what an operator would read
 
  private:
+  static runtime::Task<void> create_in(std::shared_ptr<client::Connection> connection,
+                                       protocol::CreateTopicsRequest request) {
+    auto calling =
+        connection->call<protocol::CreateTopicsRequest, protocol::CreateTopicsResponse>(request, 7);
+    (void)co_await calling;
+  }
   template <class T>
   static runtime::Task<void> keep(runtime::Task<T> task, std::optional<T>& value) {
     value.emplace(co_await task);

@@ -40,6 +40,38 @@ TEST_CASE("a deleted log's files go after file.delete.delay.ms, not at the next 
   CHECK(graves() == 0);
 }
 
+TEST_CASE("a journal's age is that of its oldest record without an answer, also while it is starved") {
+  HostileWorld world;
+  world.start();
+  auto log = world.create("tide-0");
+  world.settle();
+  const auto age = [&] { return world.store->journal().age(world.time.mono()); };
+  CHECK(age() == runtime::Duration(0));
+  world.journal.hold();
+  world.add(*log, 1, 10);
+  world.settle();
+  world.add(*log, 1, 10);
+  world.settle();
+  CHECK(age() == std::chrono::milliseconds(100));
+  world.journal.release();
+  world.journal.hold();
+  world.settle();
+  CHECK(age() == std::chrono::milliseconds(100));  // the second record's write has just begun
+  world.journal.release();
+  world.settle();
+  CHECK(age() == runtime::Duration(0));
+
+  // No checkpoint is allowed yet: nothing frees it.
+  while (!world.store->journal().starved()) {
+    world.add(*log, 1, 10'000);
+    world.settle();
+  }
+  world.time.run_until(world.time.mono() + std::chrono::seconds(7));
+  CHECK(age() >= std::chrono::seconds(7));
+  world.finish_replay();
+  CHECK(age() == runtime::Duration(0));
+}
+
 TEST_CASE("room that another log's writes have made is given on") {
   HostileWorld world;
   world.options.max_unwritten_bytes = 10'000;
