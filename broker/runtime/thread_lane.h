@@ -1,5 +1,11 @@
 // The Lane seam on one thread. Owned by the node, which destroys it before the loops that its jobs come home
-// to. Any thread may submit; the backlog is the caller's to bound (depth()). Knows nothing of Asio.
+// to. Any thread may submit. Knows nothing of Asio.
+//
+// The queue has no bound of its own, because each of its callers has few jobs in it at any time: a journal
+// one group and one new stretch; a store one batch of effects (whose bytes max_unwritten_bytes bounds) and a
+// job of its checkpoint; a log one job of the change it is in, and of each deletion the removal of its files;
+// a request one, and requests in flight are bounded, by connection and by the number of connections. A lane
+// that refused would have nobody to tell: what is journaled must get into its segment.
 #pragma once
 
 #include <atomic>
