@@ -12,6 +12,7 @@
 #include "broker/observe/health.h"
 #include "broker/observe/http_server.h"
 #include "broker/observe/metrics.h"
+#include "broker/open_files.h"
 #include "broker/runtime/os_random.h"
 #include "broker/runtime/shard_thread.h"
 #include "broker/runtime/system_clock.h"
@@ -90,6 +91,32 @@ Error cannot_listen(const Error& error, std::string_view remedy) {
   return Error::io(fmt::format("{}: {}", error.message(), remedy));
 }
 
+size_t shard_count(const config::NodeConfig& config) {
+  const size_t wanted = config.broker.shards > 0 ? static_cast<size_t>(config.broker.shards)
+                                                 : std::max(1U, std::thread::hardware_concurrency());
+  return std::min(wanted, kMaxShards);
+}
+
+// Before anything is opened.
+Result<OpenFiles> allowed_open_files(const config::NodeConfig& config, Log& log) {
+  const OpenFiles files =
+      divide_open_files(raise_open_file_limit(kWantedOpenFiles), config, shard_count(config));
+  if (files.limit < files.needed) {
+    return fail(Error::config(
+        fmt::format("the limit of open files is {}, and this node needs at least {}: raise it (ulimit -n, "
+                    "LimitNOFILE); {} are wanted",
+                    files.limit, files.needed, files.wanted)));
+  }
+  if (files.limit < files.wanted) {
+    log.warn("few open files are allowed: raise the limit (ulimit -n, LimitNOFILE)",
+             {{"limit", files.limit},
+              {"wanted", files.wanted},
+              {"segment_files", files.segments},
+              {"connections", files.connections}});
+  }
+  return files;
+}
+
 sigset_t stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -101,13 +128,15 @@ sigset_t stop_signals() {
 // The threads, from the first to the last; whatever lives on them goes before they do.
 class Daemon {
  public:
-  Daemon(const config::NodeConfig& config, Log& log, storage::Planted planted)
+  Daemon(const config::NodeConfig& config, const OpenFiles& open_files, Log& log, storage::Planted planted)
       : config_(config),
         log_(log),
         random_(os_random_seed()),
         metrics_(shard_count(config)),
         server_metrics_(metrics_),
-        node_metrics_(metrics_, metrics_.shards()) {
+        node_metrics_(metrics_, metrics_.shards()),
+        limits_(open_files.connections),
+        accept_limit_(std::make_shared<AcceptLimit>(size_t{open_files.connections} + kConnectionsToRefuse)) {
     for (size_t i = 0; i < metrics_.shards(); ++i)
       threads_.push_back(std::make_unique<ShardThread>(clock_, fmt::format("shard-{}", i)));
     NodeSeams seams(files_, random_);
@@ -134,6 +163,7 @@ class Daemon {
     seams.on_offline = [this](const Error& error) { fail_folder(error); };
     seams.metrics = &node_metrics_;
     seams.planted = planted;
+    seams.max_open_segments = open_files.segments;
     node_ = std::make_unique<Node>(config_, std::move(seams));
   }
 
@@ -147,10 +177,6 @@ class Daemon {
   }
 
   Result<void> start() {
-    const uint64_t files = raise_open_file_limit(kWantedOpenFiles);
-    if (files < 4096)
-      log_.warn("few open files are allowed: raise the limit (ulimit -n) for more connections and partitions",
-                {{"limit", files}});
     for (auto& thread : threads_) thread->start();
     TRY(bind());
     TRY(serve_http());
@@ -186,12 +212,6 @@ class Daemon {
   [[nodiscard]] const Node& node() const { return *node_; }
 
  private:
-  static size_t shard_count(const config::NodeConfig& config) {
-    const size_t wanted = config.broker.shards > 0 ? static_cast<size_t>(config.broker.shards)
-                                                   : std::max(1U, std::thread::hardware_concurrency());
-    return std::min(wanted, kMaxShards);
-  }
-
   // As Kafka does when its last log folder fails: a broker that can only refuse had better end, and its next
   // start writes again what the journal holds.
   void fail_folder(const Error& error) {
@@ -212,7 +232,7 @@ class Daemon {
     std::vector<AsioScheduler*> schedulers;
     for (auto& thread : threads_) schedulers.push_back(&thread->scheduler());
     for (const auto& listener : config_.listeners) {
-      auto bound = listen_tcp({listener.address.host, listener.address.port}, schedulers);
+      auto bound = listen_tcp({listener.address.host, listener.address.port}, schedulers, accept_limit_);
       if (!bound) {
         // The flag would replace all of several.
         return fail(cannot_listen(bound.error(), config_.listeners.size() == 1
@@ -313,6 +333,7 @@ class Daemon {
   ServerMetrics server_metrics_;
   NodeMetrics node_metrics_;
   ConnectionLimits limits_;
+  const std::shared_ptr<AcceptLimit> accept_limit_;
   std::unique_ptr<RequestMemory> memory_;
   std::vector<std::unique_ptr<ShardThread>> threads_;
   std::unique_ptr<Node> node_;
@@ -351,7 +372,12 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
   if (config.broker.memory_limit <= 0) config.broker.memory_limit = default_memory_limit();
   const SystemClock clock;
   const runtime::MonoTime began = clock.mono();
-  Daemon daemon(config, log, planted);
+  const auto open_files = allowed_open_files(config, log);
+  if (!open_files) {
+    log.error("could not start", {{"reason", open_files.error().message()}});
+    return 1;
+  }
+  Daemon daemon(config, *open_files, log, planted);
   if (auto started = daemon.start(); !started) {
     log.error("could not start", {{"reason", started.error().message()}});
     return 1;

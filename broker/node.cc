@@ -13,7 +13,6 @@ using Phase = NodeStatus::Phase;
 
 namespace {
 
-constexpr uint64_t kMetadataJournalBytes = 16 << 20;
 constexpr uint64_t kDefaultMemoryLimit = 256 << 20;
 
 }  // namespace
@@ -92,6 +91,7 @@ Task<Result<void>> Node::open_folder() {
   // Two stretches of each journal, what the metadata log begins with, and small files.
   options.reserve_bytes =
       2 * (shards_.size() + 2) * seams_.first_stretch_bytes + 2 * seams_.metadata_headroom_bytes;
+  options.max_open_files = seams_.max_open_segments;
   options.planted = seams_.planted;
   auto work = [this, options] {
     return storage::DataFolder::open(options, seams_.files, seams_.open_store, seams_.random);

@@ -18,7 +18,10 @@
 
 namespace tidemark::broker {
 
+inline constexpr uint64_t kMetadataJournalBytes = 16 << 20;
+
 struct NodeSeams {
+  static constexpr uint64_t kStretchBytes = 16 << 20;
   NodeSeams(storage::FileSystem& f, runtime::Random& r) : files(f), random(r) {}
   std::vector<runtime::Scheduler*> shards;  // at least one
   storage::FileSystem& files;
@@ -30,9 +33,10 @@ struct NodeSeams {
   std::function<void(const Error&)> on_offline = [](const Error&) {};
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
   storage::Planted planted = storage::Planted::none;
+  size_t max_open_segments = 4096;  // files of segments and indexes
   // Smaller in the simulator, where rare branches are wanted often.
   uint64_t first_stretch_bytes = 1 << 20;
-  uint64_t stretch_bytes = 16 << 20;
+  uint64_t stretch_bytes = kStretchBytes;
   // What the metadata log may still take when the disk is full.
   uint64_t metadata_headroom_bytes = 512 << 10;
   uint64_t bypass_bytes = 256 << 10;

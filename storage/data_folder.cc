@@ -22,6 +22,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
   }
+  files.on_no_descriptors([cache = &folder->cache_] { return cache->give_back(); });
   return folder;
 }
 

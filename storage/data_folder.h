@@ -36,6 +36,8 @@ struct DataFolderOptions {
 
 class DataFolder {
  public:
+  ~DataFolder() { files_.on_no_descriptors({}); }
+
   using OpenStore = std::function<Result<std::unique_ptr<KeyValueStore>>(const std::string& path)>;
 
   // Locks the folder, checks whose it is, begins a generation (synced), and replays the journals into the

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,6 +74,11 @@ class FileSystem {
   virtual Result<std::vector<DirEntry>> list(const std::string& path) = 0;  // sorted by name
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<DiskSpace> space(const std::string& path) = 0;
+  // `give_back` is called, on any thread, where an open finds no descriptor left: it closes files that nobody
+  // uses, and says whether there were any. Then, or after a pause, the open is tried again, as long as it
+  // takes: that others have used them up is no failure of the disk. Without it such an open fails. Set while
+  // nothing is being opened.
+  virtual void on_no_descriptors(std::function<bool()> /*give_back*/) {}
   // Error (kind io, "held by another process") if somebody holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };

@@ -1,5 +1,7 @@
 #include "storage/file_cache.h"
 
+#include <vector>
+
 namespace tidemark::storage {
 
 Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool create) {
@@ -54,6 +56,16 @@ void FileCache::forget_folder(std::string_view folder) {
     by_path_.erase(it->path);
     it = order_.erase(it);
   }
+}
+
+bool FileCache::give_back() {
+  std::vector<std::shared_ptr<File>> closing;  // after the lock
+  const std::lock_guard lock(mutex_);
+  for (size_t keep = order_.size() / 2; order_.size() > keep; order_.pop_back()) {
+    by_path_.erase(order_.back().path);
+    closing.push_back(std::move(order_.back().file));
+  }
+  return !closing.empty();
 }
 
 size_t FileCache::open_files() const {

@@ -22,6 +22,8 @@ class FileCache {
   // After (not before) a file was removed or its folder renamed.
   void forget(const std::string& path);
   void forget_folder(std::string_view folder);
+  // Closes the half that was used least recently; false if there is nothing to close.
+  bool give_back();
   [[nodiscard]] size_t open_files() const;
 
  private:

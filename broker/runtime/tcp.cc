@@ -49,7 +49,8 @@ struct Share {
 
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
-  Acceptor(std::span<AsioScheduler* const> shards) : home_(*shards[0]), acceptor_(home_.loop().context) {
+  Acceptor(std::span<AsioScheduler* const> shards, std::shared_ptr<AcceptLimit> limit)
+      : home_(*shards[0]), acceptor_(home_.loop().context), limit_(std::move(limit)) {
     for (AsioScheduler* shard : shards) shares_.push_back(std::make_shared<Share>(*shard));
   }
 
@@ -121,20 +122,23 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void take_all() {
     for (;;) {
       if (!acceptor_.is_open()) return;
+      if (limit_ && limit_->open.load(std::memory_order_relaxed) >= limit_->most) return accept_later();
       OwnedFd fd(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (fd.fd >= 0) {
         hand_over(std::move(fd));
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        // The pending connection stays readable: asking again at once would spin.
-        home_.after(kNoFilesPause, [weak = weak_from_this()] {
-          if (auto self = weak.lock()) self->accept_more();
-        });
-        return;
+        return accept_later();
       } else if (errno == EAGAIN) {
         return accept_more();
       }
       // Anything else is about that one connection (ECONNABORTED and the like).
     }
+  }
+  // The pending connection stays readable: asking again at once would spin.
+  void accept_later() {
+    home_.after(kNoFilesPause, [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->accept_more();
+    });
   }
   void hand_over(OwnedFd fd) {
     // The fewest connections; ties in turn.
@@ -147,8 +151,11 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     }
     ++next_;
     chosen->open.fetch_add(1, std::memory_order_relaxed);
-    std::shared_ptr<void> counted(nullptr,
-                                  [chosen](void*) { chosen->open.fetch_sub(1, std::memory_order_relaxed); });
+    if (limit_) limit_->open.fetch_add(1, std::memory_order_relaxed);
+    std::shared_ptr<void> counted(nullptr, [chosen, limit = limit_](void*) {
+      chosen->open.fetch_sub(1, std::memory_order_relaxed);
+      if (limit) limit->open.fetch_sub(1, std::memory_order_relaxed);
+    });
     const auto protocol = acceptor_.local_endpoint().protocol();
     chosen->scheduler.post(
         [share = chosen.get(), lifetime = std::move(counted), protocol, owned = std::move(fd)]() mutable {
@@ -165,6 +172,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   AsioScheduler& home_;
   Tcp::acceptor acceptor_;
+  const std::shared_ptr<AcceptLimit> limit_;
   std::vector<std::shared_ptr<Share>> shares_;
   runtime::Endpoint local_;
   std::atomic<bool> closing_{false};
@@ -202,9 +210,10 @@ class TcpListener final : public runtime::Listener {
 }  // namespace
 
 Result<std::vector<std::unique_ptr<runtime::Listener>>> listen_tcp(const runtime::Endpoint& address,
-                                                                   std::span<AsioScheduler* const> shards) {
+                                                                   std::span<AsioScheduler* const> shards,
+                                                                   std::shared_ptr<AcceptLimit> limit) {
   REQUIRES(!shards.empty());
-  auto acceptor = std::make_shared<Acceptor>(shards);
+  auto acceptor = std::make_shared<Acceptor>(shards, std::move(limit));
   TRY(acceptor->open(address));
   acceptor->home().post([acceptor] { acceptor->accept_more(); });
   std::vector<std::unique_ptr<runtime::Listener>> listeners;

@@ -7,6 +7,7 @@
 // the kernel picks by a hash, and puts four connections evenly on two shards only three times in eight.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -15,11 +16,20 @@
 
 namespace tidemark::broker {
 
+// Connections of several listeners that were accepted and are still there: further ones wait to be accepted
+// until one goes.
+struct AcceptLimit {
+  explicit AcceptLimit(size_t m) : most(m) {}
+  const size_t most;
+  std::atomic<size_t> open{0};
+};
+
 // Listens on `address` (an empty host: every address; port 0: any free port) and returns one listener for
 // each shard, in order. The shards may run already. Closing one of them stops accepting for all.
 // ErrorKind::io names the address and what is wrong with it.
 [[nodiscard]] Result<std::vector<std::unique_ptr<runtime::Listener>>> listen_tcp(
-    const runtime::Endpoint& address, std::span<AsioScheduler* const> shards);
+    const runtime::Endpoint& address, std::span<AsioScheduler* const> shards,
+    std::shared_ptr<AcceptLimit> limit = nullptr);
 
 class TcpConnector final : public runtime::Connector {
  public:

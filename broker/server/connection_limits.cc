@@ -8,6 +8,10 @@ Result<ConnectionLimits::Lease> ConnectionLimits::take(const std::string& addres
   if (total_ >= max_total) {
     return fail(Error::closed(fmt::format("max.connections: {} are open", total_)));
   }
+  if (total_ >= most_) {
+    return fail(Error::closed(
+        fmt::format("{} are open, and the limit of open files (ulimit -n) allows no more", total_)));
+  }
   const auto known = by_address_.find(address);
   if (known != by_address_.end() ? known->second >= max_per_address : max_per_address == 0) {
     return fail(Error::closed(fmt::format("max.connections.per.ip: {} of this address are open",

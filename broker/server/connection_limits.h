@@ -17,6 +17,9 @@ namespace tidemark::broker {
 
 class ConnectionLimits {
  public:
+  // `most`: what the limit of open files allows.
+  explicit ConnectionLimits(uint32_t most = UINT32_MAX) : most_(most) {}
+
   // A place, given back on destruction.
   class Lease {
    public:
@@ -40,6 +43,7 @@ class ConnectionLimits {
  private:
   void give_back(const std::string& address);
 
+  const uint32_t most_;
   mutable std::mutex mutex_;  // guards both
   size_t total_ = 0;
   std::map<std::string, uint32_t> by_address_;

@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "storage/posix/posix_file.h"
@@ -23,11 +25,7 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kFolderMode = 0750;
 
-int open_retrying(const std::string& path, int flags, mode_t mode = 0) {
-  int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  while (descriptor < 0 && errno == EINTR) descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  return descriptor;
-}
+constexpr auto kPause = std::chrono::milliseconds(20);
 
 class PosixLock final : public FileLock {
  public:
@@ -53,11 +51,21 @@ std::string holder(int descriptor) {
 
 }  // namespace
 
+int PosixFileSystem::open_descriptor(const std::string& path, int flags, unsigned mode) const {
+  while (true) {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+    if (descriptor >= 0 || (errno != EINTR && errno != EMFILE && errno != ENFILE)) return descriptor;
+    if (errno == EINTR) continue;
+    if (!give_back_) return descriptor;
+    if (!give_back_()) std::this_thread::sleep_for(kPause);
+  }
+}
+
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenMode mode) {
   int flags = O_RDWR;
   if (mode == OpenMode::read) flags = O_RDONLY;
   if (mode == OpenMode::create) flags = O_RDWR | O_CREAT;
-  const int descriptor = open_retrying(path, flags, kFileMode);
+  const int descriptor = open_descriptor(path, flags, kFileMode);
   if (descriptor < 0) return fail(posix_error(errno, path, "open"));
   return std::make_unique<PosixFile>(descriptor, path);
 }
@@ -92,7 +100,7 @@ Result<void> PosixFileSystem::create_dir(const std::string& path) {
 }
 
 Result<void> PosixFileSystem::sync_dir(const std::string& path) {
-  const int descriptor = open_retrying(path, O_RDONLY | O_DIRECTORY);
+  const int descriptor = open_descriptor(path, O_RDONLY | O_DIRECTORY);
   if (descriptor < 0) return fail(posix_error(errno, path, "open the folder"));
   const int failed = ::fsync(descriptor);
   const int code = errno;
@@ -102,7 +110,9 @@ Result<void> PosixFileSystem::sync_dir(const std::string& path) {
 }
 
 Result<std::vector<DirEntry>> PosixFileSystem::list(const std::string& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
+  const int descriptor = open_descriptor(path, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return fail(posix_error(errno, path, "list"));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(descriptor), ::closedir);
   if (!dir) return fail(posix_error(errno, path, "list"));
   std::vector<DirEntry> entries;
   for (;;) {
@@ -146,7 +156,7 @@ Result<DiskSpace> PosixFileSystem::space(const std::string& path) {
 }
 
 Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path) {
-  const int descriptor = open_retrying(path, O_RDWR | O_CREAT, kFileMode);
+  const int descriptor = open_descriptor(path, O_RDWR | O_CREAT, kFileMode);
   if (descriptor < 0) return fail(posix_error(errno, path, "open"));
   auto lock = std::make_unique<PosixLock>(descriptor);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {

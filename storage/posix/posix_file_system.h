@@ -1,5 +1,5 @@
-// FileSystem on POSIX calls: the production side of the seam. Stateless; any lane may call it. What it opens
-// is not inherited by child processes.
+// FileSystem on POSIX calls: the production side of the seam. Any lane may call it. What it opens is not
+// inherited by child processes.
 #pragma once
 
 #include "storage/file.h"
@@ -18,6 +18,12 @@ class PosixFileSystem final : public FileSystem {
   Result<DiskSpace> space(const std::string& path) override;
   // An flock on the file, which then holds the process's id, so that the loser can name the holder.
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
+  void on_no_descriptors(std::function<bool()> give_back) override { give_back_ = std::move(give_back); }
+
+ private:
+  [[nodiscard]] int open_descriptor(const std::string& path, int flags, unsigned mode = 0) const;
+
+  std::function<bool()> give_back_;
 };
 
 }  // namespace tidemark::storage

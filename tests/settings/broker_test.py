@@ -3,6 +3,7 @@
 value, and holds it against one that has the defaults. And what the daemon says when it starts, or cannot."""
 
 import glob
+import json
 import os
 import re
 import socket
@@ -292,6 +293,49 @@ class BrokerSettings(unittest.TestCase):
             for connection in connections:
                 connection.close()
         self.assertEqual(found, expected)
+
+    # --- open files --------------------------------------------------------------------------------------------------
+    def with_open_files(self, limit):
+        return brokers.Broker(wrapper=["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"], properties={"shards": 2})
+
+    def test_few_open_files(self):
+        few = self.with_open_files(256)
+        self.addCleanup(few.close)
+        few.start()
+        with open(f"/proc/{few.process.pid}/limits", encoding="ascii") as limits:
+            if not re.search(r"Max open files +256 +256 ", limits.read()):
+                self.skipTest("this user may raise the limit")
+        warning = next(json.loads(line) for line in few.log_tail().splitlines() if "few open files" in line)
+        self.assertEqual(warning["limit"], 256)
+        self.assertGreater(warning["wanted"], 8192)
+        client = self.client(few)
+        topic = client.new_topic(partitions=400)
+
+        def produce_everywhere():
+            for partition in range(400):
+                self.assertEqual(client.produce(topic, batch([b"x"]), partition=partition)[0], NONE)
+
+        produce_everywhere()
+        # Connections cannot take what the segments need.
+        crowd = [self.connect(few) for _ in range(300)]
+        produce_everywhere()
+        self.assertLess(len(os.listdir(f"/proc/{few.process.pid}/fd")), 256)
+        self.assertEqual(sum(few.metric("tidemark_offline_partitions").values()), 0)
+        for connection in crowd:
+            connection.close()
+        few.stop()
+        few.start()
+        client = self.client(few)
+        produce_everywhere()
+        few.stop()
+
+    def test_too_few_open_files(self):
+        broker = self.with_open_files(64)
+        self.addCleanup(broker.close)
+        with self.assertRaisesRegex(brokers.BrokerFailed, "the limit of open files is 64, and this node needs at least 1"):
+            broker.start()
+        self.assertEqual(len(broker.log_tail().splitlines()), 1)
+        broker.process = None
 
     def test_connection_max_in_flight(self):
         one = self.start({"connection.max.in.flight": 1})

@@ -30,6 +30,20 @@ TEST_CASE("connections are limited in all and by address, and places come back")
   CHECK_FALSE(a4.ended);
 }
 
+TEST_CASE("connections are limited by the open files that are left for them") {
+  ConnectionLimits limits(2);
+  auto first = limits.take("10.0.0.1", UINT32_MAX, UINT32_MAX);
+  const auto second = limits.take("10.0.0.2", UINT32_MAX, UINT32_MAX);
+  REQUIRE((first && second));
+  const auto refused = limits.take("10.0.0.3", UINT32_MAX, UINT32_MAX);
+  REQUIRE(!refused);
+  CHECK(refused.error().message().find("limit of open files") != std::string::npos);
+  {
+    const auto gone = std::move(*first);
+  }
+  CHECK(limits.take("10.0.0.3", UINT32_MAX, UINT32_MAX));
+}
+
 TEST_CASE("announced frames without bytes take no memory and hold nobody up") {
   ServerWorld world({}, 200 << 20);
   for (int i = 0; i < 150; ++i) {

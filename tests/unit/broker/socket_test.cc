@@ -1,6 +1,7 @@
 // The server on real sockets and threads: four shards, blocking clients. Kept clean under ThreadSanitizer.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,14 +36,15 @@ class NoLog final : public Log {
 // A node's server without the node.
 class SocketServer {
  public:
-  explicit SocketServer(const runtime::Endpoint& at, uint64_t memory_bytes = 64 << 20)
+  explicit SocketServer(const runtime::Endpoint& at, uint64_t memory_bytes = 64 << 20,
+                        std::shared_ptr<AcceptLimit> limit = nullptr)
       : memory_(memory_bytes, kShards) {
     std::vector<AsioScheduler*> loops;
     for (size_t i = 0; i < kShards; ++i) {
       threads_.push_back(std::make_unique<ShardThread>(clock_, fmt::format("shard-{}", i)));
       loops.push_back(&threads_.back()->scheduler());
     }
-    auto listeners = listen_tcp(at, loops);
+    auto listeners = listen_tcp(at, loops, std::move(limit));
     REQUIRE(listeners);
     address = listeners->front()->local();
     for (size_t i = 0; i < kShards; ++i) {
@@ -134,6 +136,10 @@ class Socket {
     }
     return responses_in(bytes);
   }
+  bool readable_within(std::chrono::milliseconds time) const {
+    pollfd readable{fd_, POLLIN, 0};
+    return ::poll(&readable, 1, static_cast<int>(time.count())) > 0;
+  }
   bool connected = false;
 
  private:
@@ -197,6 +203,22 @@ TEST_CASE("few connections are spread evenly over the shards, and places are giv
   while (server.limits.total() > 0) std::this_thread::yield();
   open(4);
   CHECK(server.connections() == std::vector<size_t>{1, 1, 1, 1});
+}
+
+TEST_CASE("connections beyond the limit of what is accepted wait until one goes") {
+  const auto limit = std::make_shared<AcceptLimit>(2);
+  SocketServer server({"127.0.0.1", 0}, 64 << 20, limit);
+  std::vector<std::unique_ptr<Socket>> sockets;
+  for (int i = 0; i < 3; ++i) {
+    sockets.push_back(std::make_unique<Socket>(server.address.port));
+    REQUIRE(sockets.back()->send(request_frame(1, "now")));
+  }
+  CHECK(sockets[0]->receive(1).size() == 1);
+  CHECK(sockets[1]->receive(1).size() == 1);
+  CHECK(!sockets[2]->readable_within(200ms));
+  CHECK(limit->open == 2);
+  sockets.erase(sockets.begin());
+  CHECK(sockets[1]->receive(1).size() == 1);
 }
 
 TEST_CASE("a client of a dual-stack listener is known by its IPv4 address") {
