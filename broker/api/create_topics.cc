@@ -40,11 +40,12 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
   protocol::Arena arena;
   protocol::CreateTopicsResponse response;
   const auto view = services.home.view();
-  for (size_t i = 0; i < topics.size(); ++i) {
+  // A name that was given twice is answered once: the controller's answers are not the request's rows.
+  for (size_t i = 0; i < (created ? created->size() : topics.size()); ++i) {
     auto& out = response.topics.emplace_back();
-    out.name = decoded->topics[i].name;
     const replication::ApiError error =
         created ? (*created)[i].error : replication::ApiError(created.error());
+    out.name = arena.copy(created ? (*created)[i].name : topics[i].name);
     out.error_code = static_cast<int16_t>(error.code);
     if (!error.ok()) {
       if (error.message) out.error_message = arena.copy(*error.message);

@@ -1,6 +1,9 @@
 // Metadata (key 3), v0-13: the cluster's brokers, and topics by name or, from v10 on, by id (KIP-516). Asking
 // for an unknown topic makes it, where request (v4+) and auto.create.topics.enable allow that. Without a
 // configured address, a client is told the one that it connected to.
+#include <map>
+#include <set>
+
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
 #include "protocol/broker_ids.h"
@@ -34,7 +37,8 @@ void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& o
 }
 
 // Creates those of `names` that may be created; what comes of it is in the view afterwards, or in `errors`.
-Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::vector<std::string> names) {
+// A set, because the controller refuses a name that is given twice.
+Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::set<std::string> names) {
   std::map<std::string, ErrorCode> errors;
   std::vector<replication::NewTopic> topics;
   for (const std::string& name : names) topics.emplace_back().name = name;
@@ -42,10 +46,14 @@ Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::v
       [topics](const replication::Controller& controller) { return controller.create_topics(topics, false); };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
   auto created = co_await deciding;
-  for (size_t i = 0; i < names.size(); ++i) {
-    const ErrorCode code = created ? (*created)[i].error.code : created.error().code();
+  if (!created) {
+    for (const std::string& name : names) errors[name] = created.error().code();
+    co_return errors;
+  }
+  for (const replication::CreatedTopic& topic : *created) {
     // Somebody else made it in the meantime: then it is there.
-    if (code != ErrorCode::NONE && code != ErrorCode::TOPIC_ALREADY_EXISTS) errors[names[i]] = code;
+    if (!topic.error.ok() && topic.error.code != ErrorCode::TOPIC_ALREADY_EXISTS)
+      errors[topic.name] = topic.error.code;
   }
   co_return errors;
 }
@@ -60,11 +68,11 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   const bool all = !decoded->topics || (version == 0 && decoded->topics->empty());
   std::map<std::string, ErrorCode> creation_errors;
   if (!all && (version < 4 || decoded->allow_auto_topic_creation) && view->broker.auto_create_topics_enable) {
-    std::vector<std::string> missing;
+    std::set<std::string> missing;
     for (const auto& topic : *decoded->topics) {
       if (topic.name && topic.topic_id.is_zero() && view->topic(*topic.name) == nullptr &&
           replication::validate_topic_name(*topic.name).has_value())
-        missing.emplace_back(*topic.name);
+        missing.emplace(*topic.name);
     }
     if (!missing.empty()) {
       auto creating = auto_create(services, std::move(missing));

@@ -5,15 +5,16 @@ Every expectation here is genuine Kafka's behaviour (4.3)."""
 import struct
 import time
 import unittest
+import uuid
 
 import broker as brokers
 import client_suite
-from raw_client import API_VERSIONS, FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body
+from raw_client import API_VERSIONS, CREATE_TOPICS, FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body
 from raw_frames import batch, framed, old_message_set, produce_body, request, string
 from served_apis import connect, receive, served_apis
 
 OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 1, 2, 3
-INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, INVALID_RECORD = 21, 35, 87
+INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, INVALID_REQUEST, INVALID_RECORD = 21, 35, 42, 87
 
 
 class RawProtocol(unittest.TestCase):
@@ -96,6 +97,30 @@ class RawProtocol(unittest.TestCase):
                 self.assertTrue(more, "closed")
                 data += more
         self.assertEqual(numbers, list(range(200)))
+
+    # --- topics --------------------------------------------------------------------------------------------------
+    def test_creating_a_topic_that_is_named_again_and_again(self):
+        for times in (2, 1000):
+            with self.subTest(times=times):
+                topic = string("raw-twice") + struct.pack(">ihii", 1, 1, 0, 0)
+                response = self.ask(CREATE_TOPICS, 2, struct.pack(">i", times) + topic * times + struct.pack(">ib", 10_000, 0))
+                _, rows = struct.unpack_from(">ii", response)
+                self.assertEqual(rows, 1)
+                self.assertEqual(struct.unpack_from(">h", response, 8 + len(string("raw-twice"))), (INVALID_REQUEST,))
+                self.assertIn(b"Duplicate topic name.", response)
+
+    def test_a_missing_topic_that_metadata_are_asked_for_again_and_again(self):
+        name = f"raw-{uuid.uuid4().hex[:8]}"
+        body = struct.pack(">i", 1000) + string(name) * 1000 + b"\1"  # allows that it is made
+        deadline = time.monotonic() + 20
+        while True:  # genuine Kafka says first that there is no leader yet
+            response = self.ask(METADATA, 4, body)
+            error, = struct.unpack_from(">h", response, response.index(string(name)) - 2)
+            if error == NONE or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        self.assertEqual(error, NONE)
+        self.assertEqual(self.produce(name, batch([b"x"])), (NONE, 0))
 
     # --- produce -----------------------------------------------------------------------------------------------------
     def test_a_batch_by_hand(self):
