@@ -113,9 +113,12 @@ Result<uint64_t> check_compressed_records(const BatchHeader& header, std::span<c
               stream.error()->message());
 }
 
-// Only the broker may say so, whatever the topic's type.
-Result<void> check_timestamp_type(const BatchHeader& header, std::vector<RecordError>& errors) {
+// Only the broker may say LogAppendTime. Where the topic keeps the producer's times Kafka takes such a batch
+// all the same, if it has times, and stores it as CreateTime: settle_timestamps().
+Result<void> check_timestamp_type(const BatchHeader& header, TimestampType of_topic,
+                                  std::vector<RecordError>& errors) {
   if (header.timestamp_type() == TimestampType::create_time) return {};
+  if (of_topic == TimestampType::create_time && header.max_timestamp != kNoTimestamp) return {};
   const auto listed = std::min(static_cast<size_t>(header.record_count), kMaxRecordErrors);
   for (size_t i = 0; i < listed; ++i)
     errors.push_back({static_cast<int32_t>(i), "a producer must not set the timestamp type LogAppendTime"});
@@ -132,7 +135,7 @@ Result<ProduceCheck> ProduceChecker::check(std::span<const std::byte> records, c
   check.batch_bytes = batch.size();
   const BatchHeader& header = check.header;
   TRY(check_header(batch, header, limits));
-  TRY(check_timestamp_type(header, record_errors_));
+  TRY(check_timestamp_type(header, limits.timestamp_type, record_errors_));
 
   RecordRules rules(header, limits, record_errors_);
   const auto payload = batch.subspan(kBatchHeaderBytes);
@@ -150,7 +153,8 @@ Result<ProduceCheck> ProduceChecker::check(std::span<const std::byte> records, c
   check.last_sequence = header.last_sequence();
   check.max_timestamp = rules.max_timestamp();
   check.max_timestamp_delta = rules.max_timestamp_index();
-  check.max_timestamp_differs = check.max_timestamp != header.max_timestamp;
+  check.max_timestamp_differs =
+      check.max_timestamp != header.max_timestamp || header.timestamp_type() != TimestampType::create_time;
   return check;
 }
 

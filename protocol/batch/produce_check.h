@@ -26,6 +26,9 @@ inline constexpr uint64_t kMaxInlineDecompressedBytes = uint64_t{256} << 10;
 // A plain one of more than this too: it takes half a millisecond.
 inline constexpr uint64_t kMaxInlinePlainBytes = uint64_t{4} << 20;
 
+// Of a record that has none.
+inline constexpr int64_t kNoTimestamp = -1;
+
 struct ProduceLimits {
   int16_t produce_version = 9;  // below 7 zstd is refused (KIP-110)
   int32_t max_message_bytes = 1'048'588;
@@ -46,7 +49,8 @@ struct ProduceCheck {
   int32_t last_sequence = -1;
   int64_t max_timestamp = -1;       // of the records, by their own timestamps
   int32_t max_timestamp_delta = 0;  // the offset delta of the first record that has it
-  // The header's maximum is not the records': settle_timestamps() will write to the batch.
+  // The header's maximum is not the records', or its type not CreateTime: settle_timestamps() will write to
+  // the batch.
   bool max_timestamp_differs = false;
 };
 
@@ -66,7 +70,8 @@ class ProduceChecker {
   //   CORRUPT_MESSAGE: lengths that cannot be, an unknown magic, a wrong CRC (clients retry on it).
   //   MESSAGE_TOO_LARGE: the batch, or what it opens to.
   //   UNSUPPORTED_COMPRESSION_TYPE: zstd before version 7, or no codec at all.
-  //   INVALID_TIMESTAMP: a record outside the topic's bounds; a batch that claims LogAppendTime.
+  //   INVALID_TIMESTAMP: a record outside the topic's bounds; a batch that claims LogAppendTime on a topic of
+  //     that type, or without times.
   Result<ProduceCheck> check(std::span<const std::byte> records, const ProduceLimits& limits);
 
   // Of the last check, where single records were the reason; at most kMaxRecordErrors.
@@ -94,8 +99,9 @@ struct CheckCost {
 };
 [[nodiscard]] CheckCost estimated_cost(std::span<const std::byte> records);
 
-// Gives a batch that passed the timestamps that the topic stores: the records' true maximum, or, in
-// LogAppendTime, `now_ms` for all of them. Recomputes the CRC if that changes anything.
+// Gives a batch that passed the timestamps that the topic stores: the records' true maximum (and CreateTime,
+// whatever the batch says), or, in LogAppendTime, `now_ms` for all of them. Recomputes the CRC if that
+// changes anything.
 void settle_timestamps(std::span<std::byte> batch, const ProduceCheck& check, const ProduceLimits& limits);
 
 }  // namespace tidemark::protocol

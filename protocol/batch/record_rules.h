@@ -35,8 +35,6 @@ class RecordRules {
   [[nodiscard]] int32_t max_timestamp_index() const { return max_timestamp_index_; }
 
  private:
-  static constexpr int64_t kNoTimestamp = -1;
-
   bool refuse_offset(int32_t index, int32_t offset_delta);
   bool refuse_key(int32_t index);
   bool refuse_timestamp(int32_t index, int64_t timestamp);

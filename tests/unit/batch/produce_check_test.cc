@@ -252,15 +252,27 @@ TEST_CASE("the bounds at their ends of the range do not overflow") {
   CHECK(refusal(wrapping, limits) == ErrorCode::INVALID_TIMESTAMP);
 }
 
-TEST_CASE("a producer must not claim LogAppendTime, on no topic") {
+TEST_CASE("a producer must not claim LogAppendTime where the topic has it") {
   const Bytes batch = with_header(produced(3), [](BatchHeader& h) { h.attributes = kBatchLogAppendTimeBit; });
   ProduceLimits limits = limits_at(2000);
-  for (const auto type : {TimestampType::create_time, TimestampType::log_append_time}) {
-    limits.timestamp_type = type;
-    const Verdict seen = verdict(batch, limits);
-    CHECK(seen.code == ErrorCode::INVALID_TIMESTAMP);
-    CHECK(seen.records == std::vector<int32_t>{0, 1, 2});
-  }
+  limits.timestamp_type = TimestampType::log_append_time;
+  const Verdict seen = verdict(batch, limits);
+  CHECK(seen.code == ErrorCode::INVALID_TIMESTAMP);
+  CHECK(seen.records == std::vector<int32_t>{0, 1, 2});
+}
+
+TEST_CASE("a batch that claims LogAppendTime where the topic has not becomes one of CreateTime") {
+  const Bytes plain = produced(3);
+  const Bytes batch = with_header(plain, [](BatchHeader& h) { h.attributes = kBatchLogAppendTimeBit; });
+  const ProduceLimits limits = limits_at(2000);
+  const auto check = check_produce_batches(batch, limits);
+  REQUIRE(check);
+  Bytes settled = batch;
+  settle_timestamps(settled, *check, limits);
+  CHECK(settled == plain);
+
+  const Bytes timeless = with_header(batch, [](BatchHeader& h) { h.max_timestamp = kNoTimestamp; });
+  CHECK(refusal(timeless, limits) == ErrorCode::INVALID_TIMESTAMP);
 }
 
 TEST_CASE("a compacted topic takes no record without a key") {
