@@ -1,6 +1,9 @@
 // ListOffsets (key 2), v1-11. Special timestamps: -1 latest, -2 earliest, -3 the record with the greatest
 // timestamp (KIP-734, v7), -4 earliest local (KIP-405, v8), -5 latest in remote storage (KIP-1005, v9), -6
-// earliest pending upload (KIP-1023, v11). Without tiered storage -4 is -2, and -5 and -6 have no offset.
+// earliest pending upload (KIP-1023, v11). Without tiered storage -4 is -2, and -5 and -6 have no offset. A
+// partition that is named twice has one answer, and it is INVALID_REQUEST.
+#include <map>
+
 #include "broker/api/ask_shards.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/list_offsets_request.h"
@@ -51,13 +54,11 @@ Task<Answer> look(replication::Partition& partition, Question question) {
   if (answer.error != ErrorCode::NONE) co_return answer;
   const int64_t timestamp = question.timestamp;
   const Offset limit = question.committed_only ? partition.last_stable_offset() : partition.high_watermark();
-  const auto epoch_of = [&](Offset offset) {
-    return log.epochs().epoch_for_offset(offset).value_or(kNoLeaderEpoch);
-  };
   if (timestamp == kLatest) {
     answer.found = {-1, limit, partition.leader_epoch()};
   } else if (timestamp == kEarliest || timestamp == kEarliestLocal) {
-    answer.found = {-1, log.start(), epoch_of(log.start())};
+    answer.found = {-1, log.start(),
+                    partition.epochs().epoch_for_offset(log.start()).value_or(kNoLeaderEpoch)};
   } else if (timestamp == kMaxTimestamp || timestamp >= 0) {
     auto searching = timestamp >= 0 ? log.find_by_time(timestamp, limit) : log.find_max_timestamp(limit);
     auto found = co_await searching;
@@ -76,6 +77,10 @@ Task<Result<Response>> handle_list_offsets(ApiServices& services, RequestContext
   auto decoded = decode_body<ListOffsetsRequest>(request);
   if (!decoded) co_return fail(decoded.error());
   const auto view = services.home.view();
+  std::map<std::pair<std::string_view, int32_t>, int> times;
+  for (const auto& wanted : decoded->topics) {
+    for (const auto& p : wanted.partitions) ++times[{wanted.name, p.partition_index}];
+  }
   std::vector<PartitionAsk<Question, Answer>> asks;
   for (const auto& wanted : decoded->topics) {
     const TopicView* topic = view->topic(wanted.name);
@@ -89,6 +94,10 @@ Task<Result<Response>> handle_list_offsets(ApiServices& services, RequestContext
         ask.shard = nullptr;
         ask.answer.error = ErrorCode::UNSUPPORTED_VERSION;
       }
+      if (times[{wanted.name, p.partition_index}] > 1) {
+        ask.shard = nullptr;
+        ask.answer.error = ErrorCode::INVALID_REQUEST;
+      }
     }
   }
   auto asking = ask_partitions(services, asks, &look);
@@ -101,6 +110,7 @@ Task<Result<Response>> handle_list_offsets(ApiServices& services, RequestContext
     topic_response.name = wanted.name;
     for (const auto& p : wanted.partitions) {
       const Answer& answer = (ask++)->answer;
+      if (std::exchange(times[{wanted.name, p.partition_index}], 0) == 0) continue;  // answered above
       auto& partition = topic_response.partitions.emplace_back();
       partition.partition_index = p.partition_index;
       partition.error_code = static_cast<int16_t>(answer.error);

@@ -22,9 +22,9 @@ struct Question {
 
 Task<Answer> look(replication::Partition& partition, Question question) {
   Answer answer;
-  storage::Log& log = partition.log();
   answer.error = partition.check_readable(question.current);
-  if (answer.error == ErrorCode::NONE) answer.end = log.epochs().end_offset_for(question.wanted, log.end());
+  if (answer.error == ErrorCode::NONE)
+    answer.end = partition.epochs().end_offset_for(question.wanted, partition.log().end());
   co_return answer;
 }
 

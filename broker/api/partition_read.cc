@@ -22,7 +22,7 @@ Task<PartitionReadResult> read_partition(Shard& shard, PartitionRead read) {
   result.last_stable_offset = partition->last_stable_offset();
   result.log_start = log.start();
   if (read.last_fetched_epoch != kNoLeaderEpoch) {
-    const auto end = log.epochs().end_offset_for(read.last_fetched_epoch, log.end());
+    const auto end = partition->epochs().end_offset_for(read.last_fetched_epoch, log.end());
     if (end.epoch == kNoLeaderEpoch || end.end_offset == kNoOffset) {
       result.error = ErrorCode::OFFSET_OUT_OF_RANGE;
       co_return result;

@@ -23,6 +23,12 @@ Task<Result<void>> Partition::lead(LeaderEpoch epoch, config::TopicConfig config
   co_return result;
 }
 
+storage::LeaderEpochCache Partition::epochs() const {
+  storage::LeaderEpochCache epochs = log_->epochs();
+  epochs.assign(leader_epoch_, log_->end());  // nothing, once it has a batch
+  return epochs;
+}
+
 void Partition::release_turn() {
   appending_ = !turns_.empty();  // handed on to the next
   if (!appending_) return;

@@ -51,6 +51,10 @@ class Partition {
   // What read_committed consumers may read up to; without transactions, the high watermark.
   [[nodiscard]] Offset last_stable_offset() const { return high_watermark(); }
 
+  // The log's epochs, and the one that this replica leads in from where it began, though nothing may have
+  // been appended in it. A client is told of it (KIP-320); the log knows an epoch by its first batch.
+  [[nodiscard]] storage::LeaderEpochCache epochs() const;
+
   // Leads in `epoch` from now on, with these settings.
   runtime::Task<Result<void>> lead(LeaderEpoch epoch, config::TopicConfig config);
 
