@@ -6,6 +6,7 @@
 #include <array>
 
 #include "config/resolver.h"
+#include "config/settings.h"
 #include "protocol/batch/batch_iterator.h"
 #include "protocol/invariant.h"
 #include "replication/controller/configs.h"
@@ -314,6 +315,14 @@ void MetadataService::tell(const ImageDelta& delta) const {
     const bool topic = resource.type == replication::ConfigResourceType::topic;
     if (topic && delta.after->topic(resource.name) == nullptr) continue;  // they went with it
     events_.info("settings changed", {{"of", topic ? "topic" : "broker"}, {"name", resource.name}});
+    const auto scope = topic ? config::Scope::topic : config::Scope::broker;
+    const auto& before = delta.before->config(resource.type, resource.name);
+    for (const auto& [key, value] : delta.after->config(resource.type, resource.name)) {
+      const config::Setting* setting = config::find_setting(scope, key);
+      if (setting == nullptr || setting->status != config::Status::ignored) continue;
+      if (const auto was = before.find(key); was != before.end() && was->second == value) continue;
+      events_.warn("setting is ignored", {{"setting", key}, {"why", setting->note}});
+    }
   }
 }
 

@@ -47,6 +47,7 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
         created ? (*created)[i].error : replication::ApiError(created.error());
     out.name = arena.copy(created ? (*created)[i].name : topics[i].name);
     out.error_code = static_cast<int16_t>(error.code);
+    out.error_message = std::nullopt;
     if (!error.ok()) {
       if (error.message) out.error_message = arena.copy(*error.message);
       out.num_partitions = -1;
@@ -62,6 +63,7 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
          describe_topic(*view, services.metadata.node_config(), topic.configs)) {
       auto& config = out.configs->emplace_back();
       config.name = described.name;
+      config.value = std::nullopt;
       if (described.value) config.value = arena.copy(*described.value);
       config.read_only = described.read_only;
       config.config_source = static_cast<int8_t>(described.source);

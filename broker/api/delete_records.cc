@@ -51,7 +51,7 @@ Task<Result<Response>> handle_delete_records(ApiServices& services, RequestConte
       ask.question = Offset(p.offset);
       find_partition(services, topic, PartitionId(p.partition_index), ask);
       if (topic != nullptr && ask.answer.error != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION &&
-          !topic->config.cleanup_delete) {
+          topic->config.cleanup_compact && !topic->config.cleanup_delete) {
         ask.shard = nullptr;
         ask.answer.error = ErrorCode::POLICY_VIOLATION;  // a compacted topic is not cut from its front
       }

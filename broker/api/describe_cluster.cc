@@ -1,5 +1,6 @@
 // DescribeCluster (key 60), v0-2 (KIP-700): the brokers and the controller. v1 asks for one kind of endpoint
 // (KIP-919); only brokers are served here.
+#include "broker/api/authorized_operations.h"
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/describe_cluster_request.h"
@@ -33,6 +34,8 @@ Task<Result<Response>> handle_describe_cluster(ApiServices& services, RequestCon
     co_return respond(request, response);
   }
   response.controller_id = view->node.value;
+  if (decoded->include_cluster_authorized_operations)
+    response.cluster_authorized_operations = kClusterOperations;
   for (const BrokerEndpointView& broker : broker_endpoints(*view, request.connection)) {
     auto& out = response.brokers.emplace_back();
     out.broker_id = broker.id.value;

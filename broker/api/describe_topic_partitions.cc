@@ -2,6 +2,7 @@
 // the next one.
 #include <algorithm>
 
+#include "broker/api/authorized_operations.h"
 #include "broker/api/handlers.h"
 #include "protocol/broker_ids.h"
 #include "protocol/messages/describe_topic_partitions_request.h"
@@ -14,9 +15,31 @@ using protocol::DescribeTopicPartitionsRequest;
 using protocol::DescribeTopicPartitionsResponse;
 using runtime::Task;
 
+namespace {
+
+// Kafka's rules for where a page may begin.
+bool is_valid(const DescribeTopicPartitionsRequest& request) {
+  if (!request.cursor) return true;
+  if (request.cursor->partition_index < 0) return false;
+  return request.topics.empty() || std::ranges::any_of(request.topics, [&](const auto& topic) {
+           return topic.name == request.cursor->topic_name;
+         });
+}
+
+}  // namespace
+
 Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<DescribeTopicPartitionsRequest>(request);
   if (!decoded) co_return fail(decoded.error());
+  DescribeTopicPartitionsResponse response;
+  if (!is_valid(*decoded)) {
+    for (const auto& topic : decoded->topics) {
+      auto& out = response.topics.emplace_back();
+      out.name = topic.name;
+      out.error_code = static_cast<int16_t>(ErrorCode::INVALID_REQUEST);
+    }
+    co_return respond(request, response);
+  }
   const auto view = services.home.view();
   std::vector<std::string> names;
   if (decoded->topics.empty()) {
@@ -30,13 +53,11 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
   if (decoded->cursor) {
     const std::string_view from = decoded->cursor->topic_name;
     names.erase(names.begin(), std::lower_bound(names.begin(), names.end(), from));
-    if (!names.empty() && names.front() == from)
-      first_partition = std::max(decoded->cursor->partition_index, 0);
+    if (!names.empty() && names.front() == from) first_partition = decoded->cursor->partition_index;
   }
   int32_t room = std::min(decoded->response_partition_limit, view->broker.max_request_partition_size_limit);
   room = std::max(room, 1);
 
-  DescribeTopicPartitionsResponse response;
   for (const std::string& name : names) {
     if (room <= 0) {
       auto& cursor = response.next_cursor.emplace();
@@ -46,6 +67,7 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
     }
     auto& out = response.topics.emplace_back();
     out.name = name;
+    out.topic_authorized_operations = kTopicOperations;
     const replication::TopicImage* topic = view->image->topic(name);
     if (topic == nullptr) {
       out.error_code =

@@ -40,6 +40,7 @@ Task<Result<Response>> handle_incremental_alter_configs(ApiServices& services, R
     out.resource_type = altered ? (*altered)[i].resource_type : resources[i].resource_type;
     out.resource_name = arena.copy(altered ? (*altered)[i].resource_name : resources[i].resource_name);
     out.error_code = static_cast<int16_t>(error.code);
+    out.error_message = std::nullopt;
     if (error.message) out.error_message = arena.copy(*error.message);
   }
   co_return respond(request, response);

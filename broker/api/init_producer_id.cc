@@ -1,6 +1,7 @@
 // InitProducerId (key 22), v0-5, for idempotent producers: a new id with epoch 0, from a block that the
 // metadata log gave to this shard; also for a producer that names the id and epoch it had, as Kafka does
-// where there is no transactional id. Transactional ids need a coordinator, which this release has not.
+// where there is no transactional id (one of the two alone is refused). Transactional ids need a coordinator,
+// which this release has not.
 #include "broker/api/handlers.h"
 #include "protocol/messages/init_producer_id_request.h"
 #include "protocol/messages/init_producer_id_response.h"
@@ -13,6 +14,11 @@ Task<Result<Response>> handle_init_producer_id(ApiServices& services, RequestCon
   auto decoded = decode_body<protocol::InitProducerIdRequest>(request);
   if (!decoded) co_return fail(decoded.error());
   protocol::InitProducerIdResponse response;
+  response.producer_epoch = -1;
+  if ((decoded->producer_id == -1) != (decoded->producer_epoch == -1)) {
+    response.error_code = static_cast<int16_t>(ErrorCode::INVALID_REQUEST);
+    co_return respond(request, response);
+  }
   if (decoded->transactional_id) {
     const bool valid = !decoded->transactional_id->empty();
     response.error_code =

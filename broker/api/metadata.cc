@@ -1,9 +1,12 @@
-// Metadata (key 3), v0-13: the cluster's brokers, and topics by name or, from v10 on, by id (KIP-516). Asking
-// for an unknown topic makes it, where request (v4+) and auto.create.topics.enable allow that. Without a
-// configured address, a client is told the one that it connected to.
+// Metadata (key 3), v0-13: the cluster's brokers, and topics by name or, from v12 on, by id (KIP-516): then
+// names beside the ids are not looked at. Each is answered once, however often it is named. Asking for an
+// unknown topic makes it, where request (v4+) and auto.create.topics.enable allow that. Without a configured
+// address, a client is told the one that it connected to.
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "broker/api/authorized_operations.h"
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
 #include "protocol/broker_ids.h"
@@ -36,6 +39,47 @@ void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& o
   }
 }
 
+constexpr int16_t kFirstVersionWithTopicIds = 12;  // 10 and 11 have the field, and refuse it
+
+using Wanted = MetadataRequest::MetadataRequestTopic;
+
+// With ids among them, those without are not looked at (as in Kafka).
+std::vector<const Wanted*> each_once(const std::vector<Wanted>& topics) {
+  std::set<Uuid> ids;
+  std::set<std::string_view> names;
+  std::vector<const Wanted*> by_id, by_name;
+  for (const Wanted& topic : topics) {
+    if (!topic.topic_id.is_zero()) {
+      if (ids.insert(topic.topic_id).second) by_id.push_back(&topic);
+    } else if (names.insert(topic.name.value_or("")).second) {
+      by_name.push_back(&topic);
+    }
+  }
+  return by_id.empty() ? by_name : by_id;
+}
+
+const TopicView* find(const ClusterView& view, const Wanted& topic) {
+  return topic.topic_id.is_zero() ? view.topic(topic.name.value_or("")) : view.topic(topic.topic_id);
+}
+
+bool can_be_read(const MetadataRequest& request, int16_t version) {
+  if (!request.topics || version >= kFirstVersionWithTopicIds) return true;
+  return std::ranges::all_of(*request.topics,
+                             [](const auto& topic) { return topic.name && topic.topic_id.is_zero(); });
+}
+
+// As Kafka does: every topic has the error, and nothing else is said.
+MetadataResponse refuse(const MetadataRequest& request, ErrorCode error) {
+  MetadataResponse response;
+  for (const auto& wanted : *request.topics) {
+    auto& out = response.topics.emplace_back();
+    out.name = wanted.name.value_or("");
+    out.topic_id = wanted.topic_id;
+    out.error_code = static_cast<int16_t>(error);
+  }
+  return response;
+}
+
 // Creates those of `names` that may be created; what comes of it is in the view afterwards, or in `errors`.
 // A set, because the controller refuses a name that is given twice.
 Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::set<std::string> names) {
@@ -65,14 +109,19 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   if (!decoded) co_return fail(decoded.error());
   const int16_t version = request.header.request_api_version;
   auto view = services.home.view();
+  if (!can_be_read(*decoded, version)) {
+    const MetadataResponse refused = refuse(*decoded, ErrorCode::INVALID_REQUEST);
+    co_return respond(request, refused);
+  }
   const bool all = !decoded->topics || (version == 0 && decoded->topics->empty());
+  const auto wanted = all ? std::vector<const Wanted*>() : each_once(*decoded->topics);
   std::map<std::string, ErrorCode> creation_errors;
   if (!all && (version < 4 || decoded->allow_auto_topic_creation) && view->broker.auto_create_topics_enable) {
     std::set<std::string> missing;
-    for (const auto& topic : *decoded->topics) {
-      if (topic.name && topic.topic_id.is_zero() && view->topic(*topic.name) == nullptr &&
-          replication::validate_topic_name(*topic.name).has_value())
-        missing.emplace(*topic.name);
+    for (const Wanted* topic : wanted) {
+      if (topic->name && topic->topic_id.is_zero() && view->topic(*topic->name) == nullptr &&
+          replication::validate_topic_name(*topic->name).has_value())
+        missing.emplace(*topic->name);
     }
     if (!missing.empty()) {
       auto creating = auto_create(services, std::move(missing));
@@ -90,32 +139,36 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   }
   response.cluster_id = view->image->cluster_id;
   response.controller_id = view->node.value;
+  if (decoded->include_cluster_authorized_operations)
+    response.cluster_authorized_operations = kClusterOperations;
+  const auto next = [&]() -> MetadataResponse::MetadataResponseTopic& {
+    auto& out = response.topics.emplace_back();
+    if (decoded->include_topic_authorized_operations) out.topic_authorized_operations = kTopicOperations;
+    return out;
+  };
   if (all) {
     for (const auto& [name, image] : view->image->topics) {
-      if (const TopicView* topic = view->topic(image->id)) describe(*topic, response.topics.emplace_back());
+      if (const TopicView* topic = view->topic(image->id)) describe(*topic, next());
     }
     co_return respond(request, response);
   }
-  for (const auto& wanted : *decoded->topics) {
-    auto& out = response.topics.emplace_back();
-    const bool by_id = !wanted.topic_id.is_zero();
-    const TopicView* topic = by_id ? view->topic(wanted.topic_id) : view->topic(wanted.name.value_or(""));
-    if (topic != nullptr) {
-      describe(*topic, out);
-      continue;
-    }
-    out.topic_id = wanted.topic_id;
-    if (by_id) {
-      out.name = version >= 12 ? std::nullopt : std::optional<std::string_view>("");
+  for (const Wanted* topic : wanted) {
+    if (const TopicView* known = find(*view, *topic); known != nullptr) {
+      describe(*known, next());
+    } else if (!topic->topic_id.is_zero()) {
+      auto& out = response.topics.emplace_back();
+      out.name = std::nullopt;
+      out.topic_id = topic->topic_id;
       out.error_code = static_cast<int16_t>(ErrorCode::UNKNOWN_TOPIC_ID);
-      continue;
+    } else {
+      auto& out = next();
+      out.name = topic->name.value_or("");
+      ErrorCode error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      if (!replication::validate_topic_name(*out.name)) error = ErrorCode::INVALID_TOPIC_EXCEPTION;
+      if (const auto failed = creation_errors.find(std::string(*out.name)); failed != creation_errors.end())
+        error = failed->second;
+      out.error_code = static_cast<int16_t>(error);
     }
-    out.name = wanted.name.value_or("");
-    ErrorCode error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-    if (!replication::validate_topic_name(*out.name)) error = ErrorCode::INVALID_TOPIC_EXCEPTION;
-    if (const auto failed = creation_errors.find(std::string(*out.name)); failed != creation_errors.end())
-      error = failed->second;
-    out.error_code = static_cast<int16_t>(error);
   }
   co_return respond(request, response);
 }
