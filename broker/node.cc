@@ -291,6 +291,9 @@ Task<Result<void>> Node::start() {
   folder_info_ = std::make_unique<FolderInfo>(folder_->path(), seams_.files, *background_lane_);
   const auto slots =
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
+  const uint64_t memory = config_.broker.memory_limit > 0 ? static_cast<uint64_t>(config_.broker.memory_limit)
+                                                          : kDefaultMemoryLimit;
+  const auto answers = std::make_shared<runtime::ByteBudget>(memory / 4);
   for (auto& shard : shards_) {
     randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));
     sessions_.push_back(std::make_unique<FetchSessions>(
@@ -298,7 +301,7 @@ Task<Result<void>> Node::start() {
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), *folder_info_,
-                    *compression_lane_, *randoms_.back(), seams_.metrics}));
+                    *compression_lane_, *randoms_.back(), answers, seams_.metrics}));
     if (seams_.metrics != nullptr) {
       shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
         target->tasks().spawn(sample_loop(*target, *sessions));

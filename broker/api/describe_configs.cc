@@ -1,9 +1,13 @@
 // DescribeConfigs (key 32), v1-4: topics and brokers (an empty broker name: the cluster's dynamic defaults),
-// with sources, synonyms (KIP-226) and documentation (KIP-569).
+// with sources, synonyms (KIP-226) and documentation (KIP-569). A few bytes ask for a hundred KiB of a
+// broker's settings: a resource that is named again in the same words is answered once, what the answer takes
+// is charged to memory for answers, and what finds no room there has an error in its place.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
+#include <tuple>
 
 #include "broker/api/config_description.h"
 #include "broker/api/handlers.h"
@@ -66,6 +70,77 @@ Result<Described> describe(const ClusterView& view, const config::NodeConfig& no
               fmt::format("Resources of type {} have no settings in this release", type));
 }
 
+constexpr std::string_view kTooMuch =
+    "There is no memory for so much of an answer: ask for fewer resources or keys at once";
+
+using Row = protocol::describe_configs_response_types::DescribeConfigsResult;
+using Resource = DescribeConfigsRequest::DescribeConfigsResource;
+
+// Type, name and keys.
+using Words = std::tuple<int8_t, std::string_view, std::optional<std::vector<std::string_view>>>;
+
+// Of the row and of its encoded form.
+uint64_t bytes_of(const Row& row) {
+  uint64_t bytes = sizeof(row) + 2 * row.resource_name.size();
+  for (const auto& config : row.configs) {
+    bytes += 2 * sizeof(config) + config.name.size() + 2 * config.value.value_or("").size() +
+             config.documentation.value_or("").size();
+    for (const auto& synonym : config.synonyms)
+      bytes += 2 * sizeof(synonym) + synonym.name.size() + 2 * synonym.value.value_or("").size();
+  }
+  return bytes;
+}
+
+// What an answer has been charged so far; given back when it has been sent.
+struct Paid {
+  std::shared_ptr<runtime::ByteBudget> memory;
+  std::vector<runtime::Charge> charges;
+
+  [[nodiscard]] bool pay(uint64_t bytes) {
+    auto charge = runtime::Charge::take(*memory, bytes);
+    if (!charge) return false;
+    charges.push_back(std::move(charge));
+    return true;
+  }
+};
+
+std::optional<std::string_view> copied(const std::optional<std::string>& text, protocol::Arena& arena) {
+  if (!text) return std::nullopt;
+  return arena.copy(*text);
+}
+
+void write(const Described& described, const Resource& wanted, const DescribeConfigsRequest& request,
+           Row& row, protocol::Arena& arena) {
+  const bool all = !wanted.configuration_keys || wanted.configuration_keys->empty();
+  // There are few settings, and any number of keys.
+  std::map<std::string_view, bool> is_wanted;
+  for (const config::DescribedConfig& d : described) is_wanted[d.name] = all;
+  if (!all) {
+    for (const std::string_view key : *wanted.configuration_keys) {
+      if (const auto found = is_wanted.find(key); found != is_wanted.end()) found->second = true;
+    }
+  }
+  for (const config::DescribedConfig& d : described) {
+    if (!is_wanted[d.name]) continue;
+    auto& config = row.configs.emplace_back();
+    config.name = d.name;
+    config.value = copied(d.value, arena);
+    config.read_only = d.read_only;
+    config.config_source = static_cast<int8_t>(d.source);
+    config.is_sensitive = d.is_sensitive;
+    config.config_type = static_cast<int8_t>(d.type);
+    config.documentation = std::nullopt;
+    if (request.include_documentation) config.documentation = d.documentation;
+    if (!request.include_synonyms) continue;
+    for (const config::DescribedSynonym& s : d.synonyms) {
+      auto& synonym = config.synonyms.emplace_back();
+      synonym.name = s.name;
+      synonym.value = copied(s.value, arena);
+      synonym.source = static_cast<int8_t>(s.source);
+    }
+  }
+}
+
 }  // namespace
 
 Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestContext& request) {
@@ -74,38 +149,37 @@ Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestCon
   const auto view = services.home.view();
   protocol::Arena arena;
   DescribeConfigsResponse response;
-  for (const auto& wanted : decoded->resources) {
-    auto& out = response.results.emplace_back();
-    out.resource_type = wanted.resource_type;
-    out.resource_name = wanted.resource_name;
-    auto described =
-        describe(*view, services.metadata.node_config(), wanted.resource_type, wanted.resource_name);
-    if (!described) {
-      out.error_code = static_cast<int16_t>(described.error().code());
-      if (!described.error().message().empty()) out.error_message = arena.copy(described.error().message());
+  auto paid = std::make_shared<Paid>(Paid{services.answer_memory, {}});
+  bool is_full = false;
+  std::set<Words> answered;
+  for (const Resource& wanted : decoded->resources) {
+    if (!answered.insert({wanted.resource_type, wanted.resource_name, wanted.configuration_keys}).second)
       continue;
-    }
-    for (const config::DescribedConfig& d : *described) {
-      const auto& keys = wanted.configuration_keys;
-      if (keys && !keys->empty() && std::find(keys->begin(), keys->end(), d.name) == keys->end()) continue;
-      auto& config = out.configs.emplace_back();
-      config.name = d.name;
-      if (d.value) config.value = arena.copy(*d.value);
-      config.read_only = d.read_only;
-      config.config_source = static_cast<int8_t>(d.source);
-      config.is_sensitive = d.is_sensitive;
-      config.config_type = static_cast<int8_t>(d.type);
-      if (decoded->include_documentation) config.documentation = d.documentation;
-      if (!decoded->include_synonyms) continue;
-      for (const config::DescribedSynonym& s : d.synonyms) {
-        auto& synonym = config.synonyms.emplace_back();
-        synonym.name = s.name;
-        if (s.value) synonym.value = arena.copy(*s.value);
-        synonym.source = static_cast<int8_t>(s.source);
+    Row& row = response.results.emplace_back();
+    row.resource_type = wanted.resource_type;
+    row.resource_name = wanted.resource_name;
+    if (!is_full) {
+      const auto described =
+          describe(*view, services.metadata.node_config(), wanted.resource_type, wanted.resource_name);
+      if (described) {
+        write(*described, wanted, *decoded, row, arena);
+      } else {
+        row.error_code = static_cast<int16_t>(described.error().code());
+        row.error_message = arena.copy(described.error().message());
       }
+      is_full = !paid->pay(bytes_of(row));
+      auto breathing = let_others_run(services.home.loop());
+      co_await breathing;
+    }
+    if (is_full) {
+      row.configs.clear();
+      row.error_code = static_cast<int16_t>(ErrorCode::POLICY_VIOLATION);
+      row.error_message = kTooMuch;
     }
   }
-  co_return respond(request, response);
+  auto answer = respond(request, response);
+  if (answer) answer->keep_alive = std::move(paid);
+  co_return answer;
 }
 
 }  // namespace tidemark::broker

@@ -24,6 +24,8 @@ struct ApiServices {
   FolderInfo& folder;
   runtime::Lane& compression;  // large compressed batches are opened here
   runtime::Random& random;
+  // For answers that a small request makes large, until they are sent: all shards' together. Never null.
+  std::shared_ptr<runtime::ByteBudget> answer_memory;
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
 
   // Where this node's replica of a partition lives; nullptr: nowhere.
@@ -45,6 +47,14 @@ Result<Response> respond(const RequestContext& request, const Body& body,
   TRY_ASSIGN(auto frame, protocol::encode_response_frame(request.header.correlation_id, body,
                                                          request.header.request_api_version));
   return Response{std::move(frame), std::move(sources), {}};
+}
+
+// Lets the loop's other work run: for a handler between the parts of a long answer.
+inline runtime::Task<void> let_others_run(runtime::Scheduler& loop) {
+  runtime::OneShot<bool> turn(loop);
+  loop.post([resolver = turn.resolver()]() mutable { resolver.set(true); });
+  auto mine = turn.wait();
+  co_await mine;
 }
 
 // Decodes a request's body.

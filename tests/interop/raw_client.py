@@ -8,7 +8,7 @@ from confluent_admin import Admin
 from raw_frames import produce_answer, produce_body, request, string
 from served_apis import connect, exchange
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS = 0, 1, 2, 3, 18, 19
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DESCRIBE_CONFIGS = 0, 1, 2, 3, 18, 19, 32
 NONE = 0
 
 

@@ -2,6 +2,7 @@
 """Requests by hand, most of them wrong: what the broker answers, that it closes what it cannot answer, and that it lives on.
 Every expectation here is genuine Kafka's behaviour (4.3)."""
 
+import socket
 import struct
 import time
 import unittest
@@ -9,7 +10,8 @@ import uuid
 
 import broker as brokers
 import client_suite
-from raw_client import API_VERSIONS, CREATE_TOPICS, FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body
+from raw_client import (API_VERSIONS, CREATE_TOPICS, DESCRIBE_CONFIGS, FETCH, METADATA, NONE, PRODUCE, RawClient,
+                        fetch_body)
 from raw_frames import batch, framed, old_message_set, produce_body, request, string
 from served_apis import connect, receive, served_apis
 
@@ -121,6 +123,30 @@ class RawProtocol(unittest.TestCase):
             time.sleep(0.05)
         self.assertEqual(error, NONE)
         self.assertEqual(self.produce(name, batch([b"x"])), (NONE, 0))
+
+    # --- settings ------------------------------------------------------------------------------------------------
+    def test_others_are_answered_while_a_broker_is_described_a_thousand_times(self):
+        _, node = struct.unpack_from(">ii", self.ask(METADATA, 0, struct.pack(">i", 0)))
+        resources = b"".join(struct.pack(">b", 4) + string("0" * zeros + str(node)) + struct.pack(">i", 1) + string("log.dirs")
+                             for zeros in range(1000))
+        others = [RawClient(self.broker.bootstrap) for _ in range(4)]  # on every shard
+        for other in others:
+            self.addCleanup(other.close)
+        began = time.monotonic()
+        self.connection.sendall(framed(request(DESCRIBE_CONFIGS, 1, struct.pack(">i", 1000) + resources + b"\0")))
+        self.connection.setblocking(False)
+        worst = 0
+        while True:
+            try:
+                self.connection.recv(1, socket.MSG_PEEK)
+                break
+            except BlockingIOError:
+                pass
+            for other in others:
+                asked = time.monotonic()
+                other.ask(API_VERSIONS, 0, b"")
+                worst = max(worst, time.monotonic() - asked)
+        self.assertLess(worst, max(0.1, (time.monotonic() - began) / 3))
 
     # --- produce -----------------------------------------------------------------------------------------------------
     def test_a_batch_by_hand(self):
