@@ -161,7 +161,6 @@ Task<Result<Offset>> MetadataService::append(std::vector<std::byte> bytes) {
   auto making = log_->make_room(batch.size(), header->max_timestamp);
   auto room = co_await making;
   if (!room) co_return fail(room.error());
-  bytes_since_snapshot_ += batch.size();
   last_timestamp_ms_ = header->max_timestamp;
   co_return log_->append(std::move(batch), *header, term_);
 }
@@ -181,6 +180,7 @@ Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList
   if (records.empty()) co_return ImageDelta{controller_.image(), controller_.image(), {}, {}, {}};
   auto batch = replication::encode_records(controller_.next_offset(), term_, records, clock_.wall());
   if (!batch) co_return fail(batch.error());
+  const uint64_t bytes = batch->size();
   auto appending = append(std::move(*batch));
   auto base = co_await appending;
   if (!base) co_return fail(base.error());
@@ -189,6 +189,7 @@ Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList
   if (!durable) co_return fail(durable.error());
   auto delta = controller_.apply(*base, term_, records);
   INVARIANT(delta, "records that the controller decided do not fit its image: {}", delta.error().message());
+  bytes_since_snapshot_ += bytes;  // only now: a snapshot that is begun before does not hold them
   co_return std::move(*delta);
 }
 
@@ -248,7 +249,7 @@ Task<void> MetadataService::snapshot_loop() {
 
 Task<void> MetadataService::take_snapshot() {
   snapshotting_ = true;
-  // What is appended from here on is behind it; what is being committed counts too much, which is harmless.
+  // What is applied from here on is behind it.
   bytes_since_snapshot_ = 0;
   auto keeping = keep_snapshot(controller_.image(), last_timestamp_ms_);
   auto kept = co_await keeping;
