@@ -51,6 +51,7 @@ struct ShardWork {
     TopicIdPartition id;
     runtime::BufferSlice batch;
     protocol::BatchHeader header;
+    bool behind_refused = false;
   };
   std::vector<Append> appends;
   int16_t acks = 0;
@@ -64,7 +65,7 @@ Task<Placement> append_one(Shard& shard, ShardWork::Append append, int16_t acks)
     placement.error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
     co_return placement;
   }
-  auto appending = partition->append(std::move(append.batch), append.header);
+  auto appending = partition->append(std::move(append.batch), append.header, append.behind_refused);
   auto appended = co_await appending;
   if (!appended) {
     placement.error = appended.error().code();
@@ -214,16 +215,13 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
         if (item.shard == nullptr) {
           item.error = ErrorCode::KAFKA_STORAGE_ERROR;
           if (auto header = protocol::parse_batch_header(data.records.bytes()))
-            services.home.refused_producers().add(item.id, *header);
+            services.home.refused_producers().add(item.id, *header, loop.mono());
         }
       }
       item.bytes = data.records.size();
       if (item.error == ErrorCode::NONE) {
         auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
         auto checked = co_await checking;
-        if (checked.error == ErrorCode::NONE &&
-            services.home.refused_producers().holds_back(item.id, checked.header))
-          checked.error = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
         if (checked.error == ErrorCode::NONE) {
           item.batch = std::move(checked);
         } else {
@@ -247,7 +245,9 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
     }
     item.bytes = item.batch.batch.size();
     item.records = item.batch.header.record_count;
-    work->appends.push_back({i, item.id, std::move(item.batch.batch), item.batch.header});
+    const protocol::BatchHeader& header = item.batch.header;
+    const bool behind = services.home.refused_producers().holds_back(item.id, header, loop.mono());
+    work->appends.push_back({i, item.id, std::move(item.batch.batch), header, behind});
   }
   for (const auto& work : by_shard) produce->missing += work ? 1 : 0;
   for (size_t s = 0; s < by_shard.size(); ++s) {

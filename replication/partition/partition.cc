@@ -41,7 +41,8 @@ Appended Partition::original(const storage::DuplicateBatch& batch) const {
   return Appended{batch.base_offset, batch.last_offset + 1, -1, log_->start(), true};
 }
 
-Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::BatchHeader header) {
+Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::BatchHeader header,
+                                         bool behind_refused) {
   // Alone or in turn: make_room() may wait for the disk, and nobody overtakes it.
   if (appending_) {
     runtime::OneShot<bool> turn(loop_);
@@ -63,10 +64,12 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
   auto making = log_->make_room(batch.size(), header.max_timestamp);
   auto room = co_await making;
   if (!room) {
-    if (log_->producers().find(header.producer_id) == nullptr) refused_.add(id_, header);
+    if (log_->producers().find(header.producer_id) == nullptr) refused_.add(id_, header, loop_.mono());
     co_return fail(room.error());
   }
-  if (refused_.holds_back(id_, header))
+  // A log that knows the producer knows better.
+  if (log_->producers().find(header.producer_id) == nullptr &&
+      (behind_refused || refused_.holds_back(id_, header, loop_.mono())))
     co_return fail(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
                    "an earlier batch was refused and has not come again");
   known = log_->producers().check(header);

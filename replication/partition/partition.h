@@ -60,8 +60,9 @@ class Partition {
 
   // Appends a checked batch: appends of one partition happen in the order of the calls. Errors: the disk is
   // full or gone (KAFKA_STORAGE_ERROR), the producer's sequence or epoch is wrong. A batch that stands in the
-  // log already is a success.
-  runtime::Task<Result<Appended>> append(runtime::BufferSlice batch, protocol::BatchHeader header);
+  // log already is a success. `behind_refused`: RefusedProducers of the connection's shard holds it back.
+  runtime::Task<Result<Appended>> append(runtime::BufferSlice batch, protocol::BatchHeader header,
+                                         bool behind_refused = false);
   // Done when the high watermark has reached `offset`; false if the log went offline first: possibly
   // persisted.
   runtime::Task<bool> wait_high_watermark(Offset offset) { return log_->wait_counted(offset); }

@@ -66,4 +66,22 @@ TEST_CASE("a partition that could not be opened does not begin with a producer's
   CHECK(world.produce("tide", 3, of_producer(1, 10)) == ErrorCode::NONE);
 }
 
+// Seed 808 of the node world: the shard that had refused the batch did not see it come again on another.
+TEST_CASE("a producer whose refused batch came again over another connection goes on over the first") {
+  OneBroker world;
+  world.options.shards = 2;
+  world.start();
+  REQUIRE(world.create_topic("before", 1) == ErrorCode::NONE);
+  world.disk.quota_bytes = world.disk.used_bytes() + (1 << 10);
+  REQUIRE(world.create_topic("tide", 8) == ErrorCode::NONE);
+  REQUIRE(world.produce("tide", 7, of_producer(0, 10)) == ErrorCode::KAFKA_STORAGE_ERROR);
+  world.disk.heal();
+  world.time.run_until(world.time.mono() + std::chrono::seconds(3));
+  const auto first = world.connection;
+  world.connect();
+  REQUIRE(world.produce("tide", 7, of_producer(0, 10)) == ErrorCode::NONE);
+  world.connection = first;
+  CHECK(world.produce("tide", 7, of_producer(1, 10)) == ErrorCode::NONE);
+}
+
 }  // namespace tidemark::simulation

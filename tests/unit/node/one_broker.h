@@ -31,6 +31,10 @@ class OneBroker {
   void start() {
     REQUIRE_FALSE(try_start().has_value());
     connector_ = network.connector("client", client_);
+    connect();
+  }
+  // `connection` is a new one from then on.
+  void connect() {
     client::ConnectionOptions connecting;
     auto opened = run(client::Connection::open(client_, *connector_, SimBroker::address(), connecting));
     REQUIRE(opened);
