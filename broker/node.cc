@@ -60,7 +60,7 @@ storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_
   options.journal.max_bytes = journal_bytes;
   options.journal.first_stretch_bytes = std::min(seams_.first_stretch_bytes, journal_bytes / 4);
   options.journal.stretch_bytes = std::min(seams_.stretch_bytes, journal_bytes / 4);
-  options.journal.keep_old_files = !folder_->journals().corruption().empty();
+  options.journal.keep_old_files = folder_->keeps_old_journals();
   options.journal.planted = seams_.planted;
   return options;
 }
@@ -345,13 +345,20 @@ Task<void> Node::finish_replay() {
 // Once the journals of the start before are gone: this start may have taken what was put aside.
 Task<void> Node::keep_reserve() {
   constexpr auto kPause = std::chrono::seconds(1);
-  for (Result<bool> kept = false; !kept || !*kept;) {
+  while (!replay_finished_) {
+    auto waiting = replay_end_.wait();
+    co_await waiting;
+  }
+  Result<bool> kept = false;
+  while (kept && !*kept) {
     auto pause = runtime::sleep_for(shards_[0]->loop(), kPause);
     co_await pause;
     auto work = [this] { return folder_->keep_reserve(); };
     auto keeping = runtime::on_lane(*background_lane_, shards_[0]->loop(), std::move(work));
     kept = co_await keeping;
   }
+  if (!kept)
+    log().warn("nothing is put aside for a start on a full disk", {{"reason", kept.error().message()}});
 }
 
 namespace {

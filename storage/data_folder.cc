@@ -18,7 +18,10 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   const Planted planted = folder->options_.planted;
   TRY_ASSIGN(folder->journals_,
              JournalRecovery::open(files, folder->journal_folder(), planted, folder->was_clean_));
-  TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), folder->journals_, planted));
+  TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), folder->journals_, planted,
+                                              folder->options_.max_open_files));
+  TRY_ASSIGN(folder->keeps_old_journals_, files.exists(folder->keep_marker()));
+  if (!folder->journals_.corruption().empty()) folder->keeps_old_journals_ = true;
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
   }
@@ -75,6 +78,11 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
 
 Result<void> DataFolder::finish_replay() {
   TRY(sync_replayed(files_, options_.path, replay_));
+  if (keeps_old_journals_) {
+    // Before the floor passes them: the next start does not read them any more.
+    TRY(files_.open(keep_marker(), OpenMode::create));
+    TRY(files_.sync_dir(journal_folder()));
+  }
   for (const std::string& grave : replay_.graves) {
     if (auto removed = remove_all(files_, options_.path + "/" + grave); !removed)
       stuck_graves_.push_back(removed.error());

@@ -10,6 +10,8 @@
 //   FOLDER/tidemark/derived/       the key-value store
 #pragma once
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "protocol/runtime/random.h"
 #include "storage/file_cache.h"
 #include "storage/identity.h"
+#include "storage/journal.h"
 #include "storage/journal_recovery.h"
 #include "storage/journal_replay.h"
 #include "storage/key_value_store.h"
@@ -56,6 +59,8 @@ class DataFolder {
   // What the journals of this start carry as their floor.
   [[nodiscard]] Generation floor() const { return was_clean_ ? identity().generation : journals_.floor(); }
   [[nodiscard]] const std::vector<std::string>& old_journal_files() const { return journals_.paths(); }
+  // Whether they are to be put aside: this start, or one before it that did not get that far, found damage.
+  [[nodiscard]] bool keeps_old_journals() const { return keeps_old_journals_; }
   [[nodiscard]] const JournalReplay& replay() const { return replay_; }
   [[nodiscard]] const JournalRecovery& journals() const { return journals_; }
 
@@ -81,6 +86,9 @@ class DataFolder {
   DataFolder(DataFolderOptions options, FileSystem& files)
       : options_(std::move(options)), files_(files), cache_(files, options_.max_open_files) {}
   [[nodiscard]] std::string own_path(std::string_view name) const;
+  [[nodiscard]] std::string keep_marker() const {
+    return fmt::format("{}/{}", journal_folder(), kKeepMarker);
+  }
   Result<void> begin_generation(runtime::Random& random);
   Result<void> take_reserve();
 
@@ -90,6 +98,7 @@ class DataFolder {
   std::unique_ptr<FileLock> lock_;
   IdentityFile identity_;
   bool was_clean_ = false;
+  bool keeps_old_journals_ = false;
   JournalRecovery journals_;
   JournalReplay replay_;
   std::vector<Error> stuck_graves_;

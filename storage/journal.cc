@@ -345,9 +345,10 @@ void Journal::release_checkpointed() {
     background_.submit(
         [files = &files_, paths = std::exchange(old_files_, {}), folder = options_.folder,
          keep = options_.keep_old_files] {
+          bool kept = keep;
           for (const std::string& path : paths)
-            (void)(keep ? files->rename(path, path + ".damaged") : files->remove(path));
-          if (keep) (void)files->sync_dir(folder);
+            kept = (keep ? files->rename(path, path + ".damaged") : files->remove(path)).has_value() && kept;
+          if (kept && files->sync_dir(folder)) (void)files->remove(fmt::format("{}/{}", folder, kKeepMarker));
         },
         loop_, [] {});
   }

@@ -19,6 +19,10 @@
 
 namespace tidemark::storage {
 
+// In the journal's folder: what a start found damaged may be all that is left of something, and is put aside
+// rather than removed, by whichever start gets that far.
+inline constexpr std::string_view kKeepMarker = "damaged";
+
 struct JournalOptions {
   JournalId id;
   Generation generation;

@@ -21,8 +21,13 @@ constexpr size_t kMaxOpenFiles = 256;
 
 class Replayer {
  public:
-  Replayer(FileSystem& files, const std::string& data_folder, JournalRecovery& journals, Planted planted)
-      : files_(files), data_folder_(data_folder), journals_(journals), planted_(planted) {}
+  Replayer(FileSystem& files, const std::string& data_folder, JournalRecovery& journals, Planted planted,
+           size_t max_open_files)
+      : files_(files),
+        data_folder_(data_folder),
+        journals_(journals),
+        planted_(planted),
+        max_open_files_(std::min(max_open_files, kMaxOpenFiles)) {}
 
   Result<void> find_folders() {
     TRY_ASSIGN(const auto entries, files_.list(data_folder_));
@@ -250,7 +255,7 @@ class Replayer {
     if (auto it = open_files_.find(key); it != open_files_.end()) return it->second;
     TRY_ASSIGN(auto file,
                files_.open(segment_path(path(log.folder_name), base, kLogSuffix), OpenMode::create));
-    if (open_files_.size() >= kMaxOpenFiles) open_files_.clear();
+    if (open_files_.size() >= max_open_files_) open_files_.clear();
     return open_files_[key] = std::shared_ptr<File>(std::move(file));
   }
 
@@ -368,6 +373,7 @@ class Replayer {
   const std::string& data_folder_;
   JournalRecovery& journals_;
   const Planted planted_;
+  const size_t max_open_files_;
   std::map<LogId, Extent> extents_;
   std::map<LogId, std::string> dead_names_;
   uint64_t erases_ = 0;
@@ -380,8 +386,8 @@ class Replayer {
 }  // namespace
 
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
-                                      JournalRecovery& journals, Planted planted) {
-  Replayer replayer(files, data_folder, journals, planted);
+                                      JournalRecovery& journals, Planted planted, size_t max_open_files) {
+  Replayer replayer(files, data_folder, journals, planted, max_open_files);
   TRY(replayer.find_folders());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
   TRY(replayer.finish_plan());

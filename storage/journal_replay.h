@@ -39,7 +39,7 @@ struct JournalReplay {
 // Finds the partitions' folders of `data_folder` and replays into them. Logs that damage of a journal may
 // concern are marked as damaged, for good, and none of their files is changed.
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
-                                      JournalRecovery& journals, Planted planted);
+                                      JournalRecovery& journals, Planted planted, size_t max_open_files);
 // Syncs everything that the replay changed: the journals' earlier generations may then go.
 Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const JournalReplay& replay);
 

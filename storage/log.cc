@@ -183,7 +183,8 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
     reserve_step_ = now - std::exchange(reserved_at_, now) < kFast ? reserve_step_ * 2 : reserve_step_ / 2;
     reserve_step_ = std::clamp(reserve_step_, options.min_reserve_bytes, options.max_reserve_bytes);
     const uint64_t from = std::max(reserved_, active().bytes);
-    const uint64_t need = std::max(end, from) - from + options.headroom_bytes;
+    const uint64_t bare = std::max(end, from) - from;
+    const uint64_t need = bare + options.headroom_bytes;
     const uint64_t in_segment = settings_.segment_bytes > from ? settings_.segment_bytes - from : 0;
     const uint64_t want = std::max(need, std::min(reserve_step_, in_segment));
     const uint64_t ahead = store_.reserved_ahead_;
@@ -191,7 +192,7 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
     runtime::OneShot<bool> reserved(store_.loop_);
     auto outcome = std::make_shared<Result<uint64_t>>(uint64_t{0});
     auto work = [cache = &store_.cache_, files = &store_.files_, data_folder = options.folder, path = path_,
-                 stores = options.stores, from, need, want, ahead, outcome]() -> Result<void> {
+                 stores = options.stores, from, bare, need, want, ahead, outcome]() -> Result<void> {
       const auto reserve = [&]() -> Result<uint64_t> {
         TRY_ASSIGN(const auto file, cache->get(*path, true));
         uint64_t length = want;
@@ -200,7 +201,12 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
           const uint64_t most = (space.available + ahead) / 20 / stores;
           length = std::max(need, std::min(want, most - std::min(most, ahead)));
         }
-        TRY(file->reserve(from, length));
+        auto taken = file->reserve(from, length);
+        if (!taken && bare > 0 && bare < length) {
+          length = bare;
+          taken = file->reserve(from, length);
+        }
+        if (!taken) return fail(taken.error());
         return length;
       };
       *outcome = reserve();
@@ -221,7 +227,7 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
     reserve_step_ = 0;
     if (active().base != base) continue;
     if (end > reserved_) co_return fail(outcome->error());
-    co_return Result<void>();  // out of the headroom
+    if (has_room(bytes)) co_return Result<void>();  // out of the headroom
   }
 }
 

@@ -181,8 +181,13 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
         auto moved = files->rename(folder, grave);
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
         // A full disk may have no room for another name.
-        if (!moved && moved.error().kind() == ErrorKind::no_space) return remove_all(*files, folder);
-        return moved;
+        if (moved || moved.error().kind() != ErrorKind::no_space) return moved;
+        // Its state goes last: it says whose the folder is.
+        TRY_ASSIGN(const auto entries, files->list(folder));
+        for (const DirEntry& entry : entries)
+          if (entry.name != kPartitionStateName) TRY(files->remove(folder + "/" + entry.name));
+        TRY(files->sync_dir(folder));
+        return remove_all(*files, folder);
       };
       *outcome = bury();
       return {};

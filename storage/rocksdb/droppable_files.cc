@@ -55,6 +55,7 @@ class DroppableFile : public rocksdb::FSWritableFileOwnerWrapper {
 
 IOStatus wrap(DroppableFiles& files, IOStatus opened, std::unique_ptr<FSWritableFile>* file) {
   if (opened.ok()) *file = std::make_unique<DroppableFile>(files, std::move(*file));
+  if (opened.IsNoSpace()) (void)files.absorb(opened);
   return opened;
 }
 
@@ -63,10 +64,11 @@ IOStatus wrap(DroppableFiles& files, IOStatus opened, std::unique_ptr<FSWritable
 IOStatus DroppableFiles::absorb(IOStatus status) {
   if (status.ok()) return status;
   std::unique_lock lock(current_);
-  if (dropped_.exchange(true)) return IOStatus::OK();
+  if (dropped_) return IOStatus::OK();
   std::unique_ptr<rocksdb::FSDirectory> folder;
   (void)target()->DeleteFile(folder_ + "/CURRENT", {}, nullptr);
   if (target()->NewDirectory(folder_, {}, &folder, nullptr).ok()) (void)folder->Fsync({}, nullptr);
+  dropped_ = true;  // only now: what others remove must not come back
   lock.unlock();
   on_drop_(status);
   return IOStatus::OK();

@@ -121,7 +121,7 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   options.journal.generation = data_->identity().generation;
   options.journal.floor = data_->floor();
   options.journal.folder = data_->journal_folder();
-  options.journal.keep_old_files = !data_->journals().corruption().empty();
+  options.journal.keep_old_files = data_->keeps_old_journals();
   const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_, *background_lane_};
   shard.store = std::make_unique<LogStore>(std::move(options), *shard.loop, lanes, process_.files(),
                                            data_->cache(), data_->derived());

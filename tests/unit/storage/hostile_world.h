@@ -140,7 +140,7 @@ struct HostileWorld {
     options.journal.generation = data->identity().generation;
     options.journal.floor = data->floor();
     options.journal.folder = data->journal_folder();
-    options.journal.keep_old_files = !data->journals().corruption().empty();
+    options.journal.keep_old_files = data->keeps_old_journals();
     store = make_store(options.journal.id);
     REQUIRE(run(store->start(data->old_journal_files())).has_value());
     for (const JournalId id : other_journals) {

@@ -207,6 +207,30 @@ TEST_CASE("a destroyed header costs nothing once all behind it is freed, and the
   }
 }
 
+TEST_CASE("damaged journals are put aside, by a later start if the one that found them came to its end") {
+  HostileWorld world;
+  begin_three_logs(world);
+  const LogId log = world.logs.at("a-0")->id();
+  world.kill();
+  damage_append(world, stretch_path(1, 0), log);
+  world.start();
+  REQUIRE(world.data->journals().corruption().size() == 1);
+  const size_t old_files = world.data->old_journal_files().size();
+  world.background.hold();
+  world.finish_replay();
+  CHECK(journal_files(world, ".damaged") == 0);
+  world.cut_power();
+  world.start();
+  CHECK(world.data->journals().corruption().empty());
+  CHECK(world.data->keeps_old_journals());
+  world.finish_replay();
+  CHECK(journal_files(world, ".damaged") >= old_files);
+  world.kill();
+  world.start();
+  CHECK(!world.data->keeps_old_journals());
+  CHECK(journal_files(world, ".damaged") >= old_files);
+}
+
 TEST_CASE("starts that come to nothing leave no more files than one of them makes") {
   HostileWorld world;
   world.start();
