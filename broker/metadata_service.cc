@@ -97,16 +97,10 @@ Task<Result<void>> MetadataService::replay(storage::LogStore& store, std::shared
     auto locating = log_->locate(controller_.next_offset(), log_->end(), kPiece, true);
     auto range = co_await locating;
     if (!range) co_return fail(range.error());
-    std::vector<std::byte> bytes;
-    bytes.reserve(range->bytes);
-    while (range->bytes > 0) {
-      auto reading = log_->read(*range, range->bytes);
-      auto piece = co_await reading;
-      if (!piece) co_return fail(piece.error());
-      bytes.insert(bytes.end(), piece->bytes.bytes.begin(), piece->bytes.bytes.end());
-      range = piece->rest;
-    }
-    protocol::BatchIterator batches(bytes);
+    auto reading = log_->read_whole(*range);
+    const auto bytes = co_await reading;
+    if (!bytes) co_return fail(bytes.error());
+    protocol::BatchIterator batches(*bytes);
     while (true) {
       auto batch = batches.next();
       if (!batch) co_return fail(Error::corruption("the metadata log: " + batch.error().message()));
@@ -118,7 +112,7 @@ Task<Result<void>> MetadataService::replay(storage::LogStore& store, std::shared
       co_return fail(Error::corruption(
           fmt::format("the metadata log ends inside a batch at offset {}", controller_.next_offset())));
     }
-    auto applied = controller_.apply_log(std::span<const std::byte>(bytes).first(batches.whole_bytes()));
+    auto applied = controller_.apply_log(std::span<const std::byte>(*bytes).first(batches.whole_bytes()));
     if (!applied) co_return fail(applied.error());
   }
   co_return Result<void>();

@@ -15,6 +15,11 @@ namespace {
 
 constexpr uint64_t kDefaultMemoryLimit = 256 << 20;
 
+uint64_t memory_limit(const config::NodeConfig& config) {
+  const auto limit = config.broker.memory_limit;
+  return limit > 0 ? static_cast<uint64_t>(limit) : kDefaultMemoryLimit;
+}
+
 }  // namespace
 
 Node::Node(config::NodeConfig config, NodeSeams seams)
@@ -41,8 +46,7 @@ Node::~Node() {
 }
 
 storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_t journal_bytes) const {
-  const uint64_t memory = config_.broker.memory_limit > 0 ? static_cast<uint64_t>(config_.broker.memory_limit)
-                                                          : kDefaultMemoryLimit;
+  const uint64_t memory = memory_limit(config_);
   storage::LogStoreOptions options;
   options.folder = folder_->path();
   options.tail_cache_bytes = memory / 4 / shards_.size();
@@ -291,8 +295,7 @@ Task<Result<void>> Node::start() {
   folder_info_ = std::make_unique<FolderInfo>(folder_->path(), seams_.files, *background_lane_);
   const auto slots =
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
-  const uint64_t memory = config_.broker.memory_limit > 0 ? static_cast<uint64_t>(config_.broker.memory_limit)
-                                                          : kDefaultMemoryLimit;
+  const uint64_t memory = memory_limit(config_);
   const auto answers = std::make_shared<runtime::ByteBudget>(memory / 4);
   for (auto& shard : shards_) {
     randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));

@@ -143,6 +143,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // among them are the next ones. OFFSET_OUT_OF_RANGE: the log was truncated meanwhile, or its segment
   // deleted.
   runtime::Task<Result<LogPiece>> read(LogRange range, uint32_t max_bytes);
+  // All of it.
+  runtime::Task<Result<std::vector<std::byte>>> read_whole(LogRange range);
   // The bytes that the shard holds in memory from `from` on; nothing if a read would go to the disk.
   [[nodiscard]] bool in_memory(Offset from) const { return !tail_.empty() && from >= tail_.front().base; }
 
@@ -233,7 +235,6 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
     return range.cuts == cuts_ ||
            (range.cuts + 1 == cuts_ && std::pair(range.segment_base, range.position + range.bytes) <= cut_);
   }
-  runtime::Task<Result<std::vector<std::byte>>> read_whole(LogRange range);
   runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
                                                  uint32_t max_bytes, bool at_least_one);
   runtime::Task<Result<void>> quiesce();

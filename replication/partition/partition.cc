@@ -68,8 +68,8 @@ Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::B
     co_return fail(room.error());
   }
   // A log that knows the producer knows better.
-  if (log_->producers().find(header.producer_id) == nullptr &&
-      (behind_refused || refused_.holds_back(id_, header, loop_.mono())))
+  if ((refused_.holds_back(id_, header, loop_.mono()) || behind_refused) &&
+      log_->producers().find(header.producer_id) == nullptr)
     co_return fail(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
                    "an earlier batch was refused and has not come again");
   known = log_->producers().check(header);

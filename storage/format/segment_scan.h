@@ -1,7 +1,6 @@
 // Walks the batches of a segment file and says where they end and why: recovery, rebuilding of indexes and
-// derived state, searches by timestamp, `tidemark log dump|verify`. Blocks: runs in a lane. It
-// holds one window of the file (and, where whole batches are asked for, one batch), changes nothing, and
-// keeps nothing.
+// derived state, searches by timestamp, `tidemark log dump|verify`. Blocks: runs in a lane. It holds one
+// window of the file (and, where whole batches are asked for, one batch), changes nothing, and keeps nothing.
 #pragma once
 
 #include <functional>

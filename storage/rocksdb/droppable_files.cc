@@ -17,39 +17,44 @@ class DroppableFile : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)), files_(files) {}
 
   IOStatus Append(const Slice& data, const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Append(data, o, d));
+    return attempt([&] { return target()->Append(data, o, d); });
   }
   IOStatus Append(const Slice& data, const IOOptions& o, const rocksdb::DataVerificationInfo& v,
                   IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Append(data, o, v, d));
+    return attempt([&] { return target()->Append(data, o, v, d); });
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t at, const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->PositionedAppend(data, at, o, d));
+    return attempt([&] { return target()->PositionedAppend(data, at, o, d); });
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t at, const IOOptions& o,
                             const rocksdb::DataVerificationInfo& v, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->PositionedAppend(data, at, o, v, d));
+    return attempt([&] { return target()->PositionedAppend(data, at, o, v, d); });
   }
   IOStatus Truncate(uint64_t size, const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Truncate(size, o, d));
+    return attempt([&] { return target()->Truncate(size, o, d); });
   }
   IOStatus Flush(const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Flush(o, d));
+    return attempt([&] { return target()->Flush(o, d); });
   }
   IOStatus Sync(const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Sync(o, d));
+    return attempt([&] { return target()->Sync(o, d); });
   }
   IOStatus Fsync(const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->Fsync(o, d));
+    return attempt([&] { return target()->Fsync(o, d); });
   }
   IOStatus RangeSync(uint64_t at, uint64_t bytes, const IOOptions& o, IODebugContext* d) override {
-    return files_.dropped() ? IOStatus::OK() : files_.absorb(target()->RangeSync(at, bytes, o, d));
+    return attempt([&] { return target()->RangeSync(at, bytes, o, d); });
   }
   IOStatus Close(const IOOptions& o, IODebugContext* d) override {
     return files_.absorb(target()->Close(o, d));
   }
 
  private:
+  template <class Write>
+  IOStatus attempt(Write write) {
+    return files_.dropped() ? IOStatus::OK() : files_.absorb(write());
+  }
+
   DroppableFiles& files_;
 };
 
