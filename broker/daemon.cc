@@ -215,10 +215,9 @@ class Daemon {
   // As Kafka does when its last log folder fails: a broker that can only refuse had better end, and its next
   // start writes again what the journal holds.
   void fail_folder(const Error& error) {
-    threads_[0]->scheduler().post([this, why = "the data folder is offline: " + error.message()]() mutable {
-      readiness_.set_waiting_for(std::move(why));
-    });
-    if (!folder_failed_.exchange(true)) kill(getpid(), SIGTERM);
+    readiness_.set_waiting_for("the data folder is offline: " + error.message());
+    folder_failed_ = true;
+    kill(getpid(), SIGTERM);
   }
 
   static Task<bool> drain(ShardServer& server, runtime::MonoTime deadline) {

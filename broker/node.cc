@@ -75,9 +75,10 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
       store_options(journal, journal_bytes), loop,
       storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_}, seams_.files,
       folder_->cache(), folder_->derived());
+  // By way of shard 0, which decides where partitions are made: it hears of this before any answer of the
+  // store that failed.
   store->on_offline = [this](const Error& error) {
-    log().error("the data folder went offline", {{"reason", error.message()}});
-    seams_.on_offline(error);
+    seams_.shards[0]->post([this, error] { fail_folder(error); });
   };
   store->on_log_offline = [this](const storage::Log& partition, const Error& error) {
     if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
@@ -85,6 +86,17 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
                   {{"partition", partition.folder_name()}, {"reason", error.message()}});
   };
   return store;
+}
+
+// A record of a failed group may be on the disk. Nothing that a later start must weigh against it, a namesake
+// of the log that it creates for one, may be written to the folder's other journals.
+void Node::fail_folder(const Error& error) {
+  if (std::exchange(folder_failed_, true)) return;
+  log().error("the data folder went offline", {{"reason", error.message()}});
+  metadata_store_->fail_folder(error);
+  for (auto& shard : shards_)
+    shard->loop().post([target = shard.get(), error] { target->store().fail_folder(error); });
+  seams_.on_offline(error);
 }
 
 Task<Result<void>> Node::open_folder() {
@@ -331,10 +343,7 @@ Task<void> Node::finish_replay() {
                {{"reason", error.message()}});
   if (!finished) {
     // Rule 13: no journal may ever free what is not known to be in the files.
-    const Error error = Error::io("replayed data could not be synced: " + finished.error().message());
-    metadata_store_->fail_folder(error);
-    for (auto& shard : shards_)
-      shard->loop().post([target = shard.get(), error] { target->store().fail_folder(error); });
+    fail_folder(Error::io("replayed data could not be synced: " + finished.error().message()));
   } else {
     metadata_store_->allow_checkpoints();
     metadata_->allow_snapshots();

@@ -29,7 +29,7 @@ struct NodeSeams {
   std::function<std::unique_ptr<runtime::Lane>(const std::string& name)> make_lane;
   storage::DataFolder::OpenStore open_store;
   Log* log = nullptr;  // required
-  // The data folder failed: it takes no write any more in this life. On any shard's loop.
+  // The data folder failed: it takes no write any more in this life. Called once.
   std::function<void(const Error&)> on_offline = [](const Error&) {};
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
   storage::Planted planted = storage::Planted::none;
@@ -86,6 +86,7 @@ class Node {
 
  private:
   runtime::Task<Result<void>> open_folder();
+  void fail_folder(const Error& error);
   runtime::Task<Result<void>> start_stores();
   runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
   runtime::Task<Result<MetadataService::Recovered>> recover_logs();
@@ -117,6 +118,7 @@ class Node {
   std::vector<std::unique_ptr<ProducerIds>> producer_ids_;
   std::unique_ptr<FolderInfo> folder_info_;
   std::vector<std::unique_ptr<ApiHandler>> handlers_;
+  bool folder_failed_ = false;
   bool replay_finished_ = false;  // or has failed
   runtime::Signal replay_end_;
 };

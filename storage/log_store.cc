@@ -43,11 +43,11 @@ LogStore::~LogStore() { *alive_ = nullptr; }
 void LogStore::fail_folder(const Error& error) {
   if (offline_) return;
   offline_ = error;
-  const auto logs = logs_;  // whoever hears of it may delete one
+  if (on_offline) on_offline(error);  // before anybody is answered
+  const auto logs = logs_;            // whoever hears of it may delete one
   for (const auto& [id, log] : logs) log->go_offline(error);
   room_.notify_all();
   effects_changed_.notify_all();
-  if (on_offline) on_offline(error);
 }
 
 Task<Result<void>> LogStore::start(std::vector<std::string> old_journal_files) {
@@ -496,8 +496,10 @@ Task<Result<void>> LogStore::checkpoint() {
 // In the write lane, in its order: beside it the folder may be a namesake's already.
 void LogStore::write_state(Syncing& item) {
   Log& log = *item.log;
+  if (item.error) return;
   // A deleted log has none, from the moment on when its folder's renaming stands in that lane.
-  if (item.error || !log.has_checkpoints()) return;
+  item.moved = !log.has_checkpoints();
+  if (item.moved) return;
   if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
     log.state_.synced = item.written;
     log.state_changed_ = true;
@@ -539,17 +541,20 @@ Task<Result<void>> LogStore::run_checkpoint() {
 
   // Dirty is what an effect or a record has ended on; so the list is taken when those of `up_to` have.
   const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
-  const bool data_folder_changed = std::exchange(data_folder_changed_, false);
   const auto graves = std::exchange(graves_, {});
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
   auto items = std::make_shared<std::vector<Syncing>>();
+  bool names_changed = false;
   for (const auto& log : dirty) {
     if (!log->materialized_ && log->has_checkpoints()) {
       dirty_.push_back(log);
       continue;
     }
     log->dirty_ = false;
-    if (!log->has_checkpoints()) continue;
+    if (!log->has_checkpoints()) {
+      names_changed = true;
+      continue;
+    }
     Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
     item.sync_folder = std::exchange(log->folder_changed_, false);
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
@@ -576,10 +581,11 @@ Task<Result<void>> LogStore::run_checkpoint() {
   SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
   auto rest = sync_items(items, std::move(sync_state));
   co_await rest;
-  // A log's name must be settled where its record is freed, whether its state got into the folder or not.
-  const bool moved =
-      std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
-  if (data_folder_changed || moved) {
+  // A log's name must be settled where its record is freed, whether its state got into the folder or not: a
+  // deletion may have come in between, and a namesake's state have been synced in its place.
+  names_changed |= std::exchange(data_folder_changed_, false) ||
+                   std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
+  if (names_changed) {
     auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
     auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
     auto synced = co_await syncing;
@@ -595,7 +601,10 @@ Task<Result<void>> LogStore::run_checkpoint() {
     Log& log = *item.log;
     // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose
     // it is.
-    if (item.disk_full && *item.disk_full) disk_full = log.state_changed_ = true;
+    if (item.disk_full && *item.disk_full) {
+      disk_full = log.state_changed_ = true;
+      log.mark_dirty();
+    }
     // A log that was deleted in the meantime may have lost its folder; that is not news.
     if (!log.has_checkpoints() || log.erasing_) continue;
     const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;

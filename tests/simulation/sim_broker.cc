@@ -60,9 +60,7 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
     return std::make_unique<SimKeyValueStore>(derived_);
   };
   seams.log = log_.get();
-  seams.on_offline = [this](const Error& error) {
-    if (!offline_) offline_ = error;
-  };
+  seams.on_offline = [this](const Error& error) { offline_ = error; };
   seams.planted = options_.planted;
   seams.first_stretch_bytes = options_.first_stretch_bytes;
   seams.metadata_headroom_bytes = options_.metadata_headroom_bytes;

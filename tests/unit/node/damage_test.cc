@@ -87,4 +87,27 @@ TEST_CASE("a node that cannot sync what it has replayed takes its folder offline
   CHECK(world.produce("tide", 0, 100) == ErrorCode::NONE);
 }
 
+// Seed 1555 of the node world: a log that the failed group creates might bury a namesake made after it.
+TEST_CASE("a journal that fails takes all shards of its folder offline before it is answered for") {
+  OneBroker world;
+  world.options.shards = 2;
+  world.start();
+  REQUIRE(world.create_topic("tide", 4) == ErrorCode::NONE);
+  for (int32_t p = 0; p < 4; ++p) REQUIRE(world.produce("tide", p, 100) == ErrorCode::NONE);
+  world.disk.on_operation = [&](DiskOp, std::string_view path, uint64_t, uint64_t) {
+    world.disk.faults.sync_fails = path.ends_with("1-1-0.journal") ? 1 : 0;
+  };
+  int32_t failed = 0;
+  while (failed < 4 && world.produce("tide", failed, 100) == ErrorCode::NONE) ++failed;
+  REQUIRE(failed < 4);
+  for (int32_t p = 0; p < 4; ++p) CHECK(world.produce("tide", p, 100) == ErrorCode::KAFKA_STORAGE_ERROR);
+  CHECK(world.create_topic("another", 1) == ErrorCode::KAFKA_STORAGE_ERROR);
+  REQUIRE(world.broker->offline().has_value());
+  world.disk.on_operation = {};
+  world.disk.faults.sync_fails = 0;
+  world.crash(CrashKind::power);
+  world.start();
+  for (int32_t p = 0; p < 4; ++p) CHECK(world.produce("tide", p, 100) == ErrorCode::NONE);
+}
+
 }  // namespace tidemark::simulation

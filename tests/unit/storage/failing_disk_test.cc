@@ -182,6 +182,41 @@ TEST_CASE(
   }
 }
 
+// Seed 1959 of the node world.
+TEST_CASE("a log that found no room for its state keeps its records also while it is deleted") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    HostileWorld world(seed);
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    world.append(*log, 1, 100);
+    const uint64_t quota = std::exchange(world.disk.quota_bytes, world.disk.used_bytes());
+    world.journal.hold();
+    auto refused =
+        world.begin(world.store->create("b-0", world.random.uuid(), PartitionId(0), world.settings));
+    world.write.hold();
+    world.journal.release();
+    world.settle();
+    world.journal.hold();
+    world.write.release();
+    world.settle();
+    CHECK(!world.run(world.store->checkpoint()).has_value());
+    world.background.hold();
+    auto next = world.begin(world.store->checkpoint());
+    world.journal.release();
+    world.settle();  // now it is deleted, behind the back of the checkpoint that syncs segments
+    REQUIRE(refused->has_value());
+    world.background.release();
+    while (!next->has_value()) REQUIRE(world.time.step());
+    CHECK((*next)->has_value());
+    world.disk.quota_bytes = quota;
+    log.reset();
+    world.cut_power();
+    world.start();
+    CHECK(world.data->replay().unidentified.empty());
+  }
+}
+
 TEST_CASE("what is reserved ahead stays within 5 % of the free space, of all logs together") {
   HostileWorld world;
   world.options.min_reserve_bytes = 64 << 10;
