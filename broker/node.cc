@@ -56,7 +56,13 @@ storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_
   options.producer_expiry_ms = config_.broker.producer_id_expiration_ms;
   options.planted = seams_.planted;
   options.stores = shards_.size() + 1;
-  if (journal == storage::kMetadataJournal) options.headroom_bytes = seams_.metadata_headroom_bytes;
+  if (journal == storage::kMetadataJournal) {
+    options.headroom_bytes = seams_.metadata_headroom_bytes;
+  } else {
+    const auto rate = static_cast<uint64_t>(config_.broker.log_scrub_bytes_per_second);
+    options.scrub_bytes_per_second = (rate + shards_.size() - 1) / shards_.size();
+    options.scrub_interval = seams_.scrub_interval;
+  }
   options.journal.id = journal;
   options.journal.generation = folder_->identity().generation;
   options.journal.floor = folder_->floor();

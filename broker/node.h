@@ -41,6 +41,7 @@ struct NodeSeams {
   uint64_t metadata_headroom_bytes = 512 << 10;
   uint64_t bypass_bytes = 256 << 10;
   uint64_t checkpoint_bytes = 16 << 20;
+  runtime::Duration scrub_interval = std::chrono::hours(24);
 };
 
 // What /readyz says. Any thread.

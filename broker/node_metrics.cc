@@ -109,6 +109,8 @@ void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::str
                 read(journal.tail_bytes), labels);
   metrics.gauge("tidemark_unwritten_bytes", "Journaled batches on their way into segments",
                 read(journal.unwritten_bytes), labels);
+  metrics.counter_of("tidemark_scrubbed_bytes_total", "Bytes of sealed segments that the scrub has checked",
+                     read(journal.scrubbed_bytes), labels);
 }
 
 double NodeMetrics::sum(Value Sample::* member) const {
@@ -163,6 +165,7 @@ void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runti
   journal.checkpoints = static_cast<double>(store.checkpoints());
   journal.tail_bytes = static_cast<double>(store.tail_bytes());
   journal.unwritten_bytes = static_cast<double>(store.unwritten_bytes());
+  journal.scrubbed_bytes = static_cast<double>(store.scrubbed_bytes());
 }
 
 void NodeMetrics::sample_metadata(storage::LogStore& store, runtime::MonoTime now) {

@@ -88,6 +88,7 @@ constexpr Field<BrokerConfig> kBrokerFields[] = {
     {"producer.id.expiration.ms", &BrokerConfig::producer_id_expiration_ms},
     {"memory.limit", &BrokerConfig::memory_limit},
     {"journal.size", &BrokerConfig::journal_size},
+    {"log.scrub.bytes.per.second", &BrokerConfig::log_scrub_bytes_per_second},
     {"metadata.log.max.record.bytes.between.snapshots",
      &BrokerConfig::metadata_log_max_record_bytes_between_snapshots},
     {"metadata.log.max.snapshot.interval.ms", &BrokerConfig::metadata_log_max_snapshot_interval_ms},

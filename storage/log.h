@@ -74,6 +74,14 @@ struct LogPiece {
   LogRange rest;  // of the range, behind these bytes
 };
 
+// Where a scrub of sealed segments goes on: at the batch there.
+struct ScrubPlace {
+  Offset segment_base;
+  uint64_t position = 0;
+  Offset offset;
+  uint32_t cuts = 0;  // of the log when this was true
+};
+
 // A record found by its time.
 struct TimedRecord {
   int64_t timestamp = -1;  // ms
@@ -145,6 +153,9 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<LogPiece>> read(LogRange range, uint32_t max_bytes);
   // All of it.
   runtime::Task<Result<std::vector<std::byte>>> read_whole(LogRange range);
+  // Checks a piece of the sealed segments, checksums included; where the next one begins. nullopt: there is
+  // no more. Damage takes the log offline, as one that a read finds.
+  runtime::Task<std::optional<ScrubPlace>> scrub(ScrubPlace from, uint64_t max_bytes);
   // The bytes that the shard holds in memory from `from` on; nothing if a read would go to the disk.
   [[nodiscard]] bool in_memory(Offset from) const { return !tail_.empty() && from >= tail_.front().base; }
 

@@ -1,5 +1,4 @@
 #include "storage/log_reader.h"
-#include "storage/trimmed_producers.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,8 @@
 #include <array>
 
 #include "protocol/batch/batch_iterator.h"
+#include "storage/format/segment_scan.h"
+#include "storage/trimmed_producers.h"
 
 namespace tidemark::storage {
 namespace {
@@ -147,6 +148,30 @@ Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::stri
     rest.batch_offset = header->next_offset();
   }
   return piece;
+}
+
+Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const SealedPiece& p) {
+  const std::string path = segment_path(p.folder, p.base, kLogSuffix);
+  TRY_ASSIGN(const auto file, open_segment(files, cache, path));
+  ScanOptions options;
+  options.from = p.position;
+  options.to = p.bytes;
+  options.first_offset = p.offset;
+  options.contiguous = p.contiguous;
+  TRY_ASSIGN(const ScanResult scan, scan_segment(*file, options, [&](const ScannedBatch& batch) {
+               return batch.position + batch.header.size_in_bytes() < p.position + p.max_bytes;
+             }));
+  const auto damaged = [&](const std::string& why) {
+    return fail(Error::corruption(fmt::format("{}: {}", path, why)));
+  };
+  if (scan.end == ScanEnd::torn || scan.end == ScanEnd::corrupt) return damaged(scan.reason);
+  const CheckedTo to{scan.position, *scan.next_offset};
+  if (scan.end == ScanEnd::stopped) return to;
+  if (to.position < p.bytes)
+    return damaged(fmt::format("ends at byte {} instead of {}", to.position, p.bytes));
+  if (const auto why = objection(p.next, to.offset, p.contiguous); !why.empty())
+    return damaged(fmt::format("ends at offset {}, and the next segment begins at {}", to.offset, p.next));
+  return to;
 }
 
 Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,

@@ -51,6 +51,24 @@ Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const Lo
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& folder,
                             const LogRange& range, uint32_t max_bytes, bool contiguous);
 
+// A piece of a sealed segment, which is `bytes` long and ends where the log goes on with offset `next`.
+struct SealedPiece {
+  std::string folder;
+  Offset base;  // of the segment
+  uint64_t bytes = 0;
+  Offset next;
+  uint64_t position = 0;  // of the batch that the check begins with, and its offset
+  Offset offset;
+  uint64_t max_bytes = 0;  // one batch at least
+  bool contiguous = true;
+};
+struct CheckedTo {
+  uint64_t position;  // of the first batch not checked; SealedPiece::bytes: there is none
+  Offset offset;
+};
+// Checks headers and checksums. Corruption: it does not hold what was written.
+Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const SealedPiece& piece);
+
 // The offset from which a search for `timestamp` starts in a sealed segment; nullopt: from its beginning.
 Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::string& folder, Offset base,
                                                 int64_t timestamp);

@@ -54,6 +54,7 @@ Task<Result<void>> LogStore::start(std::vector<std::string> old_journal_files) {
   auto starting = journal_.start(std::move(old_journal_files));
   auto started = co_await starting;
   if (started) tasks_.spawn(checkpoint_loop());
+  if (started && options_.scrub_bytes_per_second > 0) tasks_.spawn(scrub_loop());
   co_return started;
 }
 

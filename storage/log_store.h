@@ -47,6 +47,9 @@ struct LogStoreOptions {
   // So much is taken ahead of each append as long as the disk has it: what a log may still write when it has
   // not.
   uint64_t headroom_bytes = 0;
+  // Sealed segments are read through, so slowly, at most once in that time. 0: never.
+  uint64_t scrub_bytes_per_second = 0;
+  runtime::Duration scrub_interval = std::chrono::hours(24);
   int64_t producer_expiry_ms = 86'400'000;
   Planted planted = Planted::none;
 };
@@ -105,6 +108,7 @@ class LogStore {
   // Entries of the queue for eviction, for tests.
   [[nodiscard]] size_t evictable_appends() const { return evictable_.size(); }
   [[nodiscard]] uint64_t checkpoints() const { return checkpoints_; }
+  [[nodiscard]] uint64_t scrubbed_bytes() const { return scrubbed_bytes_; }
   // Set when the folder went offline as a whole.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
   std::function<void(const Error&)> on_offline;
@@ -151,6 +155,8 @@ class LogStore {
   runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
+  runtime::Task<void> scrub_loop();
+  runtime::Task<void> scrub(std::shared_ptr<Log> log);
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
   runtime::Task<void> switch_mode(std::shared_ptr<Log> log, LogSettings settings);
   LogId next_log_id();
@@ -196,6 +202,7 @@ class LogStore {
   bool stopping_ = false;
   bool closing_ = false;  // stop() has begun: no new log
   uint64_t checkpoints_ = 0;
+  uint64_t scrubbed_bytes_ = 0;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;
   bool log_failed_ = false;  // some log could not follow the journal: this start cannot end cleanly

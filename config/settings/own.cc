@@ -21,6 +21,11 @@ constexpr Setting kSettings[] = {
         broker("journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly,
                honoured("settings/broker_test.py: test_journal_size"),
                "Bytes of the journal of each shard in a data folder: recovery after a crash reads no more.")),
+    beyond_kafka(broker(
+        "log.scrub.bytes.per.second", kLong, "4194304", size_at_least(0), kMedium, kReadOnly,
+        honoured("settings/broker_test.py: test_log_scrub_bytes_per_second"),
+        "How fast sealed segments are read through in the background, once a day at most, to find what "
+        "has rotted on the disk; 0 turns that off.")),
     beyond_kafka(broker("http.address", kString, "127.0.0.1:9644", kAddress, kMedium, kReadOnly,
                         honoured("settings/broker_test.py: test_http_address"),
                         "Where /metrics, /healthz and /readyz are served.")),

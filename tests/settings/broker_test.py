@@ -428,6 +428,32 @@ class BrokerSettings(unittest.TestCase):
         self.assertLessEqual(sizes[0], 8 * MIB)
         self.assertGreater(sizes[1], 8 * MIB)
 
+    def test_log_scrub_bytes_per_second(self):
+        for rate, found in ((0, False), (None, True)):
+            properties = {"shards": 1} | ({} if rate is None else {"log.scrub.bytes.per.second": rate})
+            broker = self.start(properties)
+            topic = self.client(broker).new_topic(configs={"segment.bytes": str(MIB)})
+            for _ in range(40):
+                self.assertEqual(self.client(broker).produce(topic, LARGE_BATCH)[0], NONE)
+            broker.stop()
+            segments = sorted(glob.glob(os.path.join(broker.data_dir, f"{topic}-0", "*.log")))
+            self.assertGreater(len(segments), 2)
+            with open(segments[1], "r+b") as file:  # in a value: no header tells
+                file.seek(90_000)
+                flipped = bytes([file.read(1)[0] ^ 1])
+                file.seek(90_000)
+                file.write(flipped)
+            broker.start()
+            checked = lambda: broker.metric("tidemark_scrubbed_bytes_total")['{journal="0"}']
+            if found:
+                self.eventually(lambda: "00000000000000000017.log: the batch at position" in broker.log_tail())
+                self.assertGreater(checked(), MIB // 2)
+                self.assertNotEqual(self.client(broker).produce(topic, LARGE_BATCH)[0], NONE)
+            else:
+                time.sleep(6)  # the first pass begins after five seconds
+                self.assertEqual(checked(), 0)
+                self.assertEqual(self.client(broker).produce(topic, LARGE_BATCH)[0], NONE)
+
     def test_metadata_snapshots(self):
         for name, value in (("metadata.log.max.record.bytes.between.snapshots", 1),
                             ("metadata.log.max.snapshot.interval.ms", 200)):

@@ -76,6 +76,8 @@ SimBrokerOptions draw_broker(Random& random) {
   o.server.max_idle = one_of<Duration>(random, {2s, 600s});
   o.wall_skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
   o.cross_delay = one_of<Duration>(random, {0us, 20us, 2ms});
+  o.config.broker.log_scrub_bytes_per_second = one_of(random, {0, 4 << 10, 256 << 10});
+  o.scrub_interval = one_of<Duration>(random, {1s, 10s});
   return o;
 }
 

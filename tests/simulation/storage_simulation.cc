@@ -86,6 +86,7 @@ class StorageSimulation {
                              "storage: deleted",
 
                              "storage: checkpoints",
+                             "storage: bytes scrubbed",
                              "storage: torn tail cut",
                              "storage: records replayed",
                              "storage: rolled",
@@ -129,6 +130,10 @@ class StorageSimulation {
     node_.wall_skew = std::chrono::milliseconds(random_.between(-5'000, 5'000));
     node_.cross_delay = one_of<Duration>({0us, 20us, 2ms});
     node_.planted = options_.planted;
+    // Draws of its own: what a seed says of everything else stays.
+    runtime::SeededRandom scrub(options_.seed);
+    store.scrub_bytes_per_second = scrub.chance(0.7) ? 1 << (10 + scrub.below(8)) : 0;
+    store.scrub_interval = scrub.chance(0.5) ? Duration(1s) : Duration(10s);
 
     StorageWorkload& w = run_.workload;
     w.topics = 1 + random_.below(8);
@@ -406,6 +411,7 @@ class StorageSimulation {
   void note_store(StorageNode& node) {
     for (auto& shard : node.shards()) {
       counters_.count("storage: checkpoints", shard->store->checkpoints());
+      counters_.count("storage: bytes scrubbed", shard->store->scrubbed_bytes());
       for (const auto& [name, log] : shard->logs)
         counters_.count("storage: rolled", log->segments().size() - 1);
     }

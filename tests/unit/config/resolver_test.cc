@@ -183,6 +183,7 @@ TEST_CASE("every broker setting reaches its field") {
                               {"producer.id.expiration.ms", "14"},
                               {"memory.limit", "64MiB"},
                               {"journal.size", "16MiB"},
+                              {"log.scrub.bytes.per.second", "1MiB"},
                               {"shards", "17"},
                               {"connection.max.in.flight", "18"},
                               {"request.queue.time.max.ms", "19"},
@@ -205,6 +206,7 @@ TEST_CASE("every broker setting reaches its field") {
   expected.producer_id_expiration_ms = 14;
   expected.memory_limit = 64 << 20;
   expected.journal_size = 16 << 20;
+  expected.log_scrub_bytes_per_second = 1 << 20;
   expected.shards = 17;
   expected.connection_max_in_flight = 18;
   expected.request_queue_time_max_ms = 19;

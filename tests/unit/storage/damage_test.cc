@@ -409,3 +409,70 @@ TEST_CASE("a start builds the index files of a sealed segment again that are mis
     CHECK(world.readable(*world.log) == 35);
   }
 }
+
+TEST_CASE("a scrub reads every sealed segment through, a piece at a time, once in its interval") {
+  Sealed world;
+  world.stop();
+  world.options.scrub_bytes_per_second = 3000;
+  world.options.scrub_interval = std::chrono::seconds(60);
+  world.begin_life();
+  const auto after = [&](int seconds) {
+    world.time.run_until(world.time.mono() + std::chrono::seconds(seconds));
+    return world.store->scrubbed_bytes();
+  };
+  CHECK(after(4) == 0);
+  CHECK(after(5) > 3000);
+  CHECK(world.store->scrubbed_bytes() <= 5 * 3000);
+  CHECK(after(10) == 30 * kBatch);  // the active segment is not sealed
+  CHECK(after(40) == 30 * kBatch);
+  CHECK(after(20) == 60 * kBatch);
+  CHECK_FALSE(world.log->offline());
+}
+
+TEST_CASE("a scrub takes a log offline for what no read of headers sees, and for what is gone") {
+  for (const int damage : {0, 1, 2}) {
+    Sealed world;
+    world.options.scrub_bytes_per_second = 1 << 20;
+    world.stop();
+    world.begin_life();
+    if (damage == 0) world.spoil(log_file(10), 4 * kBatch + 500, 1);
+    if (damage == 1) world.cut(log_file(20), 7 * kBatch);
+    if (damage == 2) world.lose(log_file(0));
+    world.time.run_until(world.time.mono() + std::chrono::seconds(6));
+    world.expect_offline(damage == 0
+                             ? "00000000000000000010.log: the batch at position 4000 has a wrong checksum"
+                         : damage == 1 ? "00000000000000000020.log: ends at byte 7000 instead of 10000"
+                                       : "00000000000000000000.log: the segment is gone");
+  }
+}
+
+TEST_CASE(
+    "a scrub goes on where segments are deleted, rolled and truncated beneath it, and asks again for what "
+    "the disk does not give") {
+  Sealed world;
+  world.options.scrub_bytes_per_second = 2000;
+  world.options.scrub_interval = std::chrono::seconds(30);
+  world.stop();
+  world.begin_life();
+  world.time.run_until(world.time.mono() + std::chrono::seconds(8));
+  REQUIRE(world.run(world.log->trim(Offset(25))).has_value());
+  for (int i = 0; i < 20; ++i) {
+    world.append(*world.log, 1, kPayload);
+    world.settle();
+  }
+  world.time.run_until(world.time.mono() + std::chrono::seconds(5));
+  REQUIRE(world.run(world.log->truncate(Offset(42))).has_value());
+  const uint64_t before = world.store->scrubbed_bytes();
+  bool refused = false;
+  world.files.fail_read = [&](const std::string& path) {
+    refused = refused || path == log_file(20);
+    return path == log_file(20);
+  };
+  world.time.run_until(world.time.mono() + std::chrono::seconds(30));
+  CHECK(refused);
+  world.files.fail_read = [](const std::string&) { return false; };
+  world.time.run_until(world.time.mono() + std::chrono::seconds(60));
+  CHECK(world.store->scrubbed_bytes() >= before + 4 * 10 * kBatch);
+  CHECK_FALSE(world.log->offline());
+  CHECK_FALSE(world.store->offline());
+}
