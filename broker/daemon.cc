@@ -186,7 +186,7 @@ class Daemon {
     serve();
     loop.post([this] {
       readiness_.watch([this] { return node_->stalled(clock_.mono()); });
-      readiness_.set_ready();
+      if (!folder_failed_) readiness_.set_ready();
     });
     return {};
   }

@@ -31,6 +31,7 @@ Node::Node(config::NodeConfig config, NodeSeams seams)
   write_lane_ = seams_.make_lane("segments");
   read_lane_ = seams_.make_lane("reads");
   background_lane_ = seams_.make_lane("background");
+  scrub_lane_ = seams_.make_lane("scrub");
   compression_lane_ = seams_.make_lane("compression");
   for (size_t i = 0; i < seams_.shards.size(); ++i)
     shards_.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), *seams_.shards[i]));
@@ -42,6 +43,7 @@ Node::~Node() {
   write_lane_.reset();
   read_lane_.reset();
   background_lane_.reset();
+  scrub_lane_.reset();
   compression_lane_.reset();
 }
 
@@ -79,7 +81,7 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
                                                     runtime::Lane& lane, uint64_t journal_bytes) {
   auto store = std::make_unique<storage::LogStore>(
       store_options(journal, journal_bytes), loop,
-      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_}, seams_.files,
+      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_, *scrub_lane_}, seams_.files,
       folder_->cache(), folder_->derived());
   // By way of shard 0, which decides where partitions are made: it hears of this before any answer of the
   // store that failed.
@@ -90,6 +92,10 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
     if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
       log().error("partition went offline",
                   {{"partition", partition.folder_name()}, {"reason", error.message()}});
+  };
+  store->on_scrub_error = [this](const storage::Log& partition, const Error& error) {
+    log().warn("a sealed segment cannot be read: its records may be lost to the disk",
+               {{"partition", partition.folder_name()}, {"reason", error.message()}});
   };
   return store;
 }
@@ -350,7 +356,7 @@ Task<void> Node::finish_replay() {
   if (!finished) {
     // Rule 13: no journal may ever free what is not known to be in the files.
     fail_folder(Error::io("replayed data could not be synced: " + finished.error().message()));
-  } else {
+  } else if (!folder_failed_) {  // or a sync has failed elsewhere, and this one could not know
     metadata_store_->allow_checkpoints();
     metadata_->allow_snapshots();
     for (auto& shard : shards_)

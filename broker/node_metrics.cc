@@ -111,6 +111,9 @@ void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::str
                 read(journal.unwritten_bytes), labels);
   metrics.counter_of("tidemark_scrubbed_bytes_total", "Bytes of sealed segments that the scrub has checked",
                      read(journal.scrubbed_bytes), labels);
+  metrics.counter_of("tidemark_scrub_errors_total",
+                     "Sealed segments that it found damaged, or could not read", read(journal.scrub_errors),
+                     labels);
 }
 
 double NodeMetrics::sum(Value Sample::* member) const {
@@ -165,7 +168,8 @@ void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runti
   journal.checkpoints = static_cast<double>(store.checkpoints());
   journal.tail_bytes = static_cast<double>(store.tail_bytes());
   journal.unwritten_bytes = static_cast<double>(store.unwritten_bytes());
-  journal.scrubbed_bytes = static_cast<double>(store.scrubbed_bytes());
+  journal.scrubbed_bytes = static_cast<double>(store.scrub_stats().bytes);
+  journal.scrub_errors = static_cast<double>(store.scrub_stats().errors);
 }
 
 void NodeMetrics::sample_metadata(storage::LogStore& store, runtime::MonoTime now) {

@@ -56,7 +56,7 @@ class NodeMetrics {
   struct Journal {
     Value live_bytes{0}, limit_bytes{0}, groups{0}, records{0}, bytes{0}, write_age{0}, starved{0},
         offline{0};
-    Value checkpoints{0}, tail_bytes{0}, unwritten_bytes{0}, scrubbed_bytes{0};
+    Value checkpoints{0}, tail_bytes{0}, unwritten_bytes{0}, scrubbed_bytes{0}, scrub_errors{0};
   };
   struct Sample {
     Value partitions{0}, offline{0}, sessions{0}, evictions{0};

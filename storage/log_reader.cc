@@ -158,18 +158,26 @@ Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const Sealed
   options.to = p.bytes;
   options.first_offset = p.offset;
   options.contiguous = p.contiguous;
-  TRY_ASSIGN(const ScanResult scan, scan_segment(*file, options, [&](const ScannedBatch& batch) {
-               return batch.position + batch.header.size_in_bytes() < p.position + p.max_bytes;
-             }));
+  options.window_bytes = std::clamp<uint64_t>(p.max_bytes, 4096, kScanWindowBytes);
+  if (p.offset < p.start) {
+    LocateRequest first{p.folder, p.base, p.start, kNoOffset, 1, true, 0, p.bytes, true, p.contiguous};
+    TRY_ASSIGN(const LogRange range, locate_in_segment(files, cache, first));
+    options.from = range.batch_at;
+    options.first_offset = range.batch_offset;
+  }
+  const auto more = [&](const ScannedBatch& batch) {
+    return batch.position + batch.header.size_in_bytes() < options.from + p.max_bytes;
+  };
+  TRY_ASSIGN(const ScanResult scan, scan_segment(*file, options, more));
   const auto damaged = [&](const std::string& why) {
     return fail(Error::corruption(fmt::format("{}: {}", path, why)));
   };
   if (scan.end == ScanEnd::torn || scan.end == ScanEnd::corrupt) return damaged(scan.reason);
-  const CheckedTo to{scan.position, *scan.next_offset};
+  const CheckedTo to{scan.position, *scan.next_offset, scan.position - options.from};
   if (scan.end == ScanEnd::stopped) return to;
   if (to.position < p.bytes)
     return damaged(fmt::format("ends at byte {} instead of {}", to.position, p.bytes));
-  if (const auto why = objection(p.next, to.offset, p.contiguous); !why.empty())
+  if (!objection(p.next, to.offset, p.contiguous).empty())
     return damaged(fmt::format("ends at offset {}, and the next segment begins at {}", to.offset, p.next));
   return to;
 }

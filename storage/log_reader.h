@@ -59,12 +59,14 @@ struct SealedPiece {
   Offset next;
   uint64_t position = 0;  // of the batch that the check begins with, and its offset
   Offset offset;
+  Offset start;            // of the log: what lies below was deleted, and may be anything
   uint64_t max_bytes = 0;  // one batch at least
   bool contiguous = true;
 };
 struct CheckedTo {
   uint64_t position;  // of the first batch not checked; SealedPiece::bytes: there is none
   Offset offset;
+  uint64_t bytes;  // that were checked
 };
 // Checks headers and checksums. Corruption: it does not hold what was written.
 Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const SealedPiece& piece);

@@ -19,36 +19,46 @@ Task<std::optional<ScrubPlace>> Log::scrub(ScrubPlace from, uint64_t max_bytes) 
     co_return std::nullopt;
   const Offset base = s->base;
   const Offset next = segments_[index + 1].base;
+  if (start() >= next) co_return ScrubPlace{next, 0, next, cuts_};  // about to be deleted
   if (base != from.segment_base || cuts_ != from.cuts) from = {base, 0, base, cuts_};
-  const SealedPiece piece{folder(),      base,        s->bytes,  next,
-                          from.position, from.offset, max_bytes, settings_.delete_policy};
+  const SealedPiece piece{folder(), base,          s->bytes,
+                          next,     from.position, from.offset,
+                          start(),  max_bytes,     settings_.delete_policy};
   auto work = [files = &store_.files_, cache = &store_.cache_, piece] {
     return check_sealed(*files, *cache, piece);
   };
-  auto checking = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(work));
+  auto checking = runtime::on_lane(store_.lanes_.scrub, store_.loop_, std::move(work));
   const auto checked = co_await checking;
-  if (checked) store_.scrubbed_bytes_ += checked->position - piece.position;
+  if (checked) store_.scrub_stats_.bytes += checked->bytes;
+  if (offline_ || from.cuts != cuts_) co_return std::nullopt;
   const bool there = std::any_of(segments_.begin(), segments_.end(),
                                  [&](const Segment& segment) { return segment.base == base; });
-  if (offline_ || from.cuts != cuts_) co_return std::nullopt;
+  if (!checked && there) {
+    ++store_.scrub_stats_.errors;
+    // What the disk does not give now, the next pass asks for again.
+    if (store_.on_scrub_error && checked.error().kind() != ErrorKind::corruption)
+      store_.on_scrub_error(*this, checked.error());
+    (void)unreadable(checked.error());
+  }
   if (checked && checked->position < piece.bytes)
     co_return ScrubPlace{base, checked->position, checked->offset, cuts_};
-  // What the disk does not give now, the next pass asks for again.
-  if (!checked && there) (void)unreadable(checked.error());
   co_return ScrubPlace{next, 0, next, cuts_};
 }
 
 Task<void> LogStore::scrub(std::shared_ptr<Log> log) {
   constexpr uint64_t kPiece = 1 << 20;
   const uint64_t rate = options_.scrub_bytes_per_second;
-  std::optional<ScrubPlace> place = ScrubPlace{Offset(0), 0, Offset(0)};
-  while (place) {
-    const uint64_t before = scrubbed_bytes_;
-    auto scrubbing = log->scrub(*place, std::min(rate, kPiece));
+  const uint64_t piece = std::min(rate, kPiece);
+  std::optional<ScrubPlace> place = ScrubPlace{};
+  while (place && !stopping_ && !offline_) {
+    const ScrubStats before = scrub_stats_;
+    auto scrubbing = log->scrub(*place, piece);
     place = co_await scrubbing;
-    if (scrubbed_bytes_ == before) continue;
-    auto pause = runtime::sleep_for(
-        loop_, std::chrono::nanoseconds((scrubbed_bytes_ - before) * 1'000'000'000 / rate));
+    uint64_t bytes = scrub_stats_.bytes - before.bytes;
+    if (scrub_stats_.errors > before.errors)
+      bytes = std::max(bytes, piece);  // a disk that fails is not asked at once again
+    if (bytes == 0) continue;
+    auto pause = runtime::sleep_for(loop_, std::chrono::nanoseconds(bytes * 1'000'000'000 / rate));
     co_await pause;
   }
 }
@@ -56,20 +66,21 @@ Task<void> LogStore::scrub(std::shared_ptr<Log> log) {
 Task<void> LogStore::scrub_loop() {
   constexpr runtime::Duration kFirst = std::chrono::seconds(5);
   runtime::MonoTime due = loop_.mono() + std::min(kFirst, options_.scrub_interval);
-  while (!stopping_) {
+  while (!stopping_ && !offline_) {
     auto waiting = runtime::sleep_for(loop_, due - loop_.mono());
     co_await waiting;
     due = loop_.mono() + options_.scrub_interval;
-    std::vector<std::shared_ptr<Log>> logs;
-    for (const auto& [id, log] : logs_) logs.push_back(log);
-    if (logs.empty()) continue;
+    std::vector<LogId> ids;
+    for (const auto& [id, log] : logs_) ids.push_back(id);
+    if (ids.empty()) continue;
     // A pass may take longer than a life: each begins with other logs.
-    const uint64_t first = (options_.journal.generation.value * 0x9E3779B97F4A7C15 >> 32) % logs.size();
-    std::rotate(logs.begin(), logs.begin() + static_cast<ptrdiff_t>(first), logs.end());
-    for (auto& log : logs) {
-      auto scrubbing = scrub(std::exchange(log, nullptr));
+    const uint64_t first = (options_.journal.generation.value * 0x9E3779B97F4A7C15 >> 32) % ids.size();
+    std::rotate(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(first), ids.end());
+    for (const LogId id : ids) {
+      const auto log = logs_.find(id);
+      if (log == logs_.end()) continue;
+      auto scrubbing = scrub(log->second);
       co_await scrubbing;
-      if (stopping_ || offline_) break;
     }
   }
 }

@@ -54,14 +54,15 @@ Task<Result<void>> LogStore::start(std::vector<std::string> old_journal_files) {
   auto starting = journal_.start(std::move(old_journal_files));
   auto started = co_await starting;
   if (started) tasks_.spawn(checkpoint_loop());
-  if (started && options_.scrub_bytes_per_second > 0) tasks_.spawn(scrub_loop());
   co_return started;
 }
 
 void LogStore::allow_checkpoints() {
+  if (offline_) return;  // what was replayed may not be on the disk
   checkpoints_allowed_ = true;
   journal_.raise_floor(options_.journal.generation);
   checkpoint_signal_.notify_all();
+  if (options_.scrub_bytes_per_second > 0) tasks_.spawn(scrub_loop());
 }
 
 // --- logs
@@ -183,12 +184,17 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
         // A full disk may have no room for another name.
         if (moved || moved.error().kind() != ErrorKind::no_space) return moved;
-        // Its state goes last: it says whose the folder is.
-        TRY_ASSIGN(const auto entries, files->list(folder));
-        for (const DirEntry& entry : entries)
-          if (entry.name != kPartitionStateName) TRY(files->remove(folder + "/" + entry.name));
-        TRY(files->sync_dir(folder));
-        return remove_all(*files, folder);
+        const auto remove = [&]() -> Result<void> {
+          // Its state goes last: it says whose the folder is.
+          TRY_ASSIGN(const auto entries, files->list(folder));
+          for (const DirEntry& entry : entries)
+            if (entry.name != kPartitionStateName) TRY(files->remove(folder + "/" + entry.name));
+          TRY(files->sync_dir(folder));
+          return remove_all(*files, folder);
+        };
+        const auto removed = remove();
+        cache->forget_folder(folder);  // and until they went
+        return removed;
       };
       *outcome = bury();
       return {};

@@ -29,6 +29,12 @@ struct FolderLanes {
   runtime::Lane& write;       // segment files, behind the journal
   runtime::Lane& read;        // cold reads
   runtime::Lane& background;  // syncs of segments, scans, the key-value store
+  runtime::Lane& scrub;       // a read where the disk fails may take minutes, and holds up nothing
+};
+
+struct ScrubStats {
+  uint64_t bytes = 0;   // checked
+  uint64_t errors = 0;  // segments that were damaged, or could not be read
 };
 
 struct LogStoreOptions {
@@ -71,7 +77,7 @@ class LogStore {
 
   // Makes the journal ready. Checkpoints begin with allow_checkpoints().
   runtime::Task<Result<void>> start(std::vector<std::string> old_journal_files);
-  // The earlier generations are in their files and synced, on every shard.
+  // The earlier generations are in their files and synced, on every shard. Once.
   void allow_checkpoints();
 
   // Where write.caching differs from how the log was written, it is switched first: until then appends wait.
@@ -108,12 +114,14 @@ class LogStore {
   // Entries of the queue for eviction, for tests.
   [[nodiscard]] size_t evictable_appends() const { return evictable_.size(); }
   [[nodiscard]] uint64_t checkpoints() const { return checkpoints_; }
-  [[nodiscard]] uint64_t scrubbed_bytes() const { return scrubbed_bytes_; }
+  [[nodiscard]] const ScrubStats& scrub_stats() const { return scrub_stats_; }
   // Set when the folder went offline as a whole.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
   std::function<void(const Error&)> on_offline;
   // One partition went offline: who, and why.
   std::function<void(const Log&, const Error&)> on_log_offline;
+  // The scrub could not read a segment, and goes on with the next one.
+  std::function<void(const Log&, const Error&)> on_scrub_error;
 
  private:
   friend class Log;
@@ -202,7 +210,7 @@ class LogStore {
   bool stopping_ = false;
   bool closing_ = false;  // stop() has begun: no new log
   uint64_t checkpoints_ = 0;
-  uint64_t scrubbed_bytes_ = 0;
+  ScrubStats scrub_stats_;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;
   bool log_failed_ = false;  // some log could not follow the journal: this start cannot end cleanly

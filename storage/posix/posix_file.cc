@@ -78,7 +78,9 @@ Result<void> PosixFile::write(uint64_t position, std::span<const std::span<const
 }
 
 Result<void> PosixFile::sync_data() {
-  if (::fdatasync(descriptor_) != 0) return error("sync");
+  const std::lock_guard lock(sync_mutex_);
+  if (sync_failed_ == 0 && ::fdatasync(descriptor_) != 0) sync_failed_ = errno;
+  if (sync_failed_ != 0) return fail(posix_error(sync_failed_, path_, "sync"));
   return {};
 }
 

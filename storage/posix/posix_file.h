@@ -1,8 +1,9 @@
 // File on POSIX calls: whole reads and writes whatever the kernel does in one call, a full disk told apart,
 // errors with the path and errno's words. Owned by whoever opened it; any lane may call it (the calls used
-// take a position and keep none). Never retries a sync.
+// take a position and keep none). Never retries a sync: once one has failed, all of this file fail.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "storage/file.h"
@@ -34,6 +35,10 @@ class PosixFile final : public File {
 
   const std::string path_;
   const int descriptor_;
+  // Linux tells an error of writing back once for each open file: of two lanes that sync, one would hear
+  // nothing.
+  std::mutex sync_mutex_;
+  int sync_failed_ = 0;  // errno
 };
 
 }  // namespace tidemark::storage

@@ -18,7 +18,8 @@ StorageNode::StorageNode(SimProcess& process, StorageNodeOptions options, SimSto
       settings_of_(std::move(settings_of)),
       write_lane_(&process.add_lane(options_.cross_delay)),
       read_lane_(&process.add_lane(options_.cross_delay)),
-      background_lane_(&process.add_lane(options_.cross_delay)) {
+      background_lane_(&process.add_lane(options_.cross_delay)),
+      scrub_lane_(&process.add_lane(options_.cross_delay)) {
   for (size_t i = 0; i < options_.shards; ++i) {
     journal_lanes_.push_back(&process.add_lane(options_.cross_delay));
     auto shard = std::make_unique<Shard>();
@@ -122,7 +123,8 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   options.journal.floor = data_->floor();
   options.journal.folder = data_->journal_folder();
   options.journal.keep_old_files = data_->keeps_old_journals();
-  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_, *background_lane_};
+  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_, *background_lane_,
+                                   *scrub_lane_};
   shard.store = std::make_unique<LogStore>(std::move(options), *shard.loop, lanes, process_.files(),
                                            data_->cache(), data_->derived());
   shard.store->on_offline = [this](const Error& error) { went_offline(error); };

@@ -76,6 +76,7 @@ class StorageNode {
   SimLane* write_lane_;
   SimLane* read_lane_;
   SimLane* background_lane_;
+  SimLane* scrub_lane_;
   std::vector<SimLane*> journal_lanes_;
   std::unique_ptr<storage::DataFolder> data_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -411,7 +411,7 @@ class StorageSimulation {
   void note_store(StorageNode& node) {
     for (auto& shard : node.shards()) {
       counters_.count("storage: checkpoints", shard->store->checkpoints());
-      counters_.count("storage: bytes scrubbed", shard->store->scrubbed_bytes());
+      counters_.count("storage: bytes scrubbed", shard->store->scrub_stats().bytes);
       for (const auto& [name, log] : shard->logs)
         counters_.count("storage: rolled", log->segments().size() - 1);
     }

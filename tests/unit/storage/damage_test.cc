@@ -418,11 +418,11 @@ TEST_CASE("a scrub reads every sealed segment through, a piece at a time, once i
   world.begin_life();
   const auto after = [&](int seconds) {
     world.time.run_until(world.time.mono() + std::chrono::seconds(seconds));
-    return world.store->scrubbed_bytes();
+    return world.store->scrub_stats().bytes;
   };
   CHECK(after(4) == 0);
   CHECK(after(5) > 3000);
-  CHECK(world.store->scrubbed_bytes() <= 5 * 3000);
+  CHECK(world.store->scrub_stats().bytes <= 5 * 3000);
   CHECK(after(10) == 30 * kBatch);  // the active segment is not sealed
   CHECK(after(40) == 30 * kBatch);
   CHECK(after(20) == 60 * kBatch);
@@ -462,17 +462,36 @@ TEST_CASE(
   }
   world.time.run_until(world.time.mono() + std::chrono::seconds(5));
   REQUIRE(world.run(world.log->truncate(Offset(42))).has_value());
-  const uint64_t before = world.store->scrubbed_bytes();
+  const uint64_t before = world.store->scrub_stats().bytes;
   bool refused = false;
+  std::vector<std::string> told;
+  world.store->on_scrub_error = [&](const Log& log, const Error&) { told.push_back(log.folder_name()); };
   world.files.fail_read = [&](const std::string& path) {
     refused = refused || path == log_file(20);
     return path == log_file(20);
   };
   world.time.run_until(world.time.mono() + std::chrono::seconds(30));
   CHECK(refused);
+  CHECK(world.store->scrub_stats().errors == 1);
+  CHECK(told == std::vector<std::string>{"a-0"});
   world.files.fail_read = [](const std::string&) { return false; };
   world.time.run_until(world.time.mono() + std::chrono::seconds(60));
-  CHECK(world.store->scrubbed_bytes() >= before + 4 * 10 * kBatch);
+  CHECK(world.store->scrub_stats().bytes >= before + 4 * 10 * kBatch);
   CHECK_FALSE(world.log->offline());
   CHECK_FALSE(world.store->offline());
+}
+
+TEST_CASE("a scrub does not look at what was deleted below the log's start") {
+  Sealed world;
+  world.options.scrub_bytes_per_second = 1 << 20;
+  REQUIRE(world.run(world.log->trim(Offset(17))).has_value());
+  world.stop();
+  world.begin_life();
+  world.spoil(log_file(10), 3 * kBatch + 500, 1);
+  world.time.run_until(world.time.mono() + std::chrono::seconds(6));
+  CHECK(world.store->scrub_stats().bytes == 13 * kBatch);
+  CHECK_FALSE(world.log->offline());
+  world.spoil(log_file(10), 7 * kBatch + 500, 1);
+  world.time.run_until(world.time.mono() + std::chrono::hours(24));
+  world.expect_offline("00000000000000000010.log: the batch at position 7000 has a wrong checksum");
 }

@@ -217,6 +217,42 @@ TEST_CASE("a log that found no room for its state keeps its records also while i
   }
 }
 
+TEST_CASE("a read that opens a segment while a full disk has it deleted in place leaves it to no namesake") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 100);
+  world.files.no_room_for_name = [](const std::string&) { return true; };
+  world.files.before_remove = [&](const std::string& path) { (void)world.data->cache().get(path); };
+  REQUIRE(world.run(world.store->erase(log)).has_value());
+  world.files.before_remove = [](const std::string&) {};
+  log = world.create("a-0");
+  world.append(*log, 1, 100);
+  REQUIRE(world.run(world.store->checkpoint()).has_value());
+  world.settle();
+  log.reset();
+  world.cut_power();
+  world.start();
+  CHECK(world.readable(*world.logs.at("a-0")) == 1);
+}
+
+TEST_CASE("a replay that is synced behind a failure elsewhere frees no journal") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 100);
+  world.kill();
+  world.start();
+  world.store->fail_folder(Error::io("a sync failed"));
+  world.finish_replay();
+  log.reset();
+  world.kill();
+  world.start();
+  CHECK(world.data->replay().records > 0);
+}
+
 TEST_CASE("what is reserved ahead stays within 5 % of the free space, of all logs together") {
   HostileWorld world;
   world.options.min_reserve_bytes = 64 << 10;

@@ -60,6 +60,8 @@ class FailingFiles final : public FileSystem {
   Rule fail_sync = [](const std::string&) { return false; };
   Rule fail_write = [](const std::string&) { return false; };
   Rule fail_read = [](const std::string&) { return false; };
+  Rule no_room_for_name = [](const std::string&) { return false; };
+  std::function<void(const std::string& path)> before_remove = [](const std::string&) {};
   Rule fail_look = [](const std::string&) { return false; };  // whether it exists
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
@@ -67,9 +69,13 @@ class FailingFiles final : public FileSystem {
     return std::make_unique<Failing>(*this, path, std::move(file));
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
+    if (no_room_for_name(to)) return fail(Error::no_space(to + ": planned full disk"));
     return below_.rename(from, to);
   }
-  Result<void> remove(const std::string& path) override { return below_.remove(path); }
+  Result<void> remove(const std::string& path) override {
+    before_remove(path);
+    return below_.remove(path);
+  }
   Result<void> create_dir(const std::string& path) override { return below_.create_dir(path); }
   Result<void> sync_dir(const std::string& path) override { return below_.sync_dir(path); }
   Result<std::vector<DirEntry>> list(const std::string& path) override { return below_.list(path); }
@@ -158,7 +164,7 @@ struct HostileWorld {
   std::unique_ptr<LogStore> make_store(JournalId id) {
     LogStoreOptions its = options;
     its.journal.id = id;
-    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background}, files,
+    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background, scrub}, files,
                                       data->cache(), data->derived());
   }
   LogStore& store_of(const std::string& name) {
@@ -173,7 +179,7 @@ struct HostileWorld {
   }
   void end() {
     logs.clear();
-    for (TestLane* lane : {&journal, &write, &read, &background}) lane->drop();
+    for (TestLane* lane : {&journal, &write, &read, &background, &scrub}) lane->drop();
     scope.destroy_all();
     loop.drop_events();
     store.reset();
@@ -276,7 +282,7 @@ struct HostileWorld {
   std::unique_ptr<simulation::SimStoreContent> derived;  // set by a test that wants a key-value store
   simulation::VirtualTime time{42};
   simulation::VirtualScheduler loop{time};
-  TestLane journal, write, read, background;
+  TestLane journal, write, read, background, scrub;
   runtime::SeededRandom random{7};
   LogSettings settings;
   LogStoreOptions options;
