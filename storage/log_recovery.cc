@@ -100,6 +100,7 @@ class LogRecovery {
   Result<void> confirm_snapshot() {
     auto snapshot = std::exchange(candidate_, {});
     if (!snapshot) return {};
+    snapshot_end_ = snapshot->offset;
     const auto segment = std::find_if(log_.segments.begin(), log_.segments.end(),
                                       [&](const Segment& s) { return s.base == snapshot->segment_base; });
     if (segment == log_.segments.end() || segment->bytes < snapshot->position) return {};
@@ -249,7 +250,7 @@ class LogRecovery {
     // What was answered for must be there; anything else is damage, and is never cut away silently.
     Offset known = snapshot_ ? snapshot_->offset : kNoOffset;
     if (log_.state.journaled) {
-      known = std::max(known, replayed_.end);
+      known = std::max({known, replayed_.end, snapshot_end_});
     } else {
       known = std::max(known, log_.state.synced);
     }
@@ -452,6 +453,7 @@ class LogRecovery {
   RecoveredLog log_;
   std::optional<LogSnapshot> candidate_;  // as found; snapshot_ once the log has confirmed it
   std::optional<LogSnapshot> snapshot_;
+  Offset snapshot_end_ = kNoOffset;          // of the one found: a truncation would have removed it
   std::optional<ProducerSnapshot> trimmed_;  // what the folder keeps of them
   std::string stop_reason_;
   std::vector<std::byte> batch_;

@@ -495,3 +495,16 @@ TEST_CASE("a scrub does not look at what was deleted below the log's start") {
   world.time.run_until(world.time.mono() + std::chrono::hours(24));
   world.expect_offline("00000000000000000010.log: the batch at position 7000 has a wrong checksum");
 }
+
+TEST_CASE("an active segment that lost its end after a clean stop is damaged, and not a shorter log") {
+  for (const size_t left : {0 * kBatch, 2 * kBatch, 4 * kBatch}) {
+    Sealed world(1, true);
+    world.stop();
+    world.cut(log_file(30), left);
+    world.begin_life();
+    REQUIRE(world.log->offline());
+    INFO(world.log->offline()->message());
+    CHECK(world.log->offline()->kind() == ErrorKind::corruption);
+    CHECK(world.log->offline()->message().find("but was answered for up to 35") != std::string::npos);
+  }
+}
