@@ -6,6 +6,7 @@
 
 #include "protocol/batch/crc32c.h"
 #include "storage/log_reader.h"
+#include "storage/log_snapshot.h"
 #include "storage/log_store.h"
 #include "storage/producer_snapshot.h"
 #include "storage/trimmed_producers.h"

@@ -7,6 +7,7 @@
 #include "protocol/invariant.h"
 #include "storage/log.h"
 #include "storage/log_reader.h"
+#include "storage/log_snapshot.h"
 #include "storage/log_store.h"
 #include "storage/retention.h"
 #include "storage/trimmed_producers.h"

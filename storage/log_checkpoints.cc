@@ -1,0 +1,312 @@
+// Checkpoints of a store: what the journal holds comes into the files, synced, and is freed.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocol/invariant.h"
+#include "storage/log_snapshot.h"
+#include "storage/log_store.h"
+#include "storage/producer_snapshot.h"
+
+namespace tidemark::storage {
+
+using runtime::Task;
+
+namespace {
+
+constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
+
+}  // namespace
+
+Task<void> LogStore::checkpoint_loop() {
+  bool again = false;
+  while (!stopping_) {
+    if (!again) {
+      // The first one soon: recovery scans each log from its last checkpoint on, and a node that is killed
+      // within the first seconds of each life would scan more at every start.
+      const auto pause = checkpoints_ == 0 ? std::min(kFirstCheckpoint, options_.checkpoint_interval)
+                                           : options_.checkpoint_interval;
+      auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
+      const bool asked = co_await wait;
+      if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;
+    }
+    again = false;
+    if (stopping_ || offline_ || !checkpoints_allowed_) continue;
+    const GroupSequence before = journal_.answered();
+    auto run = checkpoint();
+    (void)co_await run;  // a failure has taken its log or the folder offline
+    // What filled the journal meanwhile can be freed by another one alone.
+    again = journal_.starved() && journal_.answered() > before;
+  }
+}
+
+// What a checkpoint or a flush syncs of one log. Everything that an effect has finished by now is covered;
+// what finishes later puts the log onto the list again.
+struct LogStore::Syncing {
+  std::shared_ptr<Log> log;
+  std::string folder;
+  std::vector<Offset> sealed;
+  Offset active;
+  bool active_empty = false;
+  bool active_missing = false;
+  bool sync_folder = false;
+  bool state_due = false;           // partition.state is to be written, then synced
+  bool moved = false;               // its folder has another name by now
+  std::shared_ptr<bool> disk_full;  // the state could not be written
+  Offset end;                       // of the log
+  Offset written;                   // in its files
+  uint32_t cuts = 0;
+  std::string snapshot;
+  std::optional<Error> error;
+
+  Syncing(std::shared_ptr<Log> of, const std::vector<Offset>& unsynced)
+      : log(std::move(of)),
+        folder(log->folder()),
+        sealed(unsynced),
+        active(log->active().base),
+        active_empty(log->active().bytes == 0),
+        end(log->end_),
+        written(log->written_),
+        cuts(log->cuts_) {}
+
+  // In a lane. Indexes are derived: those that cannot be synced are removed.
+  Result<void> sync_segments(FileCache& cache, FileSystem& files) {
+    for (const Offset base : sealed) {
+      TRY_ASSIGN(const bool there, sync_segment(cache, files, base));
+      if (!there) continue;
+      for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
+        const std::string path = segment_path(folder, base, suffix);
+        auto file = cache.get(path);
+        if (!file || (*file)->sync_data()) continue;
+        (void)files.remove(path);
+        cache.forget(path);
+      }
+    }
+    TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
+    active_missing = !there && !active_empty;
+    return sync_folder ? files.sync_dir(folder) : Result<void>();
+  }
+  // In a lane, behind sync_segments().
+  Result<void> sync_state(FileSystem& files) {
+    if (!state_due) return {};
+    const std::string path = partition_state_path(folder);
+    auto file = files.open(path, OpenMode::read_write);
+    if (file) return (*file)->sync_data();
+    TRY_ASSIGN(const bool exists, files.exists(path));
+    if (exists) return fail(file.error());
+    moved = true;
+    return {};
+  }
+
+ private:
+  // False: no such file. It was deleted meanwhile, or a full disk has kept it from being made.
+  Result<bool> sync_segment(FileCache& cache, FileSystem& files, Offset base) const {
+    const std::string path = segment_path(folder, base, kLogSuffix);
+    auto file = cache.get(path);
+    if (!file) {
+      TRY_ASSIGN(const bool exists, files.exists(path));
+      if (exists) return fail(file.error());
+      return false;
+    }
+    TRY((*file)->sync_data());
+    return true;
+  }
+};
+
+Task<Result<void>> LogStore::checkpoint() {
+  while (checkpointing_) {
+    auto wait = effects_changed_.wait();
+    co_await wait;
+  }
+  if (offline_) co_return fail(*offline_);
+  checkpointing_ = true;
+  auto running = run_checkpoint();
+  auto done = co_await running;
+  checkpointing_ = false;
+  effects_changed_.notify_all();
+  co_return done;
+}
+
+// In the write lane, in its order: beside it the folder may be a namesake's already.
+void LogStore::write_state(Syncing& item) {
+  Log& log = *item.log;
+  if (item.error) return;
+  // A deleted log has none, from the moment on when its folder's renaming stands in that lane.
+  item.moved = !log.has_checkpoints();
+  if (item.moved) return;
+  if (!log.state_.journaled && log.cuts_ == item.cuts && log.state_.synced != item.written) {
+    log.state_.synced = item.written;
+    log.state_changed_ = true;
+  }
+  if (!std::exchange(log.state_changed_, false)) return;
+  item.state_due = true;
+  item.disk_full = std::make_shared<bool>(false);
+  auto write = [files = &files_, folder = item.folder, state = log.state_,
+                full = item.disk_full]() -> Result<void> {
+    auto wrote = write_partition_state(*files, folder, state, false);
+    if (wrote || wrote.error().kind() != ErrorKind::no_space) return wrote;
+    *full = true;  // what the folder says is older, and holds while its records stay in the journal
+    return {};
+  };
+  add_effect(log, std::move(write), [](bool) {});
+}
+
+Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync) {
+  constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
+  for (size_t first = 0; first < items->size(); first += kAtOnce) {
+    auto work = [items, first, sync] {
+      for (size_t i = first; i < std::min(first + kAtOnce, items->size()); ++i) {
+        Syncing& item = (*items)[i];
+        if (item.error) continue;
+        if (auto outcome = sync(item); !outcome) item.error = outcome.error();
+      }
+      return true;
+    };
+    auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+    co_await syncing;
+  }
+}
+
+Task<Result<void>> LogStore::run_checkpoint() {
+  // The effects of every record up to here are queued: clients are told before answered() moves.
+  const GroupSequence up_to = journal_.answered();
+  auto effects = effects_done(effects_added_);
+  co_await effects;
+
+  // Dirty is what an effect or a record has ended on; so the list is taken when those of `up_to` have.
+  const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
+  const auto graves = std::exchange(graves_, {});
+  const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
+  auto items = std::make_shared<std::vector<Syncing>>();
+  bool names_changed = false;
+  for (const auto& log : dirty) {
+    if (!log->materialized_ && log->has_checkpoints()) {
+      dirty_.push_back(log);
+      continue;
+    }
+    log->dirty_ = false;
+    if (!log->has_checkpoints()) {
+      names_changed = true;
+      continue;
+    }
+    Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
+    item.sync_folder = std::exchange(log->folder_changed_, false);
+    // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
+    // none of theirs may be on its way. The active one's are told by their checksum.
+    const bool settled = log->index_saves_.empty() && log->written_ >= log->active().base;
+    if (!log->offline()) log->save_indexes();
+    if (!log->fenced_ && !log->offline() && settled && derived_ != nullptr) {
+      const DerivedFrom from{log->id(), log->end_, log->latest_epoch()};
+      item.snapshot = encode_log_snapshot(LogSnapshot{
+          log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes, log->saved_,
+          encode_leader_epoch_checkpoint(log->epochs_), encode_producer_snapshot(from, log->producers_)});
+    }
+  }
+
+  SyncItem sync_segments = [cache = &cache_, files = &files_](Syncing& item) {
+    return item.sync_segments(*cache, *files);
+  };
+  auto segments = sync_items(items, std::move(sync_segments));
+  co_await segments;
+  // Only now: without a journal, the state says what is synced.
+  for (Syncing& item : *items) write_state(item);
+  auto states = effects_done(effects_added_);
+  co_await states;
+  SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
+  auto rest = sync_items(items, std::move(sync_state));
+  co_await rest;
+  // A log's name must be settled where its record is freed, whether its state got into the folder or not: a
+  // deletion may have come in between, and a namesake's state have been synced in its place.
+  names_changed |= std::exchange(data_folder_changed_, false) ||
+                   std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
+  if (names_changed) {
+    auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
+    auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+    auto synced = co_await syncing;
+    if (!synced) {
+      fail_folder(synced.error());
+      co_return fail(synced.error());
+    }
+  }
+  for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
+  std::vector<KeyValueWrite> derived;
+  bool disk_full = false;
+  for (Syncing& item : *items) {
+    Log& log = *item.log;
+    // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose
+    // it is.
+    if (item.disk_full && *item.disk_full) {
+      disk_full = log.state_changed_ = true;
+      log.mark_dirty();
+    }
+    // A log that was deleted in the meantime may have lost its folder; that is not news.
+    if (!log.has_checkpoints() || log.erasing_) continue;
+    const bool active_gone = log.cuts_ != item.cuts || log.start() > item.active;
+    if (item.active_missing && !active_gone)
+      item.error = Error::corruption(fmt::format(
+          "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
+    if (item.error) fail_folder(*item.error);
+    if (offline_) break;
+    if (log.state_changed_) log.mark_dirty();
+    if (log.cuts_ != item.cuts) continue;
+    if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
+    if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)
+      derived.push_back({snapshot_key(log.id()), std::move(item.snapshot)});
+  }
+  for (const std::string& key : dead_keys) derived.push_back({key, std::nullopt});
+  if (derived_ != nullptr && !derived.empty()) {
+    auto work = [store = derived_, derived = std::move(derived)] { return store->write(derived); };
+    auto writing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+    (void)co_await writing;  // derived: a start without it reads more
+  }
+  if (offline_) co_return fail(*offline_);
+  if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
+  ++checkpoints_;
+  if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
+  co_return Result<void>();
+}
+
+Task<Result<void>> LogStore::settle() {
+  const GroupSequence up_to = journal_.answered();
+  while (!offline_ && !checkpoints_allowed_) {
+    auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
+    co_await wait;
+  }
+  auto running = checkpoint();
+  auto done = co_await running;
+  if (!done) co_return done;
+  while (!offline_ && !journal_.freed(up_to)) {
+    auto wait = effects_changed_.wait_until(loop_.mono() + std::chrono::milliseconds(1));
+    co_await wait;
+  }
+  if (offline_) co_return fail(*offline_);
+  co_return Result<void>();
+}
+
+// write.caching: what is in the files by now is synced, and durable afterwards.
+Task<void> LogStore::flush(std::shared_ptr<Log> log) {
+  auto effects = effects_done(effects_added_);
+  co_await effects;
+  if (log->offline()) co_return;
+  // The checkpoint's flags stay up: it claims more than this does.
+  auto item = std::make_shared<Syncing>(log, log->unsynced_segments_);
+  item->sync_folder = log->folder_changed_;
+  item->state_due = log->state_changed_;  // power loss must not leave a folder that says not whose it is
+  const bool sync_data_folder = data_folder_changed_;
+  auto work = [item, cache = &cache_, files = &files_, folder = options_.folder,
+               sync_data_folder]() -> Result<void> {
+    TRY(item->sync_state(*files));
+    TRY(item->sync_segments(*cache, *files));
+    return sync_data_folder ? files->sync_dir(folder) : Result<void>();
+  };
+  auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+  auto synced = co_await syncing;
+  const bool cut = log->cuts_ != item->cuts;
+  if (!synced && !log->erasing_) {
+    log_failed_ = true;
+    log->go_offline(synced.error());
+  }
+  log->flushed(synced && !cut ? item->written : log->durable_);
+}
+
+}  // namespace tidemark::storage
