@@ -19,12 +19,8 @@
 
 namespace tidemark::broker {
 
-// A partition of this node that no shard could open: the disk is full, or gone.
-struct UnopenedPartition {
-  TopicIdPartition id;
-  std::string name;  // TOPIC-PARTITION
-  Error error;
-};
+struct ShardChange;
+struct UnopenedPartition;
 
 class MetadataService {
  public:
@@ -108,8 +104,9 @@ class MetadataService {
   runtime::Task<void> publish(replication::ImageDelta delta);
   void tell(const replication::ImageDelta& delta) const;
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
-  // ShardChange, by shard; returns the partitions that could not be opened.
-  runtime::Task<std::vector<UnopenedPartition>> run_changes(std::vector<std::shared_ptr<void>> changes);
+  // By shard; returns the partitions that could not be opened.
+  runtime::Task<std::vector<UnopenedPartition>> run_changes(
+      std::vector<std::shared_ptr<ShardChange>> changes);
   // Nobody is sent to a partition that could not be opened: a full disk may have room again, and then it is.
   void set_unopened(ClusterView& view, const std::vector<UnopenedPartition>& failed);
   runtime::Task<void> reopen_loop();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "broker/metadata_log.h"
+#include "broker/shard_change.h"
 #include "protocol/invariant.h"
 #include "replication/controller/features.h"
 

@@ -1,0 +1,71 @@
+#include "broker/shard_change.h"
+
+#include <fmt/format.h>
+
+namespace tidemark::broker {
+
+using runtime::Task;
+using Unopened = std::vector<UnopenedPartition>;
+
+namespace {
+
+Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runtime::Signal& changed,
+                    Unopened& failed) {
+  std::shared_ptr<storage::Log> log;
+  if (open.recovered) {
+    log = shard.store().adopt(std::move(*open.recovered), replication::log_settings(open.config));
+  } else {
+    auto creating =
+        shard.store().create(fmt::format("{}-{}", open.topic, open.id.partition), open.id.topic_id,
+                             open.id.partition, replication::log_settings(open.config));
+    auto created = co_await creating;
+    if (created) {
+      log = *created;
+    } else {
+      failed.push_back({open.id, fmt::format("{}-{}", open.topic, open.id.partition), created.error()});
+    }
+  }
+  if (log) {
+    auto partition = std::make_shared<replication::Partition>(open.id, open.topic, log, shard.loop());
+    shard.add_partition(partition);
+    auto leading = partition->lead(open.epoch, open.config);
+    (void)co_await leading;
+  }
+  --missing;
+  changed.notify_all();
+}
+
+}  // namespace
+
+Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
+  for (const TopicIdPartition& id : change->erases) {
+    const auto partition = shard.partition(id);
+    if (!partition) continue;
+    shard.remove_partition(id);
+    auto erasing = shard.store().erase(partition->shared_log());
+    (void)co_await erasing;
+  }
+  for (auto& stray : change->strays) {
+    auto log = shard.store().adopt(std::move(stray), {});
+    auto erasing = shard.store().erase(std::move(log));
+    (void)co_await erasing;
+  }
+  runtime::Signal changed(shard.loop());
+  size_t missing = change->opens.size();
+  Unopened failed;
+  for (auto& open : change->opens)
+    shard.tasks().spawn(open_one(shard, std::move(open), missing, changed, failed));
+  while (missing > 0) {
+    auto waiting = changed.wait();
+    co_await waiting;
+  }
+  for (const auto& lead : change->leads) {
+    const auto partition = shard.partition(lead.id);
+    if (!partition) continue;
+    auto leading = partition->lead(lead.epoch, lead.config);
+    (void)co_await leading;  // a failure has taken the log offline
+  }
+  co_return failed;
+}
+
+}  // namespace tidemark::broker

@@ -1,0 +1,45 @@
+// What the metadata's next view means for the partitions of one shard, as one message to it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/shard.h"
+
+namespace tidemark::broker {
+
+// A partition of this node that no shard could open: the disk is full, or gone.
+struct UnopenedPartition {
+  TopicIdPartition id;
+  std::string name;  // TOPIC-PARTITION
+  Error error;
+};
+
+struct ShardChange {
+  struct Open {
+    TopicIdPartition id;
+    std::string topic;
+    std::optional<storage::RecoveredLog> recovered;
+    config::TopicConfig config;
+    LeaderEpoch epoch;
+  };
+  struct Lead {
+    TopicIdPartition id;
+    config::TopicConfig config;
+    LeaderEpoch epoch;
+  };
+  std::vector<Open> opens;
+  std::vector<Lead> leads;
+  std::vector<TopicIdPartition> erases;
+  std::vector<storage::RecoveredLog> strays;
+  [[nodiscard]] bool empty() const {
+    return opens.empty() && leads.empty() && erases.empty() && strays.empty();
+  }
+};
+
+// On the shard's loop. Erases first: what goes makes room for its namesakes. Returns what could not be
+// opened.
+runtime::Task<std::vector<UnopenedPartition>> change_shard(Shard& shard, std::shared_ptr<ShardChange> change);
+
+}  // namespace tidemark::broker
