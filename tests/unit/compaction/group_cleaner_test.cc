@@ -249,6 +249,20 @@ TEST_CASE("a damaged source is corruption, names its file, and leaves nothing") 
   CHECK(cleaning.leftovers().empty());
 }
 
+TEST_CASE("batches larger than every window and buffer are copied and rewritten like any others") {
+  TestLog log;
+  const std::string large(3 << 20, 'x');
+  log.add({"a=1", "b=" + large});
+  log.add({"c=" + large});
+  log.roll();
+  log.add({"a=2"});
+  log.roll();
+  const RoundResult round = log.clean({.from = Offset(0), .step_bytes = 1 << 16});
+  CHECK(log.content() == "1:b=" + large + " 2:c=" + large + " 3:a=2");
+  CHECK(round.stats.batches_copied == 2);
+  CHECK(round.stats.batches_rewritten == 1);
+}
+
 TEST_CASE("a segment of which nothing stays is an empty one") {
   TestLog log;
   log.add({"a=1", "b=1"});
