@@ -230,7 +230,7 @@ class LogRecovery {
         if (trimmed_ && trimmed_->from.offset >= log_.segments.front().base) {
           log_.producers = trimmed_->state;
         } else {
-          log_.producers.clear(log_.end);
+          TRY(forget_producers(log_.end));
         }
         continue;
       }
@@ -278,9 +278,19 @@ class LogRecovery {
     log_.saved_indexes = {};
     log_.unsynced.clear();
     log_.epochs.truncate_from_start(base);
-    log_.producers.clear(base);
+    TRY(forget_producers(base));
     log_.end = base;
     return {};
+  }
+
+  // write.caching: what power loss took may hold newer sequences than what is known. For good: whoever
+  // derives this anew, after a truncation for one, must not find what is kept of deleted records, and what
+  // came after the gap behind it.
+  Result<void> forget_producers(Offset end) {
+    log_.producers.clear(end);
+    trimmed_.reset();
+    if (std::exchange(log_.producers_kept, kNoOffset) == kNoOffset) return {};
+    return remove_trimmed_producers(files_, folder_);
   }
 
   // A segment that no scan reads. Its indexes are believed if the way from their newest entries leads to the

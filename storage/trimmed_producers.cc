@@ -25,8 +25,7 @@ Result<void> write_trimmed_producers(FileSystem& files, const std::string& folde
   auto written = write();
   if (written || written.error().kind() != ErrorKind::no_space) return written;
   TRY(files.remove(fresh));
-  TRY(files.remove(path));
-  TRY(files.sync_dir(folder));
+  TRY(remove_trimmed_producers(files, folder));
   return written;
 }
 
@@ -46,6 +45,11 @@ Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files
                       fmt::format("{}: {}", path, snapshot.error().message())));
   if (snapshot->from.log != log) return std::optional<ProducerSnapshot>();
   return std::optional(std::move(*snapshot));
+}
+
+Result<void> remove_trimmed_producers(FileSystem& files, const std::string& folder) {
+  TRY(files.remove(path_in(folder)));
+  return files.sync_dir(folder);
 }
 
 Result<bool> lower_trimmed_producers(FileSystem& files, const std::string& folder, LogId log, Offset end,

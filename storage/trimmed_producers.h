@@ -27,4 +27,7 @@ Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files
 Result<bool> lower_trimmed_producers(FileSystem& files, const std::string& folder, LogId log, Offset end,
                                      runtime::WallTime now);
 
+// Durable on return.
+Result<void> remove_trimmed_producers(FileSystem& files, const std::string& folder);
+
 }  // namespace tidemark::storage

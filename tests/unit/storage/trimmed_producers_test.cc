@@ -129,6 +129,43 @@ TEST_CASE("a truncation leaves what was kept, for it stays above the log's start
   }
 }
 
+// Seed 991 of the storage world.
+TEST_CASE(
+    "a log that lost everything above its start to power loss keeps nothing of older producers either") {
+  for (const bool truncated : {false, true}) {
+    HostileWorld world;
+    world.settings.write_caching = true;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int32_t sequence = 0; sequence < 7; ++sequence) append(world, *log, batch_of(7, sequence));
+    REQUIRE(world.run(log->trim(Offset(5))).has_value());
+    log.reset();
+    world.disk.power_cut = simulation::SimDisk::PowerCut{1, true};
+    world.cut_power();
+    world.start();
+    world.finish_replay();
+    log = world.logs.at("a-0");
+    REQUIRE(!log->offline());
+    REQUIRE(log->end() == Offset(5));
+    CHECK(log->producers().size() == 0);
+    append(world, *log, batch_of(7, 9));
+    append(world, *log, batch_of(7, 10));
+    if (truncated) {
+      REQUIRE(world.run(log->truncate(Offset(6))).has_value());
+    } else {
+      log.reset();
+      world.kill();
+      world.derived.reset();
+      world.start();
+      log = world.logs.at("a-0");
+    }
+    REQUIRE(log->producers().find(ProducerId(7)) != nullptr);
+    CHECK(log->producers().find(ProducerId(7))->batches().size() == (truncated ? 1 : 2));
+    log.reset();
+  }
+}
+
 TEST_CASE("a full disk gives up segments, and forgets their producers whole") {
   HostileWorld world;
   world.start();
