@@ -165,7 +165,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<std::optional<TimedRecord>>> find_max_timestamp(Offset limit);
 
   // Moves the log's start up to `offset` (DeleteRecords, retention), durably; where it is there already,
-  // nothing happens. OFFSET_OUT_OF_RANGE beyond counted().
+  // nothing happens. OFFSET_OUT_OF_RANGE beyond counted(). no_space: a full disk has no room for what deleted
+  // records told of producers, and the start stays.
   runtime::Task<Result<void>> trim(Offset offset);
   // Removes everything from `offset` on, durably; a batch that holds `offset` goes whole. For followers
   // (KIP-101).

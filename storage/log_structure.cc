@@ -183,33 +183,45 @@ void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool
   store_.add_effect(*this, std::move(work), std::move(done));
 }
 
-// What the batches below the log's new start tell of producers goes into the folder, before they may go.
+// What the batches below the log's new start tell of producers goes into the folder, before they may go. On a
+// full disk the start stays where it is, or a producer that asks again might find its batch forgotten; but
+// what is derived of the segments that are about to go gives its space first, so that a full disk can get rid
+// of them.
 Task<Result<void>> Log::keep_producers(Offset start) {
   if (start <= producers_kept_) co_return Result<void>();
   ProducerState producers = producers_.below(start);
   if (producers_kept_ == kNoOffset && producers.size() == 0) co_return Result<void>();
-  auto keep = [files = &store_.files_, folder = folder(), data_folder = store_.options_.folder,
-               producers = std::move(producers), from = DerivedFrom{id(), start, kNoLeaderEpoch},
-               is_first = producers_kept_ == kNoOffset]() -> Result<bool> {
+  std::vector<std::string> spare;
+  for (size_t i = 0; i + 1 < segments_.size() && segments_[i + 1].base <= start; ++i) {
+    for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
+      spare.push_back(segment_path(folder(), segments_[i].base, suffix));
+  }
+  auto keep = [files = &store_.files_, cache = &store_.cache_, folder = folder(),
+               data_folder = store_.options_.folder, producers = std::move(producers),
+               spare = std::move(spare), from = DerivedFrom{id(), start, kNoLeaderEpoch},
+               is_first = producers_kept_ == kNoOffset]() -> Result<void> {
     auto written = write_trimmed_producers(*files, folder, from, producers);
-    // A full disk must be able to give up segments. Such producers are then unknown, as after their expiry.
-    if (!written && written.error().kind() == ErrorKind::no_space) return false;
-    if (!written) return fail(written.error());
-    if (!is_first) return true;
+    if (!written && written.error().kind() == ErrorKind::no_space) {
+      for (const std::string& path : spare) {
+        TRY(files->remove(path));
+        cache->forget(path);
+      }
+      written = write_trimmed_producers(*files, folder, from, producers);
+    }
+    if (!written || !is_first) return written;
     // No checkpoint may have passed yet: power loss must not take the folder, nor what says whose it is.
     TRY_ASSIGN(auto state, files->open(partition_state_path(folder), OpenMode::read_write));
     TRY(state->sync_data());
-    TRY(files->sync_dir(data_folder));
-    return true;
+    return files->sync_dir(data_folder);
   };
   auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
   auto kept = co_await keeping;
-  if (!kept) {
+  if (kept) {
+    producers_kept_ = start;
+  } else if (kept.error().kind() != ErrorKind::no_space) {
     store_.fail_folder(kept.error());  // what the folder says now is not known
-    co_return fail(kept.error());
   }
-  producers_kept_ = *kept ? start : kNoOffset;
-  co_return Result<void>();
+  co_return kept;
 }
 
 Task<Result<void>> Log::trim(Offset offset) {

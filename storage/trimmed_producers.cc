@@ -23,9 +23,7 @@ Result<void> write_trimmed_producers(FileSystem& files, const std::string& folde
     return files.sync_dir(folder);
   };
   auto written = write();
-  if (written || written.error().kind() != ErrorKind::no_space) return written;
-  TRY(files.remove(fresh));
-  TRY(remove_trimmed_producers(files, folder));
+  if (!written && written.error().kind() == ErrorKind::no_space) TRY(files.remove(fresh));
   return written;
 }
 
@@ -58,8 +56,10 @@ Result<bool> lower_trimmed_producers(FileSystem& files, const std::string& folde
   if (!snapshot) return true;
   const DerivedFrom from{log, end, kNoLeaderEpoch};
   const auto written = write_trimmed_producers(files, folder, from, snapshot->state.below(end));
-  if (!written && written.error().kind() != ErrorKind::no_space) return fail(written.error());
-  return written.has_value();
+  if (written) return true;
+  if (written.error().kind() != ErrorKind::no_space) return fail(written.error());
+  TRY(remove_trimmed_producers(files, folder));
+  return false;
 }
 
 }  // namespace tidemark::storage

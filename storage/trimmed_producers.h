@@ -14,8 +14,7 @@ namespace tidemark::storage {
 
 inline constexpr std::string_view kTrimmedProducersName = "partition.producers";
 
-// Durable on return, and whole or as before after a crash. no_space: then there is none, not even an older
-// one, whose gaps would refuse a producer that goes on.
+// Durable on return, and whole or as before after a crash. no_space: it is as before.
 Result<void> write_trimmed_producers(FileSystem& files, const std::string& folder, const DerivedFrom& from,
                                      const ProducerState& producers);
 // nullopt: there is none of this log. Error: corruption, or the disk.
