@@ -23,7 +23,9 @@ ErrorCode check_commit(const Turn& turn, const Group* group, const OffsetCommitR
   if (group == nullptr) return ErrorCode::UNKNOWN_MEMBER_ID;
   const ErrorCode error = group->validate(request.member, request.instance);
   if (error != ErrorCode::NONE) return error;
-  if (request.generation != group->generation) return ErrorCode::ILLEGAL_GENERATION;
+  // Who is still in its first JoinGroup has been in no generation (Kafka takes its word for it).
+  if (request.generation != group->generation || group->member(request.member)->is_new)
+    return ErrorCode::ILLEGAL_GENERATION;
   // Its partitions may be somebody else's by now: it has to hear of its new assignment first.
   if (group->state == GroupState::completing_rebalance) return ErrorCode::REBALANCE_IN_PROGRESS;
   return ErrorCode::NONE;

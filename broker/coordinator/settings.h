@@ -25,7 +25,7 @@ inline constexpr int32_t kNewMemberJoinTimeoutMs = 300'000;
 // Groups of one coordinator, that is of one partition of __consumer_offsets.
 inline constexpr size_t kMaxGroups = 200'000;
 // Ids given out to dynamic members of one group that have not joined with them yet.
-inline constexpr size_t kMaxPendingMembers = 10'000;
+inline constexpr size_t kMaxPendingMembers = 4'000;
 // Ways to assign that one member may offer; Kafka's own clients offer one or two.
 inline constexpr size_t kMaxProtocolsOfMember = 64;
 // The protocols' metadata of all members of one group.

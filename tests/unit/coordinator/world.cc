@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "protocol/message_codec.h"
@@ -124,10 +125,24 @@ void World::commit(Decision decision) {
 
 void World::deliver(std::vector<Reply> replies) {
   for (Reply& reply : replies) {
-    MUST(parked_.erase(reply.token) == 1);  // answered once, and only what was asked
+    const auto parked = parked_.find(reply.token);
+    MUST(parked != parked_.end());  // answered once, and only what was asked
+    if (const auto* sync = std::get_if<SyncReply>(&reply.body);
+        sync != nullptr && sync->error == ErrorCode::NONE)
+      check_assigned(std::get<SyncRequest>(parked->second), *sync);
+    parked_.erase(parked);
     replies_.emplace(reply.token, std::move(reply.body));
     answered_.push_back(reply.token);
   }
+}
+
+void World::check_assigned(const SyncRequest& request, const SyncReply& reply) const {
+  const GroupImage* group = image().group(request.group);
+  MUST(group != nullptr && group->metadata && group->metadata->generation == request.generation);
+  const auto& members = group->metadata->members;
+  const auto member = std::find_if(members.begin(), members.end(),
+                                   [&](const MemberMetadata& m) { return m.id == request.member; });
+  MUST(member != members.end() && member->assignment == reply.assignment);
 }
 
 void World::check() const {

@@ -75,6 +75,8 @@ class World {
  private:
   void commit(Decision decision);
   void deliver(std::vector<Reply> replies);
+  // No assignment is given out that the log does not say.
+  void check_assigned(const SyncRequest& request, const SyncReply& reply) const;
   void check() const;
 
   GroupSettings settings_;
