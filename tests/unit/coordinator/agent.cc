@@ -34,12 +34,17 @@ void Witness::assigned(const Identity& who, const std::string& client, const Byt
   MUST(owner->second == client);
 }
 
-void Witness::committed(const World& world, const Identity& who) const {
+void Witness::committed(const World& world, const Identity& who, ErrorCode error) const {
+  const auto running = world.coordinator().groups().find("g");
+  const std::string* owner = nullptr;
+  if (running != world.coordinator().groups().end() && who.instance)
+    owner = running->second.static_member(*who.instance);
+  if (owner != nullptr && *owner != who.member) MUST(error == ErrorCode::FENCED_INSTANCE_ID);
+  if (error != ErrorCode::NONE) return;
   const auto group = recorded(world);
   MUST(group && who.generation >= group->generation);
   if (who.generation == group->generation) MUST(find(*group, who.member) != nullptr);
-  const Group& running = world.group("g");
-  if (who.instance) MUST(*running.static_member(*who.instance) == who.member);
+  MUST(running->second.state != GroupState::completing_rebalance);
 }
 
 void Witness::check_log(const World& world) {
@@ -82,14 +87,12 @@ void Agent::read_reply(const World& world, Witness& witness) {
 void Agent::read(const JoinReply& reply) {
   if (reply.error == ErrorCode::MEMBER_ID_REQUIRED) {
     MUST(!instance_ && id_.empty());
-    id_ = reply.member;
-    generation_ = -1;
+    become(reply.member, -1);
   }
   if (reply.error != ErrorCode::NONE) return fall_out(reply.error);
   MUST(id_.empty() || id_ == reply.member);
   MUST(reply.generation > 0);
-  id_ = reply.member;
-  generation_ = reply.generation;
+  become(reply.member, reply.generation);
   skip_assignment_ = reply.skip_assignment;
   members_.clear();
   for (const JoinedMember& member : reply.members) members_.push_back(member.member);
@@ -105,8 +108,7 @@ void Agent::read(const SyncReply& reply, Witness& witness) {
 
 void Agent::fall_out(ErrorCode error) {
   if (error == ErrorCode::UNKNOWN_MEMBER_ID || error == ErrorCode::FENCED_INSTANCE_ID) {
-    id_.clear();
-    generation_ = -1;
+    become("", -1);
   }
   phase_ = Phase::out;
 }
@@ -140,25 +142,26 @@ void Agent::leave(World& world) {
   request.group = "g";
   request.members = {{id_, instance_, std::nullopt}};
   world.send(request);
-  id_.clear();
+  restart();
+}
+
+void Agent::restart() {
+  become("", -1);
   token_.reset();
   phase_ = Phase::out;
 }
 
-std::optional<Identity> Agent::restart() {
-  std::optional<Identity> past;
-  if (generation_ >= 0 && !id_.empty()) past = Identity{id_, instance_, generation_};
-  id_.clear();
-  generation_ = -1;
-  token_.reset();
-  phase_ = Phase::out;
-  return past;
+void Agent::become(std::string id, int32_t generation) {
+  if (generation_ >= 0 && (id != id_ || generation != generation_))
+    past_.push_back({id_, instance_, generation_});
+  id_ = std::move(id);
+  generation_ = generation;
 }
 
 void Agent::commit_as(World& world, const Witness& witness, const Identity& who) {
   OffsetCommitRequest request = commit_request(who.member, who.generation);
   request.instance = who.instance;
-  if (commit_error(world, request) == ErrorCode::NONE) witness.committed(world, who);
+  witness.committed(world, who, commit_error(world, request));
 }
 
 }  // namespace tidemark::coordinator::testing

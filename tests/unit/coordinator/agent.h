@@ -23,8 +23,9 @@ class Witness {
  public:
   // A SyncGroup has been answered: each generation has one owner. (That the log says so is World's check.)
   void assigned(const Identity& who, const std::string& client, const Bytes& assignment);
-  // A commit has been accepted: no later generation is recorded, and nobody else has the identity.
-  void committed(const World& world, const Identity& who) const;
+  // A commit has been answered. Accepted: no later generation is recorded, nobody else has the identity, and
+  // no assignment is being made. Refused: a static member whose name has passed on is told so.
+  void committed(const World& world, const Identity& who, ErrorCode error) const;
   // Records never take a generation back, and give out each only once.
   void check_log(const World& world);
 
@@ -44,10 +45,12 @@ class Agent {
   // heartbeats; or asks again, if it still waits.
   void step(World& world, Witness& witness);
   void leave(World& world);
-  // Forgets all but its instance's name; who it was may still commit.
-  std::optional<Identity> restart();
-  // What it was when it last had an assignment tries to commit: it may be refused.
+  // Forgets all but its instance's name.
+  void restart();
+  // What somebody was tries to commit: it may be refused.
   static void commit_as(World& world, const Witness& witness, const Identity& who);
+  // What it was in earlier generations: commits of that time may still be on their way.
+  [[nodiscard]] const std::vector<Identity>& past() const { return past_; }
 
   [[nodiscard]] bool is_member() const { return phase_ == Phase::member; }
   [[nodiscard]] const std::string& id() const { return id_; }
@@ -58,6 +61,7 @@ class Agent {
   void read_reply(const World& world, Witness& witness);
   void read(const JoinReply& reply);
   void read(const SyncReply& reply, Witness& witness);
+  void become(std::string id, int32_t generation);
   void fall_out(ErrorCode error);
   void send_join(World& world);
   void send_sync(World& world);
@@ -71,6 +75,7 @@ class Agent {
   bool skip_assignment_ = false;
   std::vector<std::string> members_;  // if it leads
   std::optional<RequestToken> token_;
+  std::vector<Identity> past_;
 };
 
 }  // namespace tidemark::coordinator::testing

@@ -134,6 +134,65 @@ TEST_CASE("a SyncGroup that comes again answers the one before it") {
   CHECK(world.answer<SyncReply>(second).error == ErrorCode::NONE);
 }
 
+TEST_CASE("a member that syncs late, but in time, stays when the time for it is up") {
+  World world(without_delay());
+  const StableGroup group = stable_group(world, 2);
+  world.send(join_request("c0", group.members[0]));
+  world.send(join_request("c1", group.members[1]));
+  world.send(sync_request(group.members[0], 2));
+  const auto pass_alive = [&](int64_t ms) {
+    for (int64_t passed = 0; passed < ms; passed += 5'000) {
+      for (const std::string& member : group.members) world.ask<HeartbeatReply>(heartbeat_request(member, 2));
+      world.pass_ms(5'000);
+    }
+  };
+  pass_alive(30'000);
+  CHECK(world.ask<SyncReply>(sync_request(group.members[1], 2)).error == ErrorCode::NONE);
+  pass_alive(60'000);
+  CHECK(world.group("g").state == GroupState::stable);
+  CHECK(world.group("g").members().size() == 2);
+}
+
+TEST_CASE("a member that never syncs loses its place when the time for it is up, however much it lives") {
+  World world(without_delay());
+  const StableGroup group = stable_group(world, 2);
+  world.send(join_request("c0", group.members[0]));
+  world.send(join_request("c1", group.members[1]));
+  world.send(sync_request(group.members[0], 2));
+  for (int64_t passed = 0; passed < kRebalanceMs; passed += 5'000) {
+    CHECK(world.group("g").state == GroupState::stable);
+    for (const std::string& member : group.members) world.ask<HeartbeatReply>(heartbeat_request(member, 2));
+    world.pass_ms(5'000);
+  }
+  CHECK(world.group("g").state == GroupState::preparing_rebalance);
+  CHECK(world.ask<HeartbeatReply>(heartbeat_request(group.members[1], 2)).error ==
+        ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+TEST_CASE("when only static members are left and none joins, the rebalance begins its time anew") {
+  World world(without_delay());
+  const auto join = [&](const std::string& instance) {
+    JoinRequest request = static_join(instance);
+    request.rebalance_timeout_ms = 4'000;
+    return world.send(request);
+  };
+  const RequestToken first = join("s");
+  world.pass_ms(0);
+  const std::string id = world.answer<JoinReply>(first).member;
+  world.send(sync_request(id, 1, {{id, bytes("all")}}));
+  join("t");
+  LeaveRequest leave;
+  leave.group = "g";
+  leave.members = {{"", "t", std::nullopt}};
+  world.send(leave);
+  const auto four_seconds = std::chrono::milliseconds(4'000);
+  const auto deadline = world.now().mono + four_seconds;
+  CHECK(world.group("g").join_deadline == deadline);
+  world.pass_ms(4'000);
+  CHECK(world.group("g").state == GroupState::preparing_rebalance);
+  CHECK(world.group("g").join_deadline == deadline + four_seconds);
+}
+
 TEST_CASE("who leaves while it waits for its assignment is answered") {
   World world(without_delay());
   const StableGroup group = stable_group(world, 2);

@@ -181,6 +181,16 @@ TEST_CASE("an expiry of very many offsets comes in pieces") {
   CHECK(coordinator.image().offset_count() == 0);
 }
 
+TEST_CASE("a member in its first JoinGroup has no generation to commit in") {
+  World world(short_retention());
+  const StableGroup group = stable_group(world, 1);
+  const std::string id = member_id(world, "late");
+  const RequestToken join = world.send(join_request("late", id));
+  CHECK(commit_error(world, commit_request(id, 1)) == ErrorCode::ILLEGAL_GENERATION);
+  CHECK(commit_error(world, commit_request(group.members[0], 1)) == ErrorCode::NONE);
+  CHECK(world.reply(join) == nullptr);
+}
+
 TEST_CASE("deleted groups leave nothing, and can begin again") {
   World world(short_retention());
   const StableGroup group = stable_group(world, 1);
