@@ -45,12 +45,14 @@ class GroupCoordinator {
   // The whole log is applied and committed: every deadline starts now. What the decision has to say is for
   // groups that are over capacity. REQUIRES: loading.
   Decision promote(Now now);
-  // Whatever is parked gets NOT_COORDINATOR. The image stays what the log said; a shell whose log is
-  // truncated below what it applied starts over with a new coordinator.
+  // Whatever is parked gets NOT_COORDINATOR, and the shell gives the same to what it still holds. The image
+  // stays what the log said; a shell whose log is truncated below what it applied starts over with a new
+  // coordinator.
   Decision demote();
 
   // --- decide ---
-  // The reply to `token` is in this decision or in a later one. REQUIRES: the token has not been used.
+  // The reply to `token` is in this decision or in a later one, also if nobody is there any more to hear it:
+  // a member whose connection broke is still a member. REQUIRES: the token has not been used.
   Decision handle(RequestToken token, const Request& request, Now now);
   // What has timed out by now, and what has expired. Nothing happens before next_deadline().
   Decision tick(Now now);

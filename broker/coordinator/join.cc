@@ -21,11 +21,18 @@ void refuse(Turn& turn, RequestToken token, ErrorCode error, std::string member 
   turn.reply(token, std::move(reply));
 }
 
+// Not in the middle of a character: the id goes out as UTF-8.
+std::string_view beginning(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  const auto is_inside = [&](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };
+  while (max_bytes > 0 && is_inside(max_bytes)) --max_bytes;
+  return text.substr(0, max_bytes);
+}
+
 // In the text form that Kafka's coordinators give ids.
 std::string new_member_id(Turn& turn, const JoinRequest& request) {
   const Uuid uuid = turn.random.uuid();
-  const std::string name = request.instance ? *request.instance : request.client_id;
-  std::string id = name.substr(0, kMaxClientIdInMemberId);
+  std::string id(beginning(request.instance ? *request.instance : request.client_id, kMaxClientIdInMemberId));
   for (size_t i = 0; i < uuid.bytes.size(); ++i) {
     if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) id += '-';
     id += fmt::format("{:02x}", std::to_integer<int>(uuid.bytes[i]));

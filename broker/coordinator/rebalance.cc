@@ -91,7 +91,7 @@ void complete_join(Turn& turn, Group& group) {
   drop_absent_members(turn, group);
   if (!elect_joined_leader(group) && !group.members().empty()) {
     // Only static members, and none of them came: once more from the start.
-    schedule_join(turn, group, group.rebalance_timeout_ms());
+    schedule_join(turn, group, std::max(group.rebalance_timeout_ms(), kMinJoinWaitMs));
     return;
   }
   group.is_initial_rebalance = false;

@@ -14,8 +14,8 @@
 
 namespace tidemark::coordinator {
 
-inline constexpr size_t kMaxRebalancesKept = 16;
-inline constexpr size_t kMaxNamesKept = 8;
+inline constexpr size_t kMaxRebalancesKept = 8;
+inline constexpr size_t kMaxNamesKept = 4;
 inline constexpr size_t kMaxReasonBytes = 256;
 
 // Some names of many.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "protocol/invariant.h"
-#include "protocol/json_writer.h"
 #include "protocol/message_codec.h"
 #include "protocol/messages/group_metadata_key.h"
 #include "protocol/messages/group_metadata_value.h"
@@ -131,30 +130,6 @@ Result<std::optional<Change>> decode_group(std::span<const std::byte> body,
   return std::optional<Change>(std::move(change));
 }
 
-template <class Key, class Value>
-Result<std::string> dump(std::string_view type, const Record& record) {
-  TRY_ASSIGN(const Key key, decode_key<Key>(std::span(record.key).subspan(2)));
-  protocol::JsonWriter out;
-  out.begin_object();
-  out.key("type");
-  out.value(type);
-  out.key("key");
-  key.dump(out, 0);
-  if (record.value) {
-    TRY_ASSIGN(const Unframed framed_value, unframe(*record.value, "value"));
-    TRY_ASSIGN(const Value value, decode_value<Value>(*record.value));
-    out.key("version");
-    out.value(framed_value.prefix);
-    out.key("value");
-    value.dump(out, framed_value.prefix);
-  } else {
-    out.key("value");
-    out.null();
-  }
-  out.end_object();
-  return out.take();
-}
-
 }  // namespace
 
 Record group_record(std::string_view group, const GroupMetadata& metadata) {
@@ -220,16 +195,6 @@ Result<std::optional<Change>> decode_record(std::span<const std::byte> key,
     case OffsetCommitKey::kTypeId: return decode_offset<OffsetCommitKey>(unframed.body, value);
     case GroupMetadataKey::kTypeId: return decode_group(unframed.body, value);
     default: return std::optional<Change>();
-  }
-}
-
-Result<std::string> record_to_json(const Record& record) {
-  TRY_ASSIGN(const Unframed key, unframe(record.key, "key"));
-  switch (key.prefix) {
-    case OffsetCommitKey::kTypeId: return dump<OffsetCommitKey, OffsetCommitValue>("OffsetCommit", record);
-    case GroupMetadataKey::kTypeId:
-      return dump<GroupMetadataKey, GroupMetadataValue>("GroupMetadata", record);
-    default: return fmt::format("{{\"type\":{}}}", key.prefix);
   }
 }
 

@@ -40,7 +40,4 @@ using RecordList = std::vector<Record>;
 [[nodiscard]] Result<std::optional<Change>> decode_record(std::span<const std::byte> key,
                                                           std::optional<std::span<const std::byte>> value);
 
-// {"type":"GroupMetadata","key":{...},"version":3,"value":{...}}; the value of a tombstone is null.
-[[nodiscard]] Result<std::string> record_to_json(const Record& record);
-
 }  // namespace tidemark::coordinator

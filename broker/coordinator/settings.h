@@ -22,6 +22,10 @@ struct GroupSettings {
 // A new member may be silent for this long while its first rebalance goes on, as in Kafka.
 inline constexpr int32_t kNewMemberJoinTimeoutMs = 300'000;
 
+// Where nobody has joined in time, a rebalance waits for at least this long before it looks again: members
+// may name a rebalance timeout of 0.
+inline constexpr int32_t kMinJoinWaitMs = 1'000;
+
 // Groups of one coordinator, that is of one partition of __consumer_offsets.
 inline constexpr size_t kMaxGroups = 200'000;
 // Ids given out to dynamic members of one group that have not joined with them yet.

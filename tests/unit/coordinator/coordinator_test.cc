@@ -193,6 +193,48 @@ TEST_CASE("when only static members are left and none joins, the rebalance begin
   CHECK(world.group("g").join_deadline == deadline + four_seconds);
 }
 
+TEST_CASE("static members without any time to rejoin do not make the coordinator spin") {
+  World world(without_delay());
+  JoinRequest request = static_join("s");
+  request.rebalance_timeout_ms = 0;
+  const RequestToken join = world.send(request);
+  world.pass_ms(0);
+  const std::string id = world.answer<JoinReply>(join).member;
+  CHECK(world.ask<SyncReply>(sync_request(id, 1)).error == ErrorCode::UNKNOWN_MEMBER_ID);
+  // It was dropped, for it had no time to sync either; one that the log knows lives by its session.
+  GroupMetadata metadata;
+  metadata.protocol_type = "consumer";
+  metadata.protocol = "range";
+  metadata.generation = 1;
+  metadata.members = {{"a", "a", "", "", 0, kSessionMs, subscription({"orders"}), {}},
+                      {"b", "b", "", "", 0, kSessionMs, subscription({"orders"}), {}}};
+  runtime::SeededRandom random(1);
+  GroupCoordinator coordinator(without_delay(), random);
+  const Record record = group_record("g", metadata);
+  REQUIRE(coordinator.apply(record.key, record.value));
+  coordinator.begin_loading();
+  Now now = world.now();
+  coordinator.promote(now);
+  LeaveRequest leave;
+  leave.group = "g";
+  leave.members = {{"", "a", std::nullopt}};
+  coordinator.handle(RequestToken(1), leave, now);
+  int ticks = 0;
+  for (; coordinator.groups().at("g").members().size() == 1; ++ticks) {
+    REQUIRE(ticks < 20);
+    now.mono = std::max(now.mono, coordinator.next_deadline());
+    coordinator.tick(now);
+  }
+  CHECK(ticks >= 10);
+}
+
+TEST_CASE("a long client id ends at a character's end in its members' ids") {
+  World world;
+  std::string client(kMaxClientIdInMemberId - 1, 'c');
+  const std::string id = member_id(world, client + "\xC3\xA9tude");
+  CHECK(id.starts_with(client + "-"));
+}
+
 TEST_CASE("who leaves while it waits for its assignment is answered") {
   World world(without_delay());
   const StableGroup group = stable_group(world, 2);

@@ -2,8 +2,6 @@
 #include <catch2/catch.hpp>
 
 #include "broker/coordinator/records.h"
-#include "protocol/message_codec.h"
-#include "protocol/messages/consumer_group_metadata_key.h"
 #include "world.h"
 
 namespace tidemark::coordinator::testing {
@@ -141,13 +139,6 @@ TEST_CASE("a member without a rebalance timeout has its session timeout for one"
   group.members[0].rebalance_timeout_ms = -1;
   const auto change = std::get<GroupChange>(decoded(group_record("g", group)));
   CHECK(change.metadata->members[0].rebalance_timeout_ms == 45'000);
-}
-
-TEST_CASE("a record as JSON") {
-  CHECK(record_to_json(offset_tombstone("g", "t", PartitionId(1))).value() ==
-        R"({"type":"OffsetCommit","key":{"group":"g","topic":"t","partition":1},"value":null})");
-  const std::string json = record_to_json(group_record("g", GroupMetadata())).value();
-  CHECK(json.starts_with(R"({"type":"GroupMetadata","key":{"group":"g"},"version":3,"value":{)"));
 }
 
 TEST_CASE("a group's record that no coordinator of ours has written is run as far as it makes sense") {
