@@ -90,21 +90,18 @@ class Join {
   [[nodiscard]] bool accepts() const {
     if (group_.metadata_bytes() + metadata_bytes(request_) > kMaxGroupMetadataBytes) return false;
     const auto max_size = static_cast<size_t>(turn_.settings.group_max_size);
-    const Member* known = group_.member(request_.member);
+    // A static member that comes back takes its own place.
+    const std::string* returning =
+        request_.member.empty() && request_.instance ? group_.static_member(*request_.instance) : nullptr;
+    const Member* known = group_.member(returning != nullptr ? *returning : request_.member);
     switch (group_.state) {
       case GroupState::empty: return true;
       case GroupState::preparing_rebalance:
         return (known != nullptr && known->join) || group_.awaiting_join() < max_size;
       case GroupState::completing_rebalance:
-      case GroupState::stable:
-        // A static member that comes back takes its own place.
-        return known != nullptr || group_.members().size() < max_size || returns();
+      case GroupState::stable: return known != nullptr || group_.members().size() < max_size;
     }
     return false;
-  }
-  [[nodiscard]] bool returns() const {
-    return request_.member.empty() && request_.instance &&
-           group_.static_member(*request_.instance) != nullptr;
   }
 
   // Whom the group has no room for is no member any more: that is how a group over capacity shrinks.

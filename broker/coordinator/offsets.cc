@@ -1,5 +1,6 @@
 #include "broker/coordinator/offsets.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,9 @@
 namespace tidemark::coordinator {
 
 namespace {
+
+// What a client may ask for: as good as for ever, and far from where sums overflow.
+constexpr int64_t kMaxRetentionMs = int64_t{1} << 50;
 
 ErrorCode check_commit(const Turn& turn, const Group* group, const OffsetCommitRequest& request) {
   if (group == nullptr && turn.image.group(request.group) == nullptr) {
@@ -89,7 +93,7 @@ bool is_expired(const Turn& turn, const Group* group, const CommittedOffset& com
   const auto since_ms = unused_since_ms(group, committed);
   if (!since_ms) return false;
   if (committed.expire_timestamp_ms) return turn.wall_ms() >= *committed.expire_timestamp_ms;
-  return turn.wall_ms() - *since_ms >= turn.settings.offsets_retention_ms;
+  return *since_ms <= turn.wall_ms() - turn.settings.offsets_retention_ms;
 }
 
 void expire_group(Turn& turn, const Group* group, const std::string& id, const GroupImage& image) {
@@ -133,7 +137,8 @@ void commit_offsets(Turn& turn, Groups& groups, RequestToken token, const Offset
         out.partitions.push_back({partition.partition, ErrorCode::OFFSET_METADATA_TOO_LARGE});
         continue;
       }
-      if (request.retention_ms >= 0) committed.expire_timestamp_ms = turn.wall_ms() + request.retention_ms;
+      if (request.retention_ms >= 0)
+        committed.expire_timestamp_ms = turn.wall_ms() + std::min(request.retention_ms, kMaxRetentionMs);
       turn.record(offset_record(request.group, topic.name, partition.partition, committed));
       out.partitions.push_back({partition.partition, ErrorCode::NONE});
     }

@@ -88,13 +88,13 @@ void begin_generation(Turn& turn, Group& group) {
 void complete_join(Turn& turn, Group& group) {
   REQUIRES(group.state == GroupState::preparing_rebalance);
   group.join_deadline = runtime::kNever;
+  group.is_initial_rebalance = false;
   drop_absent_members(turn, group);
   if (!elect_joined_leader(group) && !group.members().empty()) {
     // Only static members, and none of them came: once more from the start.
     schedule_join(turn, group, std::max(group.rebalance_timeout_ms(), kMinJoinWaitMs));
     return;
   }
-  group.is_initial_rebalance = false;
   group.pending_sync.clear();
   if (group.members().empty()) {
     become_empty(turn, group);

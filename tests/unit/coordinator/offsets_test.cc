@@ -144,6 +144,15 @@ TEST_CASE("a simple group's offsets live for the retention from their commit, ea
   CHECK(world.image().groups().empty());
 }
 
+TEST_CASE("a retention beyond all time is as good as for ever") {
+  World world(short_retention());
+  OffsetCommitRequest request = simple_commit("s", "orders", 0, 1);
+  request.retention_ms = INT64_MAX;
+  CHECK(commit_error(world, request) == ErrorCode::NONE);
+  world.pass_ms(kDayMs);
+  CHECK(fetched(world, "s", "orders", 0) == Offset(1));
+}
+
 TEST_CASE("a group that somebody is about to join is not expired under its hands") {
   World world(short_retention());
   world.pass_ms(5'000);
