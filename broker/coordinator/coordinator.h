@@ -1,8 +1,8 @@
 // The coordinator of the groups of one partition of __consumer_offsets. A pure core: handle() and tick()
 // decide, apply() is the only place where the image changes, live and in a replay. Owned by one shell on one
-// loop, which after each decision appends its records as one batch, applies them, and then makes the next
-// call, so that every decision sees all earlier ones; replies are held until everything appended so far is
-// committed. Beside the image stand the running groups: soft state, made at promote(), gone at demote().
+// loop, which after each decision appends its records, applies them, and only then makes the next call, so
+// that every decision sees all earlier ones; replies are held until everything appended so far is committed.
+// Beside the image stand the running groups: soft state, made at promote(), gone at demote().
 #pragma once
 
 #include <map>
