@@ -120,7 +120,7 @@ History after(const std::vector<int>& operations) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr int kLength = 3;  // an instrumented build takes minutes for more
+constexpr int kLength = 4;  // an instrumented build takes a minute for five
 #else
 constexpr int kLength = 5;
 #endif
