@@ -61,6 +61,7 @@ BELOW = {
     "storage/format": ["storage/format", "storage/file.h", "storage/planted.h", "protocol"],
     "storage": ["storage", "config", "protocol"],
     "replication": ["replication", "storage", "config", "protocol"],
+    "broker/coordinator": ["broker/coordinator", "protocol"],
     "broker": ["broker", "replication", "storage", "config", "protocol"],
     "client": ["client", "tidemark", "protocol"],  # tidemark/: the library's public headers
     "client/include": ["tidemark"],

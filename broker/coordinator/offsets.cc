@@ -1,0 +1,217 @@
+#include "broker/coordinator/offsets.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "broker/coordinator/rebalance.h"
+
+namespace tidemark::coordinator {
+
+namespace {
+
+// What a client may ask for: as good as for ever, and far from where sums overflow.
+constexpr int64_t kMaxRetentionMs = int64_t{1} << 50;
+
+ErrorCode check_commit(const Turn& turn, const Group* group, const OffsetCommitRequest& request) {
+  if (group == nullptr && turn.image.group(request.group) == nullptr) {
+    if (request.generation >= 0)
+      return request.knows_group_not_found ? ErrorCode::GROUP_ID_NOT_FOUND : ErrorCode::ILLEGAL_GENERATION;
+    return turn.image.groups().size() < kMaxGroups ? ErrorCode::NONE : ErrorCode::COORDINATOR_NOT_AVAILABLE;
+  }
+  const bool is_empty = group == nullptr || group->state == GroupState::empty;
+  // A consumer that assigns itself, or a tool that resets offsets: only while nobody else consumes.
+  if (request.generation < 0 && is_empty) return ErrorCode::NONE;
+  if (request.generation < 0 && request.member.empty() && !request.instance)
+    return ErrorCode::UNKNOWN_MEMBER_ID;
+  if (group == nullptr) return ErrorCode::UNKNOWN_MEMBER_ID;
+  const ErrorCode error = group->validate(request.member, request.instance);
+  if (error != ErrorCode::NONE) return error;
+  // Who is still in its first JoinGroup has been in no generation (Kafka takes its word for it).
+  if (request.generation != group->generation || group->member(request.member)->is_new)
+    return ErrorCode::ILLEGAL_GENERATION;
+  // Its partitions may be somebody else's by now: it has to hear of its new assignment first.
+  if (group->state == GroupState::completing_rebalance) return ErrorCode::REBALANCE_IN_PROGRESS;
+  return ErrorCode::NONE;
+}
+
+bool is_oversized(const OffsetCommitRequest& request) {
+  size_t records = 0;
+  for (const auto& topic : request.topics) records += topic.partitions.size();
+  return records > kMaxRecordsPerDecision;
+}
+
+// Another topic of the same name: the offset is of one that is no more.
+bool is_of_other_topic(const CommittedOffset& committed, const Uuid& asked) {
+  return !committed.topic_id.is_zero() && !asked.is_zero() && committed.topic_id != asked;
+}
+
+OffsetFetchReply::Partition fetched(PartitionId partition, const CommittedOffset* committed) {
+  OffsetFetchReply::Partition out;
+  out.partition = partition;
+  if (committed == nullptr) return out;
+  out.offset = committed->offset;
+  out.leader_epoch = committed->leader_epoch;
+  out.metadata = committed->metadata;
+  return out;
+}
+
+void fetch_all(const GroupImage& group, OffsetFetchReply::Group& out) {
+  for (const auto& [name, partitions] : group.offsets) {
+    auto& topic = out.topics.emplace_back(OffsetFetchReply::Topic{name, {}, {}});
+    for (const auto& [partition, committed] : partitions) {
+      if (topic.id.is_zero()) topic.id = committed.topic_id;
+      topic.partitions.push_back(fetched(partition, &committed));
+    }
+  }
+}
+
+void fetch_some(const GroupImage* group, const std::vector<OffsetFetchRequest::Topic>& topics,
+                OffsetFetchReply::Group& out) {
+  for (const auto& asked : topics) {
+    auto& topic = out.topics.emplace_back(OffsetFetchReply::Topic{asked.name, asked.id, {}});
+    for (const PartitionId partition : asked.partitions) {
+      const CommittedOffset* committed = group != nullptr ? group->offset(asked.name, partition) : nullptr;
+      if (committed != nullptr && is_of_other_topic(*committed, asked.id)) committed = nullptr;
+      topic.partitions.push_back(fetched(partition, committed));
+    }
+  }
+}
+
+// Since when an offset counts as unused (KIP-211); nullopt: it does not.
+std::optional<int64_t> unused_since_ms(const Group* group, const CommittedOffset& committed) {
+  if (group == nullptr || !group->protocol_type) return committed.commit_timestamp_ms;
+  if (group->state == GroupState::empty) {
+    return group->state_timestamp_ms >= 0 ? group->state_timestamp_ms : committed.commit_timestamp_ms;
+  }
+  if (group->state == GroupState::stable && group->is_consumer_group() && group->subscribed)
+    return committed.commit_timestamp_ms;
+  return std::nullopt;
+}
+
+bool is_expired(const Turn& turn, const Group* group, const CommittedOffset& committed) {
+  const auto since_ms = unused_since_ms(group, committed);
+  if (!since_ms) return false;
+  if (committed.expire_timestamp_ms) return turn.wall_ms() >= *committed.expire_timestamp_ms;
+  return *since_ms <= turn.wall_ms() - turn.settings.offsets_retention_ms;
+}
+
+void expire_group(Turn& turn, const Group* group, const std::string& id, const GroupImage& image) {
+  bool all = true;
+  for (const auto& [topic, partitions] : image.offsets) {
+    if (group != nullptr && group->is_subscribed_to(topic)) {
+      all = false;
+      continue;
+    }
+    for (const auto& [partition, committed] : partitions) {
+      if (is_expired(turn, group, committed)) {
+        turn.record(offset_tombstone(id, topic, partition));
+      } else {
+        all = false;
+      }
+    }
+  }
+  // Somebody who has just been given an id is on its way back.
+  const bool is_unused = group == nullptr || (group->state == GroupState::empty && group->pending.empty());
+  if (all && is_unused && image.metadata) turn.record(group_tombstone(id));
+}
+
+}  // namespace
+
+void commit_offsets(Turn& turn, Groups& groups, RequestToken token, const OffsetCommitRequest& request) {
+  Group* group = find_group(groups, request.group);
+  ErrorCode error = check_commit(turn, group, request);
+  if (error == ErrorCode::NONE && is_oversized(request)) error = ErrorCode::INVALID_REQUEST;
+  if (error != ErrorCode::NONE) return turn.reply(token, refusal(request, error));
+  // A commit is a sign of life as good as a heartbeat.
+  Member* member = group != nullptr ? group->member(request.member) : nullptr;
+  if (member != nullptr) extend_session(turn, *group, *member);
+
+  OffsetCommitReply reply;
+  for (const auto& topic : request.topics) {
+    auto& out = reply.topics.emplace_back(OffsetCommitReply::Topic{topic.name, topic.id, {}});
+    for (const auto& partition : topic.partitions) {
+      CommittedOffset committed{partition.offset, partition.leader_epoch, partition.metadata.value_or(""),
+                                turn.wall_ms(),   std::nullopt,           topic.id};
+      if (committed.metadata.size() > static_cast<size_t>(turn.settings.offset_metadata_max_bytes)) {
+        out.partitions.push_back({partition.partition, ErrorCode::OFFSET_METADATA_TOO_LARGE});
+        continue;
+      }
+      if (request.retention_ms >= 0)
+        committed.expire_timestamp_ms = turn.wall_ms() + std::min(request.retention_ms, kMaxRetentionMs);
+      turn.record(offset_record(request.group, topic.name, partition.partition, committed));
+      out.partitions.push_back({partition.partition, ErrorCode::NONE});
+    }
+  }
+  turn.reply(token, std::move(reply));
+}
+
+void fetch_offsets(Turn& turn, RequestToken token, const OffsetFetchRequest& request) {
+  OffsetFetchReply reply;
+  for (const auto& asked : request.groups) {
+    auto& out = reply.groups.emplace_back();
+    out.group = asked.group;
+    const GroupImage* group = turn.image.group(asked.group);
+    if (asked.topics) {
+      fetch_some(group, *asked.topics, out);
+    } else if (group != nullptr) {
+      fetch_all(*group, out);
+    }
+  }
+  turn.reply(token, std::move(reply));
+}
+
+void delete_offsets(Turn& turn, Groups& groups, RequestToken token, const OffsetDeleteRequest& request) {
+  const GroupImage* image = turn.image.group(request.group);
+  const Group* group = find_group(groups, request.group);
+  OffsetDeleteReply reply;
+  if (request.group.empty()) {
+    reply.error = ErrorCode::INVALID_GROUP_ID;
+  } else if (image == nullptr && group == nullptr) {
+    reply.error = ErrorCode::GROUP_ID_NOT_FOUND;
+  } else if (group != nullptr && group->state != GroupState::empty && !group->is_consumer_group()) {
+    reply.error = ErrorCode::NON_EMPTY_GROUP;
+  }
+  if (reply.error != ErrorCode::NONE) return turn.reply(token, std::move(reply));
+  for (const auto& topic : request.topics) {
+    auto& out = reply.topics.emplace_back(OffsetDeleteReply::Topic{topic.name, {}});
+    const bool is_subscribed = group != nullptr && group->is_subscribed_to(topic.name);
+    for (const PartitionId partition : topic.partitions) {
+      out.partitions.push_back(
+          {partition, is_subscribed ? ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC : ErrorCode::NONE});
+      if (!is_subscribed && image != nullptr && image->offset(topic.name, partition) != nullptr)
+        turn.record(offset_tombstone(request.group, topic.name, partition));
+    }
+  }
+  turn.reply(token, std::move(reply));
+}
+
+void bury_group(Turn& turn, std::string_view group) {
+  const GroupImage* image = turn.image.group(group);
+  if (image == nullptr) return;
+  for (const auto& [topic, partitions] : image->offsets)
+    for (const auto& [partition, committed] : partitions)
+      turn.record(offset_tombstone(group, topic, partition));
+  if (image->metadata) turn.record(group_tombstone(group));
+}
+
+std::string expire_offsets(Turn& turn, const Groups& groups, std::string_view from) {
+  const auto& images = turn.image.groups();
+  for (auto image = images.lower_bound(from); image != images.end(); ++image) {
+    if (turn.decision.records.size() >= kMaxRecordsPerDecision) return image->first;
+    const auto group = groups.find(image->first);
+    expire_group(turn, group != groups.end() ? &group->second : nullptr, image->first, image->second);
+  }
+  return {};
+}
+
+void forget_topic(Turn& turn, std::string_view topic, const Uuid& id) {
+  for (const auto& [group, image] : turn.image.groups()) {
+    const auto found = image.offsets.find(topic);
+    if (found == image.offsets.end()) continue;
+    for (const auto& [partition, committed] : found->second)
+      if (!is_of_other_topic(committed, id)) turn.record(offset_tombstone(group, topic, partition));
+  }
+}
+
+}  // namespace tidemark::coordinator
