@@ -20,6 +20,7 @@ test=(
   kcat librdkafka-dev
   python3 python3-kafka python3-confluent-kafka python3-snappy python3-lz4 python3-zstandard
   strace curl procps
+  prometheus                                                      # and promtool: deploy's alert rules and dashboards
 )
 clang=(clang-19 clang-format-19 libclang-rt-19-dev)
 
@@ -49,4 +50,18 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 "${as_root[@]}" apt-get update -qq
+# The package `prometheus` would start a service on port 9090 of every address, now and at every boot; the tests start one of
+# their own. A policy that somebody has is left as it is.
+policy=/usr/sbin/policy-rc.d
+own_policy=
+remove_policy() { [ -z "$own_policy" ] || "${as_root[@]}" rm -f "$policy"; }
+case " ${missing[*]} " in *" prometheus "*)
+  if [ ! -e "$policy" ]; then
+    trap remove_policy EXIT
+    own_policy=1
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+  fi ;;
+esac
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+case " ${missing[*]} " in *" prometheus "*) "${as_root[@]}" update-rc.d prometheus disable >&2 ;; esac

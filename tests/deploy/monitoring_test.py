@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""The alert rules and dashboards of deploy/, held against real nodes by a real Prometheus: two daemons are scraped, one of them
+comes to harm, and its alerts fire; the sound one's do not. What is not there to be looked at, no rule and no panel looks at."""
+
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+import broker as brokers  # noqa: E402
+from prometheus import Prometheus  # noqa: E402
+from raw_client import NONE, RawClient  # noqa: E402
+from raw_frames import batch  # noqa: E402
+
+DEPLOY = os.path.join(brokers.ROOT, "deploy")
+RULES = os.path.join(DEPLOY, "prometheus", "tidemark.rules.yml")
+RULE_TESTS = os.path.join(DEPLOY, "prometheus", "tidemark.rules.test.yml")
+DASHBOARDS = sorted(glob.glob(os.path.join(DEPLOY, "grafana", "*.json")))
+KAFKA_STORAGE_ERROR = 56
+PATIENCE = 60
+MIB = 1 << 20
+LARGE_BATCH = batch([b"x" * 60_000])
+# They measure how fast the machine is, which others use during the tests; with seconds of patience they are no judgement.
+OF_A_SLOW_MACHINE = {"TidemarkJournalSlow", "TidemarkJournalStalled", "TidemarkSyncsSlow", "TidemarkLoopLate", "TidemarkProduceSlow"}
+SELECTOR = re.compile(r"\b(?:tidemark_\w+|up)\b(?:\{[^}]*\})?")
+
+
+def expressions(dashboard):
+    """(panel, expression), as Grafana would send it with everything chosen."""
+    chosen = {"$__rate_interval": "20s", "$instance": ".*", "$topic": ".*"}
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"]
+            for variable, value in chosen.items():
+                expression = expression.replace(variable, value)
+            yield panel["title"], expression
+
+
+class Monitoring(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # It takes a processor for seconds, while the others mostly wait.
+        cls.rule_tests = subprocess.Popen(["promtool", "test", "rules", RULE_TESTS], text=True,
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        cls.addClassCleanup(cls.rule_tests.communicate)
+        cls.addClassCleanup(cls.rule_tests.kill)
+        cls.sound, cls.harmed = (brokers.Broker(properties={"shards": 1}).start() for _ in range(2))
+        cls.addClassCleanup(cls.sound.close)
+        cls.addClassCleanup(cls.harmed.close)
+        cls.prometheus = Prometheus(RULES, [cls.sound.http, cls.harmed.http])
+        cls.addClassCleanup(cls.prometheus.close)
+        cls.work(cls.sound)
+        cls.dashboards = {}
+        for path in DASHBOARDS:
+            with open(path, encoding="utf-8") as file:
+                cls.dashboards[os.path.basename(path)] = json.load(file)
+
+    @staticmethod
+    def work(broker):
+        """A normal day in short: topics, records in and out, a segment sealed, and a client that asks for what is not there."""
+        client = RawClient(broker.bootstrap)
+        topic = client.new_topic(configs={"segment.bytes": str(MIB)})
+        for _ in range(40):
+            assert client.produce(topic, LARGE_BATCH)[0] == NONE
+        assert client.fetch(topic, 0, 0)[0] == NONE
+        assert client.fetch("no-such-topic", 0, 0)[0] != NONE
+        client.close()
+        return topic
+
+    def eventually(self, holds, told):
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, told() if callable(told) else told)
+            time.sleep(0.3)
+
+    def seen(self, expression):
+        self.eventually(lambda: self.prometheus.query(expression), f"nothing is served for {expression}")
+
+    # --- the rules -----------------------------------------------------------------------------------------------------
+    def test_promtool_finds_the_rules_sound(self):
+        checked = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(checked.returncode, 0, checked)
+        told, _ = self.rule_tests.communicate(timeout=240)
+        self.assertEqual(self.rule_tests.returncode, 0, told)
+
+    def test_each_alert_is_shown_firing(self):
+        with open(RULE_TESTS, encoding="utf-8") as file:
+            shown = set(re.findall(r'labels: \'\{alertname="(\w+)"\}', file.read()))
+        self.assertEqual({rule["name"] for rule in self.prometheus.alerts()}, shown)
+
+    def test_each_alert_says_what_happened_to_whom_and_how_bad_it_is(self):
+        for rule in self.prometheus.alerts():
+            with self.subTest(rule["name"]):
+                self.assertIn(rule["labels"]["severity"], ("critical", "warning"))
+                self.assertEqual(set(rule["annotations"]), {"summary", "description"})
+                if rule["name"] != "TidemarkNoNodes":
+                    for text in rule["annotations"].values():
+                        self.assertIn("{{ $labels.instance }}", text)
+
+    def test_the_rules_look_at_what_a_node_serves(self):
+        for rule in self.prometheus.alerts():
+            selectors = SELECTOR.findall(rule["query"])
+            self.assertTrue(selectors, rule)
+            for selector in selectors:
+                with self.subTest(rule["name"], selector=selector):
+                    self.seen(selector)
+
+    # --- the dashboards ------------------------------------------------------------------------------------------------
+    def test_each_panel_shows_something(self):
+        self.assertEqual(len(self.dashboards), 2)
+        for name, dashboard in self.dashboards.items():
+            for panel, expression in expressions(dashboard):
+                with self.subTest(name, panel=panel, expression=expression):
+                    self.assertNotIn("$", expression)
+                    self.seen(expression)
+                    for selector in SELECTOR.findall(expression):
+                        self.seen(selector)
+
+    def test_each_panel_has_a_unit_and_says_what_it_shows(self):
+        for name, dashboard in self.dashboards.items():
+            ids = [panel["id"] for panel in dashboard["panels"]]
+            self.assertEqual(len(ids), len(set(ids)), name)
+            for panel in dashboard["panels"]:
+                if panel["type"] == "row":
+                    continue
+                with self.subTest(name, panel=panel["title"]):
+                    self.assertTrue(panel["fieldConfig"]["defaults"]["unit"])
+                    self.assertTrue(panel["description"])
+                    for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])]:
+                        self.assertEqual(source, {"type": "prometheus", "uid": "${datasource}"})
+
+    def test_the_panels_name_alerts_that_exist(self):
+        alerts = {rule["name"] for rule in self.prometheus.alerts()}
+        for dashboard in self.dashboards.values():
+            for panel in dashboard["panels"]:
+                self.assertLessEqual(set(re.findall(r"Tidemark[A-Z]\w+", panel.get("description", ""))), alerts, panel["title"])
+
+    def test_the_variables_have_values(self):
+        for dashboard in self.dashboards.values():
+            variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+            self.assertEqual((variables["datasource"]["type"], variables["datasource"]["query"]), ("datasource", "prometheus"))
+            for variable in variables.values():
+                if variable["type"] == "query":
+                    metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"]).groups()
+                    self.eventually(lambda: self.prometheus.api(f"label/{label}/values", **{"match[]": metric}), variable["name"])
+
+    # --- a node comes to harm ------------------------------------------------------------------------------------------
+    def alerts_come(self, expected, meanwhile=lambda: None):
+        """Those, and no others that are about more than the machine's speed."""
+        fired = {}
+
+        def have_come():
+            nonlocal fired
+            meanwhile()
+            fired = self.prometheus.firing(self.harmed.http)
+            return set(fired) - OF_A_SLOW_MACHINE == expected
+
+        self.eventually(have_come, lambda: f"{expected} should fire, and there are {set(fired)}")
+        for alert in fired.values():
+            for text in alert["annotations"].values():
+                self.assertIn(self.harmed.http, text)
+                self.assertNotRegex(text, r"<no value>|<error|%!|\{\{")
+
+    def test_alerts_fire_for_a_node_that_comes_to_harm_and_for_no_other(self):
+        topic = self.work(self.harmed)
+        self.harmed.kill()
+        self.alerts_come({"TidemarkNodeDown"})
+        self.harmed.start()
+        self.alerts_come(set())
+
+        # A rotten byte, in a value: no header tells. The scrub finds it five seconds after the start.
+        self.harmed.stop()
+        segments = sorted(glob.glob(os.path.join(self.harmed.data_dir, f"{topic}-0", "*.log")))
+        self.assertGreater(len(segments), 2)
+        with open(segments[1], "r+b") as file:
+            file.seek(90_000)
+            flipped = bytes([file.read(1)[0] ^ 1])
+            file.seek(90_000)
+            file.write(flipped)
+        self.harmed.start()
+        client = RawClient(self.harmed.bootstrap)
+        self.addCleanup(client.close)
+        refused = []
+        self.alerts_come({"TidemarkScrubFoundDamage", "TidemarkPartitionOffline", "TidemarkStorageErrors"},
+                         meanwhile=lambda: refused.append(client.produce(topic, batch([b"x"]))[0]))
+        self.assertEqual(refused[-1], KAFKA_STORAGE_ERROR)
+
+        # All this while the other node has worked and been looked at.
+        self.assertGreater(int(self.prometheus.query(f'count_over_time(up{{instance="{self.sound.http}"}}[10m])')[0]["value"][1]), 5)
+        fired = {found["metric"]["alertname"] for found in self.prometheus.query(
+            f'count_over_time(ALERTS{{alertstate="firing", instance="{self.sound.http}"}}[10m])')}
+        self.assertEqual(fired - OF_A_SLOW_MACHINE, set())
+        for rule in self.prometheus.alerts():
+            self.assertEqual(rule["health"], "ok", rule)
+
+
+if __name__ == "__main__":
+    unittest.main()
