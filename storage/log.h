@@ -250,7 +250,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
                                                  uint32_t max_bytes, bool at_least_one);
   runtime::Task<Result<void>> quiesce();
-  runtime::Task<Result<void>> keep_producers(Offset start);
+  runtime::Task<Result<bool>> prepare_producers(Offset start);
+  runtime::Task<Result<void>> keep_prepared(Offset start);
   runtime::Task<Result<void>> move_start(Offset offset);
   runtime::Task<Result<void>> cut_at(Offset offset);
   runtime::Task<Result<void>> switch_caching(LogSettings settings);

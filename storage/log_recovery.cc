@@ -187,6 +187,7 @@ class LogRecovery {
   }
 
   Result<void> find_trimmed_producers() {
+    TRY(settle_trimmed_producers(files_, folder_, log_.state.log, log_.state.log_start, now_));
     auto trimmed = read_trimmed_producers(files_, folder_, log_.state.log, now_);
     if (!trimmed && trimmed.error().kind() != ErrorKind::corruption) return fail(trimmed.error());
     if (!trimmed) {

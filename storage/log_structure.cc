@@ -187,10 +187,11 @@ void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool
 // full disk the start stays where it is, or a producer that asks again might find its batch forgotten; but
 // what is derived of the segments that are about to go gives its space first, so that a full disk can get rid
 // of them.
-Task<Result<void>> Log::keep_producers(Offset start) {
-  if (start <= producers_kept_) co_return Result<void>();
+// False: there is nothing to tell.
+Task<Result<bool>> Log::prepare_producers(Offset start) {
+  if (start <= producers_kept_) co_return false;
   ProducerState producers = producers_.below(start);
-  if (producers_kept_ == kNoOffset && producers.size() == 0) co_return Result<void>();
+  if (producers_kept_ == kNoOffset && producers.size() == 0) co_return false;
   std::vector<std::string> spare;
   for (size_t i = 0; i + 1 < segments_.size() && segments_[i + 1].base <= start; ++i) {
     for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
@@ -200,13 +201,13 @@ Task<Result<void>> Log::keep_producers(Offset start) {
                data_folder = store_.options_.folder, producers = std::move(producers),
                spare = std::move(spare), from = DerivedFrom{id(), start, kNoLeaderEpoch},
                is_first = producers_kept_ == kNoOffset]() -> Result<void> {
-    auto written = write_trimmed_producers(*files, folder, from, producers);
+    auto written = prepare_trimmed_producers(*files, folder, from, producers);
     if (!written && written.error().kind() == ErrorKind::no_space) {
       for (const std::string& path : spare) {
         TRY(files->remove(path));
         cache->forget(path);
       }
-      written = write_trimmed_producers(*files, folder, from, producers);
+      written = prepare_trimmed_producers(*files, folder, from, producers);
     }
     if (!written || !is_first) return written;
     // No checkpoint may have passed yet: power loss must not take the folder, nor what says whose it is.
@@ -216,12 +217,24 @@ Task<Result<void>> Log::keep_producers(Offset start) {
   };
   auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
   auto kept = co_await keeping;
-  if (kept) {
-    producers_kept_ = start;
-  } else if (kept.error().kind() != ErrorKind::no_space) {
+  if (kept) co_return true;
+  if (kept.error().kind() != ErrorKind::no_space) store_.fail_folder(kept.error());
+  co_return fail(kept.error());
+}
+
+// The start has moved to where they were prepared for.
+Task<Result<void>> Log::keep_prepared(Offset start) {
+  auto keep = [files = &store_.files_, folder = folder()] {
+    return replace_trimmed_producers(*files, folder);
+  };
+  auto keeping = runtime::on_lane(store_.lanes_.background, store_.loop_, std::move(keep));
+  auto kept = co_await keeping;
+  if (!kept) {
     store_.fail_folder(kept.error());  // what the folder says now is not known
+    co_return kept;
   }
-  co_return kept;
+  producers_kept_ = start;
+  co_return Result<void>();
 }
 
 Task<Result<void>> Log::trim(Offset offset) {
@@ -238,11 +251,17 @@ Task<Result<void>> Log::trim(Offset offset) {
   if (offset == end_ && active().bytes > 0) roll(end_);
   // Until the start has moved: a truncation must not fall below what was kept.
   trimming_ = true;
-  auto keeping = keep_producers(offset);
-  auto result = co_await keeping;
+  auto preparing = prepare_producers(offset);
+  const auto prepared = co_await preparing;
+  Result<void> result;
+  if (!prepared) result = fail(prepared.error());
   if (result) {
     auto moving = move_start(offset);
     result = co_await moving;
+  }
+  if (result && *prepared) {
+    auto keeping = keep_prepared(offset);
+    result = co_await keeping;
   }
   trimming_ = false;
   changed_.notify_all();

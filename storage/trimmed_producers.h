@@ -1,8 +1,9 @@
 // `partition.producers` in a partition's folder: what is known of idempotent producers from records that were
 // deleted (retention, DeleteRecords). No segment tells it any more, so it is not derived and does not go into
 // the KeyValueStore: without it, a client that sends a deleted batch again would find it appended twice.
-// Written, synced, before the log's start moves. The content is a producer snapshot of the batches wholly
-// below its offset, which is the log's start. Blocking.
+// The content is a producer snapshot of the batches wholly below its offset, which is the log's start. The
+// next one is prepared, synced, before the start moves, and takes its place once it has: what is in force
+// never knows more than was deleted, or a truncation could not be taken out of it. Blocking.
 #pragma once
 
 #include <optional>
@@ -14,9 +15,14 @@ namespace tidemark::storage {
 
 inline constexpr std::string_view kTrimmedProducersName = "partition.producers";
 
-// Durable on return, and whole or as before after a crash. no_space: it is as before.
-Result<void> write_trimmed_producers(FileSystem& files, const std::string& folder, const DerivedFrom& from,
-                                     const ProducerState& producers);
+// Durable on return. no_space: there is none.
+Result<void> prepare_trimmed_producers(FileSystem& files, const std::string& folder, const DerivedFrom& from,
+                                       const ProducerState& producers);
+// What was prepared is in force, durably, whole or as before after a crash.
+Result<void> replace_trimmed_producers(FileSystem& files, const std::string& folder);
+// At a start: the same, if the log's start has reached what was prepared; otherwise that is removed.
+Result<void> settle_trimmed_producers(FileSystem& files, const std::string& folder, LogId log,
+                                      Offset log_start, runtime::WallTime now);
 // nullopt: there is none of this log. Error: corruption, or the disk.
 Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files, const std::string& folder,
                                                                LogId log, runtime::WallTime now);

@@ -101,6 +101,7 @@ class NodeSimulation {
     disk_.stop_errors();
     run_.disk_may_fail = false;
     run_.stopping = false;
+    stalled_before_life_ = disk_.stalled();
     run_.disk_may_be_full = disk_.quota_bytes < SimDisk::kNoQuota;
     if (draw(0.5)) heal_disk();
     plan_end();
@@ -218,7 +219,6 @@ class NodeSimulation {
 
   void begin_stop(SimBroker& broker) {
     run_.stopping = true;
-    stalled_before_stop_ = disk_.stalled();
     say("stopping");
     // Now and then it does not get to the end.
     end_time_ = time_.mono() + (draw(0.3) ? Duration(random_.below(200'000'000)) : Duration(60s));
@@ -338,9 +338,10 @@ class NodeSimulation {
 
   void judge_failed_stop(const Error& error) {
     say("does not stop cleanly: " + error.message());
-    // A stop waits for some seconds, and for longer than any one stall.
+    // A stop waits for some seconds, and for longer than any one stall; but a lane may have met several, and
+    // have begun with them before the stop.
     const bool stalled = error.kind() == ErrorKind::timeout &&
-                         disk_.stalled() - stalled_before_stop_ > disk_.faults.longest_stall;
+                         disk_.stalled() - stalled_before_life_ > disk_.faults.longest_stall;
     if (!run_.disk_may_fail && !run_.disk_may_be_full && !stalled)
       run_.violate("does not stop cleanly: " + error.message());
   }
@@ -374,7 +375,7 @@ class NodeSimulation {
   std::unique_ptr<NodeVerifier> verifier_;
   End end_ = End::last;
   MonoTime end_time_{};
-  Duration stalled_before_stop_{};
+  Duration stalled_before_life_{};
   uint64_t crashes_ = 0;
   size_t insisting_ = 0;
   bool stopped_last_ = false;

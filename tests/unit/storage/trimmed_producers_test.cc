@@ -187,6 +187,44 @@ TEST_CASE("a full disk gives up segments, and keeps what they told of producers"
   log.reset();
 }
 
+// Seed 6594 of the storage world: what a crash had prepared was in force, and a truncation took the
+// producer's newest batches out of it, but could not bring back those before them.
+TEST_CASE("what is prepared of producers is not in force before the log's start has moved") {
+  for (const bool durable : {false, true}) {
+    HostileWorld world;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int32_t sequence = 0; sequence < 9; ++sequence) append(world, *log, batch_of(7, sequence));
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    world.settle();
+    // The power goes between the preparation and the record, or between the record and the replacement.
+    world.journal.hold();
+    auto trimming = world.begin(log->trim(Offset(8)));
+    REQUIRE(world.below.exists("/data/a-0/partition.producers.new") == true);
+    if (durable) {
+      world.background.hold();
+      world.journal.release();
+      world.settle();
+    }
+    log.reset();
+    trimming.reset();
+    log = restarted(world);
+    CHECK(log->start() == Offset(durable ? 8 : 0));
+    CHECK(world.below.exists("/data/a-0/partition.producers.new") == false);
+    CHECK(world.below.exists("/data/a-0/partition.producers") == durable);
+    for (int32_t sequence = 4; sequence < 9; ++sequence)
+      CHECK(known_at(*log, 7, sequence) == Offset(sequence));
+    if (!durable) {
+      world.finish_replay();
+      REQUIRE(world.run(log->truncate(Offset(3))).has_value());
+      for (int32_t sequence = 0; sequence < 3; ++sequence)
+        CHECK(known_at(*log, 7, sequence) == Offset(sequence));
+    }
+    log.reset();
+  }
+}
+
 TEST_CASE("a full disk refuses a trim that gives nothing back and has no room for what it would forget") {
   HostileWorld world;
   world.start();
