@@ -1,11 +1,11 @@
-// The command line: every verb, its options, its help. The only file that knows CLI11.
+// The command line: every verb, its options, its help.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "client/cli/bad_usage.h"
 #include "client/cli/client_config.h"
 #include "client/cli/commands.h"
 #include "client/core/client_properties.h"
-#include "client/core/nearest.h"
 
 namespace tidemark::cli {
 namespace {
@@ -27,6 +27,9 @@ struct Line {
   Produce produce;
   Consume consume;
   std::string group;
+  PerfProduce perf_produce;
+  PerfConsume perf_consume;
+  PerfLatency perf_latency;
   ConfigGet get;
   ConfigAlter change;
   LogDump dump;
@@ -202,66 +205,85 @@ void add_log(CLI::App& app, Line& line, Verb& chosen) {
   verify->add_option("DIR", line.verify.folder, "a data folder, or one partition's")->required();
 }
 
-std::string meant(std::string_view word, const std::vector<std::string>& known) {
-  const std::vector<std::string_view> candidates(known.begin(), known.end());
-  const std::string_view nearest = client::nearest_word(word, candidates);
-  return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+void add_limits(CLI::App* verb, PerfLimits& limits, bool records) {
+  if (records) {
+    verb->add_option("--records", limits.records, "stop after so many records")
+        ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000'000}));
+  }
+  verb->add_option("--seconds", limits.seconds,
+                   records ? "stop after so many seconds (default 10, unless --records says when)"
+                           : "stop after so many seconds (default 10)")
+      ->check(CLI::Range(0.1, 604'800.0));
 }
 
-// The verb, family or option that there is none of, and the nearest one; empty where that is not what is
-// wrong.
-std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
-  const CLI::App* at = &app;
-  for (size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (word == "--") return "";  // arguments from here on
-    if (word.size() > 1 && word.front() == '-') {
-      const std::string name = word.starts_with("--") ? word.substr(0, word.find('=')) : word.substr(0, 2);
-      const CLI::Option* option = at->get_option_no_throw(name);
-      if (option == nullptr) option = app.get_option_no_throw(name);
-      if (option == nullptr) {
-        std::vector<std::string> known;
-        for (const CLI::App* one : {at, &app}) {
-          for (const CLI::Option* each : one->get_options()) {
-            for (const std::string& lname : each->get_lnames()) known.push_back("--" + lname);
-          }
-        }
-        return fmt::format("there is no option {}{}", name, meant(name, known));
-      }
-      const bool apart = word == name;
-      if (apart && option->get_items_expected_min() > 0) ++i;  // its value
-      continue;
-    }
-    const std::vector<const CLI::App*> verbs = at->get_subcommands([](const CLI::App*) { return true; });
-    if (verbs.empty()) continue;  // an argument
-    const auto verb = std::find_if(verbs.begin(), verbs.end(),
-                                   [&](const CLI::App* each) { return each->get_name() == word; });
-    if (verb == verbs.end()) {
-      std::vector<std::string> names;
-      for (const CLI::App* each : verbs) names.push_back(each->get_name());
-      const std::string nearest = meant(word, names);
-      return fmt::format("there is no command {}{}", word,
-                         nearest.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : nearest);
-    }
-    at = *verb;
-  }
-  return "";
+void add_load(CLI::App* verb, PerfLoad& load, int64_t least_bytes) {
+  verb->add_option("--size", load.record_bytes, "bytes of a record's value, random letters (default 100)")
+      ->check(CLI::Range(least_bytes, int64_t{1} << 30));
+  verb->add_option("--acks", load.acks,
+                   "0: none, acknowledged once written to the connection; 1: the leader's; all: every "
+                   "replica's in sync (default)")
+      ->check(CLI::IsMember({"0", "1", "all", "-1"}));
+  verb->add_option("-z,--compression", load.codec, "none, gzip, snappy, lz4, zstd")
+      ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}));
+  verb->add_flag(
+      "--idempotent,!--no-idempotent", [&load](int64_t said) { load.idempotent = said > 0; },
+      "no retry writes a record twice (default with --acks all)");
+  verb->add_option("--batch-bytes", load.batch_bytes, "a batch is sent when it would grow beyond (16384)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
 }
 
-// "jsn not in {table,json,yaml}": the nearest of them. Where none is near, that list says enough.
-std::string unknown_choice(const std::string& message) {
-  const size_t middle = message.find(" not in {");
-  if (middle == std::string::npos || !message.ends_with('}')) return "";
-  const size_t begin = message.rfind(' ', middle - 1);
-  const std::string word = message.substr(begin == std::string::npos ? 0 : begin + 1, middle - begin - 1);
-  std::vector<std::string> known;
-  std::string_view rest = std::string_view(message).substr(middle + 9);
-  rest.remove_suffix(1);
-  while (!rest.empty()) {
-    known.emplace_back(rest.substr(0, rest.find(',')));
-    rest.remove_prefix(std::min(rest.size(), known.back().size() + 1));
-  }
-  return meant(word, known);
+void add_perf(CLI::App& app, Line& line, Verb& chosen) {
+  CLI::App& perf = *add_family(app, "perf", "measure: writing, reading, and from one to the other",
+                               "tidemark perf latency orders --rate 1000 --seconds 30");
+  const CLI::Range rates(int64_t{1}, int64_t{10'000'000});
+  const CLI::Range lingers(int64_t{0}, int64_t{60'000});
+
+  CLI::App* produce =
+      add_verb(perf, "produce",
+               "write records and time their acknowledgements: p50, p90, p99, p99.9, max. A record's time "
+               "counts from when it was handed over; with --rate from when it was due, whatever the broker "
+               "did (no coordinated omission)",
+               "tidemark perf produce orders --seconds 30 --size 1000 --rate 5000 -z lz4", chosen,
+               [&](const GlobalOptions& g) { return perf_produce(g, line.perf_produce); });
+  PerfProduce& written = line.perf_produce;
+  produce->add_option("TOPIC", written.topic, "the topic")->required();
+  add_limits(produce, written.limits, true);
+  produce->add_option("--rate", written.load.rate, "records a second; without it as many as can be written")
+      ->check(rates);
+  add_load(produce, written.load, 1);
+  produce->add_option("--linger-ms", written.load.linger_ms, "how long a batch waits for more records (5)")
+      ->check(lingers);
+  produce->add_option("-p,--partition", written.partition, "the partition; else in turn")
+      ->check(CLI::NonNegativeNumber);
+
+  CLI::App* consume = add_verb(
+      perf, "consume",
+      "read records and time the fetches that bring some, the broker's wait for new records included",
+      "tidemark perf consume orders --records 1000000", chosen,
+      [&](const GlobalOptions& g) { return perf_consume(g, line.perf_consume); });
+  PerfConsume& read = line.perf_consume;
+  consume->add_option("TOPIC", read.topics, "topics")->required();
+  add_limits(consume, read.limits, true);
+  consume->add_option(
+      "--offset", read.offset,
+      "where to begin: start (default), end, N, -N (the last N), @TIME (ms since 1970, or ISO 8601)");
+  consume->add_option("-p,--partition", read.partitions, "a partition, may be repeated; none: all")
+      ->allow_extra_args(false)
+      ->check(CLI::NonNegativeNumber);
+
+  CLI::App* latency =
+      add_verb(perf, "latency",
+               "write records at a fixed rate, read them back, and time the way from when each was due (no "
+               "coordinated omission) until it is in the reader's hands: p50, p90, p99, p99.9, max",
+               "tidemark perf latency orders --rate 1000 --seconds 30 --acks all", chosen,
+               [&](const GlobalOptions& g) { return perf_latency(g, line.perf_latency); });
+  PerfLatency& echoed = line.perf_latency;
+  latency->add_option("TOPIC", echoed.topic, "the topic; every partition gets its share")->required();
+  add_limits(latency, echoed.limits, false);
+  latency->add_option("--rate", echoed.load.rate, "records a second (default 1000)")->check(rates);
+  add_load(latency, echoed.load, kPerfMarkBytes);
+  latency->add_option("--linger-ms", echoed.load.linger_ms, "how long a batch waits for more records (0)")
+      ->check(lingers);
 }
 
 Result<GlobalOptions> global_options(const Line& line) {
@@ -305,14 +327,13 @@ int run_command_line(int argc, char** argv) {
   add_cluster(app, chosen);
   add_config(app, line, chosen);
   add_log(app, line, chosen);
+  add_perf(app, line, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error) == 0 ? kDone : kBadUsage;  // help, version
     const std::vector<std::string> words(argv + 1, argv + argc);
-    std::string what = unknown_word(app, words);
-    if (what.empty()) what = error.what() + unknown_choice(error.what());
-    Output(OutputFormat::automatic).error(Error::config(what + "; --help says more"));
+    Output(OutputFormat::automatic).error(bad_usage(app, words, error.what()));
     return kBadUsage;
   }
   const Output speaker(OutputFormat::automatic);

@@ -61,6 +61,39 @@ struct Consume {
   std::optional<std::string> format;
   std::string isolation;
 };
+// Whichever comes first; neither (-1): ten seconds.
+struct PerfLimits {
+  int64_t records = -1;
+  double seconds = -1;
+};
+struct PerfLoad {
+  int64_t record_bytes = 100;  // of a value
+  int64_t rate = 0;            // records a second; 0: as many as can be
+  std::string acks;            // empty, none, -1: as configured
+  std::string codec;
+  std::optional<bool> idempotent;
+  int64_t batch_bytes = -1;
+  int64_t linger_ms = -1;
+};
+struct PerfProduce {
+  std::string topic;
+  int32_t partition = -1;  // -1: the partitioner's choice
+  PerfLimits limits;
+  PerfLoad load;
+};
+struct PerfConsume {
+  std::vector<std::string> topics;
+  std::vector<int32_t> partitions;  // empty: all
+  std::string offset = "start";
+  PerfLimits limits;
+};
+// The run, number and due time that each value carries.
+inline constexpr int64_t kPerfMarkBytes = 24;
+struct PerfLatency {
+  std::string topic;
+  PerfLimits limits;
+  PerfLoad load{.rate = 1'000, .acks = {}, .codec = {}, .idempotent = {}, .linger_ms = 0};
+};
 struct ConfigGet {
   std::string type;
   std::string name;
@@ -92,6 +125,9 @@ int topic_trim(const GlobalOptions& global, const TopicTrim& command);
 int produce(const GlobalOptions& global, const Produce& command);
 int consume(const GlobalOptions& global, const Consume& command);
 int cluster_info(const GlobalOptions& global);
+int perf_produce(const GlobalOptions& global, const PerfProduce& command);
+int perf_consume(const GlobalOptions& global, const PerfConsume& command);
+int perf_latency(const GlobalOptions& global, const PerfLatency& command);
 int config_get(const GlobalOptions& global, const ConfigGet& command);
 int config_alter(const GlobalOptions& global, const ConfigAlter& command);
 int log_dump(const GlobalOptions& global, const LogDump& command);

@@ -1,10 +1,9 @@
 // `tidemark consume`: records of partitions to the standard output.
-#include <charconv>
 #include <cstdio>
 
 #include "client/cli/record_format.h"
 #include "client/cli/session.h"
-#include "client/cli/timestamp.h"
+#include "client/cli/start_offset.h"
 #include "client/core/co_try.h"
 #include "client/core/consumer.h"
 
@@ -14,35 +13,6 @@ namespace {
 using runtime::Task;
 
 constexpr size_t kWriteBytes = 64 << 10;
-
-// Where reading begins: an offset, a special timestamp or a time, or so many records before the end.
-struct Start {
-  std::optional<int64_t> offset;
-  std::optional<int64_t> time;  // as ListOffsets takes it
-  int64_t from_end = 0;
-};
-
-Result<Start> parse_start(const std::string& text) {
-  Start start;
-  if (text == "start") {
-    start.time = client::kEarliest;
-  } else if (text == "end") {
-    start.time = client::kLatest;
-  } else if (text.starts_with('@')) {
-    TRY_ASSIGN(start.time, parse_timestamp(std::string_view(text).substr(1)));
-  } else {
-    const auto number = parse_number(text, "offset", INT64_MIN + 1, INT64_MAX);
-    if (!number)
-      return fail(Error::config(fmt::format("offset '{}' is none of start, end, N, -N, @TIME", text)));
-    if (*number >= 0) {
-      start.offset = *number;
-    } else {
-      start.time = client::kLatest;
-      start.from_end = -*number;
-    }
-  }
-  return start;
-}
 
 // Prints records one by one in the wanted form.
 class Printer {
@@ -109,77 +79,6 @@ class Printer {
   bool good_ = true;
 };
 
-Task<Result<std::vector<TopicPartition>>> find_partitions(Session& session, const Consume& command) {
-  std::vector<TopicPartition> all;
-  for (const std::string& name : command.topics) {
-    auto finding = find_topic(session, name);
-    const auto topic = co_await finding;
-    if (!topic) co_return fail(Error(topic.error()));
-    for (const auto& [id, partition] : (*topic)->partitions) {
-      if (command.partitions.empty()) all.push_back({name, id});
-    }
-    for (const int32_t id : command.partitions) {
-      if (!(*topic)->partitions.contains(PartitionId(id)))
-        co_return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                       fmt::format("{} has no partition {}", name, id));
-      all.push_back({name, PartitionId(id)});
-    }
-  }
-  co_return all;
-}
-
-using Offsets = std::map<TopicPartition, Offset>;
-
-Task<Result<Offsets>> offsets_at(Session& session, const std::vector<TopicPartition>& partitions,
-                                 int64_t time, client::Isolation isolation) {
-  std::map<TopicPartition, int64_t> times;
-  for (const TopicPartition& tp : partitions) times[tp] = time;
-  auto asking = session.admin.list_offsets(times, isolation);
-  const auto answers = co_await asking;
-  if (!answers) co_return fail(Error(answers.error()));
-  Offsets offsets;
-  for (const TopicPartition& tp : partitions) {
-    const auto found = answers->find(tp);
-    if (found == answers->end())
-      co_return fail(ErrorCode::UNKNOWN_SERVER_ERROR, fmt::format("{}: no offset was answered", tp));
-    if (!found->second) co_return fail(Error(found->second.error()));
-    offsets[tp] = found->second->offset;
-  }
-  co_return offsets;
-}
-
-Task<Result<Offsets>> first_offsets(Session& session, const std::vector<TopicPartition>& partitions,
-                                    const Start& start, client::Isolation isolation) {
-  Offsets first;
-  if (start.offset) {
-    for (const TopicPartition& tp : partitions) first[tp] = Offset(*start.offset);
-    co_return first;
-  }
-  auto asking = offsets_at(session, partitions, *start.time, isolation);
-  Result<Offsets> answered = co_await asking;
-  if (!answered) co_return answered;
-  first = std::move(*answered);
-  const bool some_beyond =
-      std::any_of(first.begin(), first.end(), [](const auto& each) { return each.second == kNoOffset; });
-  if (some_beyond || start.from_end > 0) {
-    // No record is as young as the time asked for: what comes next is.
-    auto ends_asking = offsets_at(session, partitions, client::kLatest, isolation);
-    const Result<Offsets> ends = co_await ends_asking;
-    if (!ends) co_return fail(Error(ends.error()));
-    auto starts_asking = offsets_at(session, partitions, client::kEarliest, isolation);
-    const Result<Offsets> starts = co_await starts_asking;
-    if (!starts) co_return fail(Error(starts.error()));
-    for (auto& [tp, offset] : first) {
-      if (offset == kNoOffset) offset = ends->at(tp);
-      if (start.from_end > 0) {
-        const int64_t held = ends->at(tp) - starts->at(tp);
-        offset = ends->at(tp) + -std::min(held, start.from_end);
-      }
-    }
-  }
-  co_return first;
-}
-
 // Until `command.count` records are printed, or of each partition what lies below its end, if it has one.
 Task<Result<int>> print_records(client::Consumer& consumer, Printer& printer, const Consume& command,
                                 std::set<TopicPartition> open, Offsets ends) {
@@ -222,7 +121,7 @@ Task<Result<int>> run(Session& session, const Consume& command) {
   client::ConsumerOptions options = session.global.consumer;
   if (command.isolation == "read_committed") options.isolation = client::Isolation::read_committed;
   if (command.isolation == "read_uncommitted") options.isolation = client::Isolation::read_uncommitted;
-  CO_TRY_ASSIGN(const Start start, parse_start(command.offset));
+  CO_TRY_ASSIGN(const StartOffset start, StartOffset::parse(command.offset));
   std::optional<RecordFormat> format;
   const OutputFormat output = session.out.format();
   if (command.format || output == OutputFormat::automatic || output == OutputFormat::table) {
@@ -230,7 +129,7 @@ Task<Result<int>> run(Session& session, const Consume& command) {
   }
   Printer printer(output, std::move(format));
 
-  auto finding = find_partitions(session, command);
+  auto finding = find_partitions(session, command.topics, command.partitions);
   const auto partitions = co_await finding;
   if (!partitions) co_return fail(Error(partitions.error()));
   Offsets ends;

@@ -69,10 +69,11 @@ OffsetForLeaderEpochRequest ends_request(const std::vector<FetchTarget>& targets
 
 }  // namespace
 
-Consumer::Consumer(Cluster& cluster, ConsumerOptions options, OnTruncation on_truncation)
+Consumer::Consumer(Cluster& cluster, ConsumerOptions options, OnTruncation on_truncation, OnFetch on_fetch)
     : cluster_(cluster),
       options_(options),
       on_truncation_(std::move(on_truncation)),
+      on_fetch_(std::move(on_fetch)),
       plan_(options),
       arrived_(cluster.scheduler()),
       refresher_(cluster, arrived_) {}
@@ -270,6 +271,7 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   FetchSession& session = sessions_[leader];
   session.write(items, version, request);
   const bool incremental = session.incremental();
+  const runtime::MonoTime asked_at = cluster_.scheduler().mono();
   Task<Result<Reply<FetchResponse>>> asking =
       (*link)->call<FetchRequest, FetchResponse>(request, version, options_.fetch_max_wait_ms);
   const auto reply = co_await asking;
@@ -285,6 +287,12 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   if (error != ErrorCode::NONE) co_return fail(error, "the broker refuses the fetch");
 
   bool moved = false;
+  size_t record_bytes = 0;
+  for (const auto& topic : reply->body.responses) {
+    for (const auto& data : topic.partitions) record_bytes += data.records.bytes().size();
+  }
+  if (on_fetch_ && record_bytes > 0)
+    on_fetch_({leader, cluster_.scheduler().mono() - asked_at, record_bytes});
   for (const auto& topic : reply->body.responses) {
     std::string name(topic.topic);
     if (version >= kFirstVersionWithIds) {

@@ -14,11 +14,21 @@
 
 namespace tidemark::client {
 
+// A fetch that brought records: from when it was to be sent until its answer was here. A broker that waits
+// for records to come (fetch.max.wait.ms) waits within.
+struct FetchTiming {
+  BrokerId leader = kNoBroker;
+  runtime::Duration took{};
+  size_t record_bytes = 0;  // as they came, compressed
+};
+
 class Consumer {
  public:
   // Told of each truncation, before poll() returns its error or goes on elsewhere.
   using OnTruncation = std::function<void(const LogTruncation&)>;
-  Consumer(Cluster& cluster, ConsumerOptions options, OnTruncation on_truncation = {});
+  // Told of each fetch when its answer comes, on the loop; it must not destroy the consumer.
+  using OnFetch = std::function<void(const FetchTiming&)>;
+  Consumer(Cluster& cluster, ConsumerOptions options, OnTruncation on_truncation = {}, OnFetch on_fetch = {});
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
@@ -62,6 +72,7 @@ class Consumer {
   Cluster& cluster_;
   const ConsumerOptions options_;
   const OnTruncation on_truncation_;
+  const OnFetch on_fetch_;
   FetchPlan plan_;
   uint64_t leaders_version_ = 0;  // of the metadata that the plan follows
   size_t ending_ = 0;             // sessions

@@ -5,6 +5,7 @@ data on stdout, everything else on stderr, exit status 0, 1 or 2."""
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -259,6 +260,107 @@ class Tidemark(client_suite.ClientSuite):
         done = self.run_command("produce", topic, stdin=b"x" * 20_000)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"MESSAGE_TOO_LARGE", done.stderr)
+
+    # --- perf ---------------------------------------------------------------------------------------------------
+    def perf(self, *arguments):
+        """The summary as JSON, and the lines of progress."""
+        done = self.run_command("perf", *arguments, "-o", "json")
+        self.assertEqual(done.returncode, 0, done)
+        return json.loads(done.stdout), done.stderr.decode().splitlines()
+
+    def check_latency(self, latency, count=None):
+        values = [latency[name] for name in ("p50", "p90", "p99", "p99_9", "max")]
+        self.assertEqual(values, sorted(values))
+        self.assertGreater(values[0], 0)
+        self.assertLess(values[-1], 60_000_000)
+        self.assertEqual(latency["beyond"], 0)
+        if count is not None:
+            self.assertEqual(latency["count"], count)
+
+    def check_rate(self, summary, rate):
+        self.assertGreater(summary["records_per_s"], rate * 0.9)
+        self.assertLess(summary["records_per_s"], rate * 1.1)
+
+    def test_perf_produce_and_consume(self):
+        topic = self.new_topic(partitions=3)
+        made, _ = self.perf("produce", topic, "--records", "20000", "--size", "200", "-z", "lz4")
+        self.assertEqual([made[name] for name in ("verb", "records", "bytes", "failed", "unsent")],
+                         ["produce", 20_000, 4_000_000, 0, 0])
+        self.check_latency(made["latency_us"], 20_000)
+        self.assertEqual(sum(self.watermarks(topic, partition)[1] for partition in range(3)), 20_000)
+        read, _ = self.perf("consume", topic, "--records", "15000")
+        self.assertEqual([read[name] for name in ("verb", "records", "bytes")], ["consume", 15_000, 3_000_000])
+        self.check_latency(read["latency_us"])
+        read, progress = self.perf("consume", topic, "--seconds", "1.5")
+        self.assertEqual((read["records"], read["bytes"]), (20_000, 4_000_000))
+        self.assertRegex(progress[0], r"^1 s: 20000 records, \d+ records/s, [\d.]+ MB/s, p50 ")
+        self.assertAlmostEqual(read["elapsed_ms"], 1_500, delta=500)
+        one, _ = self.perf("consume", topic, "-p", "1", "--offset", "10", "--records", "1")
+        self.assertEqual((one["records"], one["bytes"]), (1, 200))
+        none, _ = self.perf("consume", topic, "--offset", "end", "--seconds", "0.3")
+        self.assertEqual((none["records"], none["latency_us"]), (0, None))
+
+    def test_perf_produce_at_a_rate(self):
+        topic = self.new_topic(partitions=2)
+        self.watermarks(topic, 1)  # there is a leader: what is sent with acks=0 before that is lost
+        for acks in ("0", "1", "all"):
+            with self.subTest(acks=acks):
+                made, progress = self.perf("produce", topic, "--rate", "500", "--seconds", "2", "--acks", acks,
+                                           "--linger-ms", "0", "-p", "1")
+                self.assertEqual((made["records"], made["unsent"]), (1_000, 0))
+                self.check_latency(made["latency_us"], 1_000)
+                self.check_rate(made, 500)
+                self.assertRegex(progress[0], r"^1 s: \d+ records, ")
+        self.assertEqual(self.watermarks(topic, 0)[1], 0)
+        self.await_end(topic, 1, 3_000)
+
+    def test_perf_latency(self):
+        topic = self.new_topic(partitions=2)
+        self.produce(topic, [record(b"older")])
+        echoed, progress = self.perf("latency", topic, "--rate", "500", "--seconds", "2")
+        self.assertEqual([echoed[name] for name in ("verb", "records", "bytes", "sent", "lost", "unsent")],
+                         ["latency", 1_000, 100_000, 1_000, 0, 0])
+        self.check_latency(echoed["latency_us"], 1_000)
+        self.check_rate(echoed, 500)
+        self.assertRegex(progress[0], r"^1 s: \d+ records, ")
+        # One more for each partition went ahead.
+        self.assertEqual([self.watermarks(topic, partition)[1] for partition in (0, 1)], [502, 501])
+
+    def test_perf_ends_with_its_summary_on_ctrl_c(self):
+        topic = self.new_topic()
+        for verb in ("produce", "consume", "latency"):
+            with self.subTest(verb), subprocess.Popen(
+                    [TIDEMARK, "-b", self.broker.bootstrap, "-o", "json", "perf", verb, topic, "--seconds", "60"],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+                running.stderr.readline()  # a second has passed
+                running.send_signal(signal.SIGINT)
+                output, _ = running.communicate(timeout=30)
+                self.assertEqual(running.returncode, 0)
+                summary = json.loads(output)
+                self.assertGreater(summary["records"], 0)
+                self.assertLess(summary["elapsed_ms"], 30_000)
+
+    def test_perf_as_a_table_and_its_refusals(self):
+        topic = self.new_topic()
+        heading, row = self.tidemark("perf", "produce", topic, "--records", "10", "-o", "table").decode().splitlines()
+        self.assertEqual(re.split("  +", heading), ["RECORDS", "MB", "SECONDS", "RECORDS/S", "MB/S", "P50 MS", "P90 MS",
+                                                    "P99 MS", "P99.9 MS", "MAX MS"])
+        self.assertEqual(re.split("  +", row)[:2], ["10", "0.00"])
+        for told, arguments in (("did you mean produce?", ["prodce", topic]),
+                                ("did you mean all?", ["produce", topic, "--acks", "al"]),
+                                ("did you mean zstd?", ["latency", topic, "-z", "zst"]),
+                                ("did you mean --records?", ["consume", topic, "--record", "5"]),
+                                ("--rate: Value 0 not in range", ["latency", topic, "--rate", "0"]),
+                                ("--acks all only", ["produce", topic, "--acks", "1", "--idempotent"]),
+                                ("max.request.size", ["produce", topic, "--size", "2000000"]),
+                                ("offset 'ende' is none of", ["consume", topic, "--offset", "ende"])):
+            with self.subTest(arguments):
+                self.assertIn(told, self.refused(2, "perf", *arguments))
+        for verb in ("produce", "consume", "latency"):
+            self.assertIn(f"did you mean {topic}?", self.refused(1, "perf", verb, topic[:-1]))
+        self.assertIn("UNKNOWN_TOPIC_OR_PARTITION", self.refused(1, "perf", "produce", topic, "-p", "7"))
+        small = self.new_topic(configs={"max.message.bytes": "1000"})
+        self.assertIn("MESSAGE_TOO_LARGE", self.refused(1, "perf", "produce", small, "--size", "5000", "--records", "1"))
 
     def test_looking_into_the_log_files(self):
         topic = self.new_topic()

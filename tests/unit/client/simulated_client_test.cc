@@ -141,6 +141,25 @@ TEST_CASE("a broker with an old ApiVersions is spoken to all the same") {
   CHECK(world.broker.versions[18] == 0);
 }
 
+TEST_CASE("a consumer tells how long each fetch took that brought records") {
+  World world(33);
+  CHECK(world.run(produce(world, 20, {})).delivered == 20);
+  std::vector<FetchTiming> fetches;
+  Consumer consumer(world.cluster, {}, {}, [&](const FetchTiming& fetch) { fetches.push_back(fetch); });
+  consumer.assign({"tide", PartitionId(0)}, Offset(0));
+  CHECK(world.run(consumer.poll(runtime::kNever)).value() != nullptr);
+  REQUIRE(fetches.size() == 1);
+  CHECK(fetches[0].leader == BrokerId(1));
+  CHECK(fetches[0].record_bytes > 20);
+  CHECK(fetches[0].took >= 2 * world.network.faults.least_delay);
+  CHECK(fetches[0].took < 100ms);
+  // At the end of the log fetches go on, and bring nothing.
+  const int asked = world.broker.requests[1];
+  CHECK(world.run(consumer.poll(world.time.mono() + 5s)).value() == nullptr);
+  CHECK(world.broker.requests[1] > asked);
+  CHECK(fetches.size() == 1);
+}
+
 TEST_CASE("a leader that denies it is asked for again") {
   World world(3);
   world.broker.answers_not_leader = 3;
