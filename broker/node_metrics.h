@@ -1,7 +1,7 @@
 // What a node counts beyond its server: produce and fetch, in all and by topic, errors by code, and samples
 // of its shards: logs, journals, caches, fetch sessions. Counters have a cell per shard; samples are taken on
 // each shard's loop once a second, so that a scrape touches no shard and no request takes a lock. Names
-// follow Prometheus' rules; broker/observe/README.md lists them. Outlives the node.
+// follow Prometheus' rules; broker/observe/METRICS.md lists them. Outlives the node.
 #pragma once
 
 #include <array>
