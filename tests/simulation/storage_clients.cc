@@ -83,6 +83,7 @@ void StorageClients::judge_recovery(Shard& shard) {
 
 void StorageClients::judge_derived(const Log& log, const LogModel& model) {
   for (const auto& [epoch, offset] : model.epochs()) {
+    if (offset < log.start()) continue;  // a trim has moved the start, and has not returned yet
     const auto cached = log.epochs().epoch_for_offset(offset);
     if (!cached || *cached != epoch)
       run_.violate(fmt::format("{}: the epoch of offset {} is {} instead of {}", model.name(), offset,
