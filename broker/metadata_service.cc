@@ -341,6 +341,4 @@ void MetadataService::release_turn() {
   turns_.pop_front();
 }
 
-// --- the shards -------------------------------------------------------------------------------------------
-
 }  // namespace tidemark::broker

@@ -238,6 +238,9 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Segment& active() { return segments_.back(); }
   [[nodiscard]] const Segment& active() const { return segments_.back(); }
   size_t segment_index(Offset offset) const;
+  [[nodiscard]] bool has_segment(Offset base) const {
+    return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& s) { return s.base == base; });
+  }
   // While its index files are written from their start they may still tell of what was truncated.
   [[nodiscard]] bool index_files_hold(Offset base) const {
     return std::none_of(index_saves_.begin(), index_saves_.end(),

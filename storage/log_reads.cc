@@ -125,9 +125,7 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
   auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
   auto piece = co_await reading;
   if (offline_) co_return fail(*offline_);
-  const bool there = std::any_of(segments_.begin(), segments_.end(),
-                                 [&](const Segment& s) { return s.base == range.segment_base; });
-  if (!holds(range) || (!there && !piece)) co_return removed();
+  if (!holds(range) || (!piece && !has_segment(range.segment_base))) co_return removed();
   if (!piece) co_return unreadable(piece.error());
   co_return piece;
 }

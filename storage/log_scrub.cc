@@ -31,9 +31,7 @@ Task<std::optional<ScrubPlace>> Log::scrub(ScrubPlace from, uint64_t max_bytes) 
   const auto checked = co_await checking;
   if (checked) store_.scrub_stats_.bytes += checked->bytes;
   if (offline_ || from.cuts != cuts_) co_return std::nullopt;
-  const bool there = std::any_of(segments_.begin(), segments_.end(),
-                                 [&](const Segment& segment) { return segment.base == base; });
-  if (!checked && there) {
+  if (!checked && has_segment(base)) {
     ++store_.scrub_stats_.errors;
     // What the disk does not give now, the next pass asks for again.
     if (store_.on_scrub_error && checked.error().kind() != ErrorKind::corruption)

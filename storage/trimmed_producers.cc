@@ -50,13 +50,14 @@ Result<void> replace_trimmed_producers(FileSystem& files, const std::string& fol
 
 Result<void> settle_trimmed_producers(FileSystem& files, const std::string& folder, LogId log,
                                       Offset log_start, runtime::WallTime now) {
+  TRY_ASSIGN(const bool exists, files.exists(prepared_in(folder)));
+  if (!exists) return {};
   const auto prepared = read(files, prepared_in(folder), log, now);
   // Torn: the start did not wait for it.
   if (!prepared && prepared.error().kind() != ErrorKind::corruption) return fail(prepared.error());
   if (prepared && *prepared && (*prepared)->from.offset <= log_start)
     return replace_trimmed_producers(files, folder);
-  TRY_ASSIGN(const bool exists, files.exists(prepared_in(folder)));
-  return exists ? files.remove(prepared_in(folder)) : Result<void>();
+  return files.remove(prepared_in(folder));
 }
 
 Result<std::optional<ProducerSnapshot>> read_trimmed_producers(FileSystem& files, const std::string& folder,

@@ -39,11 +39,6 @@ class Filter {
   std::set<std::string> wanted_;
 };
 
-const Group* find(const Groups& groups, std::string_view id) {
-  const auto found = groups.find(id);
-  return found != groups.end() ? &found->second : nullptr;
-}
-
 DescribeGroupsReply::Member describe(const Group& group, const Member& member) {
   DescribeGroupsReply::Member out;
   out.member = member.id;
@@ -74,7 +69,7 @@ void list_groups(Turn& turn, const Groups& groups, RequestToken token, const Lis
   ListGroupsReply reply;
   // Every running group has a record, so the image names them all.
   for (const auto& [id, image] : turn.image.groups()) {
-    const Group* group = find(groups, id);
+    const Group* group = find_group(groups, id);
     const std::string_view state = state_name(group != nullptr ? group->state : GroupState::empty);
     if (!states.takes(state) || !types.takes(kClassicType)) continue;
     reply.groups.push_back({id, group != nullptr ? group->protocol_type.value_or("") : "", std::string(state),
@@ -88,7 +83,7 @@ void describe_groups(Turn& turn, const Groups& groups, RequestToken token,
   DescribeGroupsReply reply;
   for (const std::string& id : request.groups) {
     if (turn.image.group(id) != nullptr) {
-      reply.groups.push_back(describe(find(groups, id), id));
+      reply.groups.push_back(describe(find_group(groups, id), id));
       continue;
     }
     DescribeGroupsReply::Group& missing = reply.groups.emplace_back();
@@ -106,7 +101,7 @@ void delete_groups(Turn& turn, const Groups& groups, RequestToken token, const D
   std::set<std::string_view> buried;
   for (const std::string& id : request.groups) {
     ErrorCode error = ErrorCode::NONE;
-    const Group* group = find(groups, id);
+    const Group* group = find_group(groups, id);
     if (turn.image.group(id) == nullptr) {
       error = ErrorCode::GROUP_ID_NOT_FOUND;
     } else if (group != nullptr && group->state != GroupState::empty) {

@@ -88,6 +88,11 @@ Group* find_group(Groups& groups, std::string_view id) {
   return found != groups.end() ? &found->second : nullptr;
 }
 
+const Group* find_group(const Groups& groups, std::string_view id) {
+  const auto found = groups.find(id);
+  return found != groups.end() ? &found->second : nullptr;
+}
+
 void sync(Turn& turn, Groups& groups, RequestToken token, const SyncRequest& request) {
   if (request.group.empty()) return refuse<SyncReply>(turn, token, ErrorCode::INVALID_GROUP_ID);
   Group* group = find_group(groups, request.group);

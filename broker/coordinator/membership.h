@@ -15,6 +15,7 @@ using Groups = std::map<std::string, Group, std::less<>>;
 
 // nullptr: no such group is running (a simple group, that only has offsets, never is).
 [[nodiscard]] Group* find_group(Groups& groups, std::string_view id);
+[[nodiscard]] const Group* find_group(const Groups& groups, std::string_view id);
 
 // Answered at once, or parked until the rebalance has its members.
 void join(Turn& turn, Groups& groups, RequestToken token, const JoinRequest& request);

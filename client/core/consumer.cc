@@ -287,12 +287,13 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   if (error != ErrorCode::NONE) co_return fail(error, "the broker refuses the fetch");
 
   bool moved = false;
-  size_t record_bytes = 0;
-  for (const auto& topic : reply->body.responses) {
-    for (const auto& data : topic.partitions) record_bytes += data.records.bytes().size();
+  if (on_fetch_) {
+    size_t record_bytes = 0;
+    for (const auto& topic : reply->body.responses) {
+      for (const auto& data : topic.partitions) record_bytes += data.records.bytes().size();
+    }
+    if (record_bytes > 0) on_fetch_({leader, cluster_.scheduler().mono() - asked_at, record_bytes});
   }
-  if (on_fetch_ && record_bytes > 0)
-    on_fetch_({leader, cluster_.scheduler().mono() - asked_at, record_bytes});
   for (const auto& topic : reply->body.responses) {
     std::string name(topic.topic);
     if (version >= kFirstVersionWithIds) {
