@@ -177,16 +177,60 @@ Task<Result<void>> LogStore::run_checkpoint() {
   const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
   const auto graves = std::exchange(graves_, {});
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
+  // Group by group, each to its end: what a node has synced when it is killed, its next start need not scan,
+  // also where a whole checkpoint takes longer than a life.
+  constexpr size_t kTogether = 64;
+  bool disk_full = false;
+  const std::span<const std::shared_ptr<Log>> all = dirty;
+  for (size_t first = 0; first < all.size(); first += kTogether) {
+    auto group = checkpoint_logs(all.subspan(first, std::min(kTogether, all.size() - first)));
+    auto done = co_await group;
+    if (!done) co_return fail(done.error());
+    disk_full |= *done == Wrote::disk_full;
+  }
+  auto names = sync_names();
+  auto named = co_await names;
+  if (!named) co_return named;
+  for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
+  std::vector<KeyValueWrite> dead;
+  for (const std::string& key : dead_keys) dead.push_back({key, std::nullopt});
+  auto writing = write_derived(std::move(dead));
+  co_await writing;
+  if (offline_) co_return fail(*offline_);
+  if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
+  ++checkpoints_;
+  if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
+  co_return Result<void>();
+}
+
+// The names of logs' folders, where any has changed.
+Task<Result<void>> LogStore::sync_names() {
+  if (!std::exchange(data_folder_changed_, false)) co_return Result<void>();
+  auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
+  auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+  auto synced = co_await syncing;
+  if (!synced) fail_folder(synced.error());
+  co_return synced;
+}
+
+// A failure is no news: a start without it reads more.
+Task<void> LogStore::write_derived(std::vector<KeyValueWrite> writes) {
+  if (derived_ == nullptr || writes.empty()) co_return;
+  auto work = [store = derived_, writes = std::move(writes)] { return store->write(writes); };
+  auto writing = runtime::on_lane(lanes_.background, loop_, std::move(work));
+  (void)co_await writing;
+}
+
+Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::shared_ptr<Log>> logs) {
   auto items = std::make_shared<std::vector<Syncing>>();
-  bool names_changed = false;
-  for (const auto& log : dirty) {
+  for (const auto& log : logs) {
     if (!log->materialized_ && log->has_checkpoints()) {
       dirty_.push_back(log);
       continue;
     }
     log->dirty_ = false;
     if (!log->has_checkpoints()) {
-      names_changed = true;
+      data_folder_changed_ = true;
       continue;
     }
     Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
@@ -217,26 +261,20 @@ Task<Result<void>> LogStore::run_checkpoint() {
   co_await rest;
   // A log's name must be settled where its record is freed, whether its state got into the folder or not: a
   // deletion may have come in between, and a namesake's state have been synced in its place.
-  names_changed |= std::exchange(data_folder_changed_, false) ||
-                   std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
-  if (names_changed) {
-    auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
-    auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
-    auto synced = co_await syncing;
-    if (!synced) {
-      fail_folder(synced.error());
-      co_return fail(synced.error());
-    }
-  }
-  for (const auto& [path, delay] : graves) tasks_.spawn(remove_later({path}, delay));
-  std::vector<KeyValueWrite> derived;
-  bool disk_full = false;
+  data_folder_changed_ |=
+      std::any_of(items->begin(), items->end(), [](const Syncing& item) { return item.moved; });
+  auto names = sync_names();
+  auto named = co_await names;
+  if (!named) co_return fail(named.error());
+  std::vector<KeyValueWrite> snapshots;
+  Wrote wrote = Wrote::all;
   for (Syncing& item : *items) {
     Log& log = *item.log;
     // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose
     // it is.
     if (item.disk_full && *item.disk_full) {
-      disk_full = log.state_changed_ = true;
+      wrote = Wrote::disk_full;
+      log.state_changed_ = true;
       log.mark_dirty();
     }
     // A log that was deleted in the meantime may have lost its folder; that is not news.
@@ -246,24 +284,17 @@ Task<Result<void>> LogStore::run_checkpoint() {
       item.error = Error::corruption(fmt::format(
           "{}: its segment {} is gone", segment_path(item.folder, item.active, kLogSuffix), item.active));
     if (item.error) fail_folder(*item.error);
-    if (offline_) break;
+    if (offline_) co_return fail(*offline_);
     if (log.state_changed_) log.mark_dirty();
     if (log.cuts_ != item.cuts) continue;
     if (log.settings_.write_caching) log.durable_ = std::max(log.durable_, item.written);
     if (!item.snapshot.empty() && !log.fenced_ && log.durable_ >= item.end)
-      derived.push_back({snapshot_key(log.id()), std::move(item.snapshot)});
+      snapshots.push_back({snapshot_key(log.id()), std::move(item.snapshot)});
   }
-  for (const std::string& key : dead_keys) derived.push_back({key, std::nullopt});
-  if (derived_ != nullptr && !derived.empty()) {
-    auto work = [store = derived_, derived = std::move(derived)] { return store->write(derived); };
-    auto writing = runtime::on_lane(lanes_.background, loop_, std::move(work));
-    (void)co_await writing;  // derived: a start without it reads more
-  }
+  auto writing = write_derived(std::move(snapshots));
+  co_await writing;
   if (offline_) co_return fail(*offline_);
-  if (disk_full) co_return fail(Error::no_space(options_.folder + ": a log's state cannot be written"));
-  ++checkpoints_;
-  if (checkpoints_allowed_) journal_.mark_checkpoint(up_to);
-  co_return Result<void>();
+  co_return wrote;
 }
 
 Task<Result<void>> LogStore::settle() {

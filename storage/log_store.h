@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -163,6 +164,10 @@ class LogStore {
   runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
+  enum class Wrote { all, disk_full };  // disk_full: not the state of each log
+  runtime::Task<Result<Wrote>> checkpoint_logs(std::span<const std::shared_ptr<Log>> logs);
+  runtime::Task<Result<void>> sync_names();
+  runtime::Task<void> write_derived(std::vector<KeyValueWrite> writes);
   runtime::Task<void> scrub_loop();
   runtime::Task<void> scrub(std::shared_ptr<Log> log);
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
