@@ -348,9 +348,12 @@ Task<Result<void>> Node::start() {
 
 // Rule 7: what was replayed is synced in the background; only then may journals free anything.
 Task<void> Node::finish_replay() {
-  auto work = [this] { return folder_->finish_replay(); };
-  auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
-  auto finished = co_await finishing;
+  Result<bool> finished = false;
+  while (finished && !*finished) {
+    auto work = [this] { return folder_->finish_replay(); };
+    auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
+    finished = co_await finishing;
+  }
   for (const Error& error : folder_->stuck_graves())
     log().warn("files of a deleted partition stay: the next start tries to remove them again",
                {{"reason", error.message()}});

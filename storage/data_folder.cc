@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tidemark::storage {
 
 std::string DataFolder::own_path(std::string_view name) const {
@@ -76,8 +78,18 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
   return recover_log(files_, options_.path, replayed, derived_.get(), options, now, stats);
 }
 
-Result<void> DataFolder::finish_replay() {
-  TRY(sync_replayed(files_, options_.path, replay_));
+Result<bool> DataFolder::finish_replay() {
+  constexpr size_t kAtOnce = 8;  // logs
+  auto log = replay_.logs.upper_bound(replay_synced_);
+  for (size_t i = 0; i < kAtOnce && log != replay_.logs.end(); ++i, ++log) {
+    TRY(sync_replayed(files_, options_.path, log->second));
+    replay_synced_ = log->first;
+  }
+  if (log != replay_.logs.end()) return false;
+  const bool any =
+      !replay_.graves.empty() || std::any_of(replay_.logs.begin(), replay_.logs.end(),
+                                             [](const auto& replayed) { return replayed.second.changed; });
+  if (any) TRY(files_.sync_dir(options_.path));
   if (keeps_old_journals_) {
     // Before the floor passes them: the next start does not read them any more.
     TRY(files_.open(keep_marker(), OpenMode::create));
@@ -87,7 +99,7 @@ Result<void> DataFolder::finish_replay() {
     if (auto removed = remove_all(files_, options_.path + "/" + grave); !removed)
       stuck_graves_.push_back(removed.error());
   }
-  return {};
+  return true;
 }
 
 Result<void> DataFolder::take_reserve() {

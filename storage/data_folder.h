@@ -67,9 +67,10 @@ class DataFolder {
   // One of replay().logs, ready for a LogStore. Any lane; different logs at once.
   Result<RecoveredLog> recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
                                runtime::WallTime now, RecoveryStats& stats);
-  // Syncs what the replay changed, and removes the graves; then every LogStore may allow_checkpoints().
-  // Error: the folder must not be used any more: a sync has failed, and the journals may never be freed.
-  Result<void> finish_replay();
+  // Syncs what the replay changed, and removes the graves: a few logs at each call, so that other work of the
+  // lane gets its turn. True: done, and every LogStore may allow_checkpoints(). Error: the folder must not be
+  // used any more, nor this be called again: a sync has failed, and the journals may never be freed.
+  Result<bool> finish_replay();
   // Why graves could not be removed: the next start tries again.
   [[nodiscard]] const std::vector<Error>& stuck_graves() const { return stuck_graves_; }
 
@@ -101,6 +102,7 @@ class DataFolder {
   bool keeps_old_journals_ = false;
   JournalRecovery journals_;
   JournalReplay replay_;
+  LogId replay_synced_;  // up to this log
   std::vector<Error> stuck_graves_;
   std::unique_ptr<KeyValueStore> derived_;
 };

@@ -396,27 +396,22 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
   return std::move(replayer.result);
 }
 
-Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const JournalReplay& replay) {
-  bool any = !replay.graves.empty();
-  for (const auto& [id, log] : replay.logs) {
-    if (!log.changed) continue;
-    any = true;
-    const std::string folder = data_folder + "/" + log.folder_name;
-    for (const Offset base : log.touched) {
-      auto file = files.open(segment_path(folder, base, kLogSuffix), OpenMode::read_write);
-      if (!file) continue;  // deleted since: retention, or the log itself
-      TRY((*file)->sync_data());
-    }
-    // Only synced, not written: the log may have moved on by now. It may even be gone.
-    auto state = files.open(partition_state_path(folder), OpenMode::read_write);
-    if (!state) continue;
-    TRY((*state)->sync_data());
-    if (auto synced = files.sync_dir(folder); !synced) {
-      TRY_ASSIGN(const bool exists, files.exists(folder));
-      if (exists) return synced;
-    }
+Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const ReplayedLog& log) {
+  if (!log.changed) return {};
+  const std::string folder = data_folder + "/" + log.folder_name;
+  for (const Offset base : log.touched) {
+    auto file = files.open(segment_path(folder, base, kLogSuffix), OpenMode::read_write);
+    if (!file) continue;  // deleted since: retention, or the log itself
+    TRY((*file)->sync_data());
   }
-  return any ? files.sync_dir(data_folder) : Result<void>();
+  // Only synced, not written: the log may have moved on by now. It may even be gone.
+  auto state = files.open(partition_state_path(folder), OpenMode::read_write);
+  if (!state) return {};
+  TRY((*state)->sync_data());
+  auto synced = files.sync_dir(folder);
+  if (synced) return synced;
+  TRY_ASSIGN(const bool exists, files.exists(folder));
+  return exists ? synced : Result<void>();
 }
 
 }  // namespace tidemark::storage

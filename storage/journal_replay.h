@@ -40,8 +40,9 @@ struct JournalReplay {
 // concern are marked as damaged, for good, and none of their files is changed.
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
                                       JournalRecovery& journals, Planted planted, size_t max_open_files);
-// Syncs everything that the replay changed: the journals' earlier generations may then go.
-Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const JournalReplay& replay);
+// Syncs what the replay changed of one log. Once each is synced, and the data folder itself, the journals'
+// earlier generations may go.
+Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const ReplayedLog& log);
 
 // The folder of ours inside a data folder.
 inline constexpr std::string_view kOwnFolder = "tidemark";

@@ -18,25 +18,32 @@ constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
 
 }  // namespace
 
+// Before checkpoints are allowed they free nothing, but take their snapshots: syncing what was replayed may
+// take longer than a life does, too.
 Task<void> LogStore::checkpoint_loop() {
+  // The first one soon, and the first that frees: recovery scans each log from its last snapshot on, and a
+  // node that is killed within the first seconds of each life would scan more at every start.
+  bool soon = true;
+  bool frees = false;
   bool again = false;
   while (!stopping_) {
+    if (checkpoints_allowed_ && !std::exchange(frees, true)) soon = true;
     if (!again) {
-      // The first one soon: recovery scans each log from its last checkpoint on, and a node that is killed
-      // within the first seconds of each life would scan more at every start.
-      const auto pause = checkpoints_ == 0 ? std::min(kFirstCheckpoint, options_.checkpoint_interval)
-                                           : options_.checkpoint_interval;
+      const auto pause =
+          soon ? std::min(kFirstCheckpoint, options_.checkpoint_interval) : options_.checkpoint_interval;
       auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
       const bool asked = co_await wait;
-      if (asked && journal_.live_bytes() < options_.checkpoint_bytes && !journal_.starved()) continue;
+      const bool pressed = journal_.live_bytes() >= options_.checkpoint_bytes || journal_.starved();
+      if (asked && !(pressed && checkpoints_allowed_)) continue;
     }
     again = false;
-    if (stopping_ || offline_ || !checkpoints_allowed_) continue;
+    if (stopping_ || offline_ || (!checkpoints_allowed_ && dirty_.empty())) continue;
+    soon = false;
     const GroupSequence before = journal_.answered();
     auto run = checkpoint();
     (void)co_await run;  // a failure has taken its log or the folder offline
     // What filled the journal meanwhile can be freed by another one alone.
-    again = journal_.starved() && journal_.answered() > before;
+    again = checkpoints_allowed_ && journal_.starved() && journal_.answered() > before;
   }
 }
 

@@ -57,9 +57,12 @@ Task<void> StorageNode::run_start() {
   started_ = true;
   // The earlier generations may be synced while the node serves already.
   auto& loop = *shards_[0]->loop;
-  auto work = [this] { return data_->finish_replay(); };
-  auto finishing = runtime::on_lane(*background_lane_, loop, std::move(work));
-  auto finished = co_await finishing;
+  Result<bool> finished = false;
+  while (finished && !*finished) {
+    auto work = [this] { return data_->finish_replay(); };
+    auto finishing = runtime::on_lane(*background_lane_, loop, std::move(work));
+    finished = co_await finishing;
+  }
   if (!finished) {
     went_offline(finished.error());
     co_return;
