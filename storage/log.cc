@@ -310,6 +310,7 @@ void Log::bypass(JournalRecord record, std::shared_ptr<const std::string> path, 
     auto done = [this, record, finish](bool synced) {
       if (!synced || offline_) return;
       touched(record.segment_base);
+      store_.bypassed(record.data_bytes);
       entry_synced_ = std::max(entry_synced_, record.segment_base);
       journal(record, {}, finish);
       end_bypass();

@@ -33,8 +33,7 @@ Task<void> LogStore::checkpoint_loop() {
           soon ? std::min(kFirstCheckpoint, options_.checkpoint_interval) : options_.checkpoint_interval;
       auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
       const bool asked = co_await wait;
-      const bool pressed = journal_.live_bytes() >= options_.checkpoint_bytes || journal_.starved();
-      if (asked && !(pressed && checkpoints_allowed_)) continue;
+      if (asked && !(checkpoints_allowed_ && wants_checkpoint())) continue;
     }
     again = false;
     if (stopping_ || offline_ || (!checkpoints_allowed_ && dirty_.empty())) continue;
@@ -45,6 +44,12 @@ Task<void> LogStore::checkpoint_loop() {
     // What filled the journal meanwhile can be freed by another one alone.
     again = checkpoints_allowed_ && journal_.starved() && journal_.answered() > before;
   }
+}
+
+// Rule 8: what a start reads is bounded in bytes. The journal bounds what goes through it by itself.
+void LogStore::bypassed(uint64_t bytes) {
+  bypassed_bytes_ += bytes;
+  if (bypassed_bytes_ >= options_.journal.max_bytes) checkpoint_signal_.notify_all();
 }
 
 // What a checkpoint or a flush syncs of one log. Everything that an effect has finished by now is covered;
@@ -182,6 +187,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
 
   // Dirty is what an effect or a record has ended on; so the list is taken when those of `up_to` have.
   const std::vector<std::shared_ptr<Log>> dirty = std::exchange(dirty_, {});
+  bypassed_bytes_ = 0;
   const auto graves = std::exchange(graves_, {});
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
   // Group by group, each to its end: what a node has synced when it is killed, its next start need not scan,

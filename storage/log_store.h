@@ -162,6 +162,11 @@ class LogStore {
   void write_state(Syncing& item);
   using SyncItem = std::function<Result<void>(Syncing&)>;
   runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
+  void bypassed(uint64_t bytes);
+  [[nodiscard]] bool wants_checkpoint() const {
+    return journal_.live_bytes() >= options_.checkpoint_bytes || journal_.starved() ||
+           bypassed_bytes_ >= options_.journal.max_bytes;
+  }
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
   enum class Wrote { all, disk_full };  // disk_full: not the state of each log
@@ -215,6 +220,7 @@ class LogStore {
   bool stopping_ = false;
   bool closing_ = false;  // stop() has begun: no new log
   uint64_t checkpoints_ = 0;
+  uint64_t bypassed_bytes_ = 0;  // since the last one began; a start would scan them
   ScrubStats scrub_stats_;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;
