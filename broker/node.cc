@@ -354,12 +354,26 @@ Task<void> Node::finish_replay() {
     auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
     finished = co_await finishing;
   }
+  // What the stores have synced meanwhile may have taken an error that this would have been told.
+  Result<void> synced;
+  if (finished) {
+    auto ending = metadata_store_->end_of_syncs();
+    synced = co_await ending;
+  } else {
+    synced = fail(finished.error());
+  }
+  for (auto& shard : shards_) {
+    if (!synced) break;
+    auto make = [target = shard.get()] { return target->store().end_of_syncs(); };
+    auto ending = shard->call(shards_[0]->loop(), std::move(make));
+    synced = co_await ending;
+  }
   for (const Error& error : folder_->stuck_graves())
     log().warn("files of a deleted partition stay: the next start tries to remove them again",
                {{"reason", error.message()}});
-  if (!finished) {
+  if (!synced) {
     // Rule 13: no journal may ever free what is not known to be in the files.
-    fail_folder(Error::io("replayed data could not be synced: " + finished.error().message()));
+    fail_folder(Error::io("replayed data could not be synced: " + synced.error().message()));
   } else if (!folder_failed_) {  // or a sync has failed elsewhere, and this one could not know
     metadata_store_->allow_checkpoints();
     metadata_->allow_snapshots();

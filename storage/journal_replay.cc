@@ -396,18 +396,32 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
   return std::move(replayer.result);
 }
 
+namespace {
+
+// False: there is no such file.
+Result<bool> sync_if_there(FileSystem& files, const std::string& path) {
+  auto file = files.open(path, OpenMode::read_write);
+  if (!file) {
+    TRY_ASSIGN(const bool exists, files.exists(path));
+    if (exists) return fail(file.error());
+    return false;
+  }
+  TRY((*file)->sync_data());
+  return true;
+}
+
+}  // namespace
+
 Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const ReplayedLog& log) {
   if (!log.changed) return {};
   const std::string folder = data_folder + "/" + log.folder_name;
   for (const Offset base : log.touched) {
-    auto file = files.open(segment_path(folder, base, kLogSuffix), OpenMode::read_write);
-    if (!file) continue;  // deleted since: retention, or the log itself
-    TRY((*file)->sync_data());
+    // It may be gone since: retention, or the log itself was deleted.
+    TRY(sync_if_there(files, segment_path(folder, base, kLogSuffix)));
   }
-  // Only synced, not written: the log may have moved on by now. It may even be gone.
-  auto state = files.open(partition_state_path(folder), OpenMode::read_write);
-  if (!state) return {};
-  TRY((*state)->sync_data());
+  // Only synced, not written: the log may have moved on by now.
+  TRY_ASSIGN(const bool there, sync_if_there(files, partition_state_path(folder)));
+  if (!there) return {};
   auto synced = files.sync_dir(folder);
   if (synced) return synced;
   TRY_ASSIGN(const bool exists, files.exists(folder));

@@ -296,9 +296,15 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   uint32_t cuts_ = 0;                      // truncations so far
   std::pair<Offset, uint64_t> cut_{};      // the last one: segment and position
   std::vector<Offset> unsynced_segments_;  // sealed, and written to since they were last synced
-  Offset entry_synced_ = kNoOffset;        // the newest segment whose entry in the folder is known durable
-  SavedIndexes saved_;                     // of the active segment
-  bool rewrite_indexes_ = true;            // their files may hold what the memory does not
+  // What the checkpoint under way has taken over of all that, and has not synced yet.
+  struct Taken {
+    std::vector<Offset> segments;
+    bool folder = false;
+    bool state = false;
+  } taken_;
+  Offset entry_synced_ = kNoOffset;  // the newest segment whose entry in the folder is known durable
+  SavedIndexes saved_;               // of the active segment
+  bool rewrite_indexes_ = true;      // their files may hold what the memory does not
   struct IndexSave {
     Offset base;  // of the segment
     bool whole;   // not only what is new

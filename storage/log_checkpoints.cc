@@ -23,24 +23,25 @@ constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
 Task<void> LogStore::checkpoint_loop() {
   // The first one soon, and the first that frees: recovery scans each log from its last snapshot on, and a
   // node that is killed within the first seconds of each life would scan more at every start.
-  bool soon = true;
+  const runtime::Duration soon = std::min(kFirstCheckpoint, options_.checkpoint_interval);
+  runtime::MonoTime due = loop_.mono() + soon;
   bool frees = false;
   bool again = false;
   while (!stopping_) {
-    if (checkpoints_allowed_ && !std::exchange(frees, true)) soon = true;
+    if (checkpoints_allowed_ && !std::exchange(frees, true)) due = std::min(due, loop_.mono() + soon);
     if (!again) {
-      const auto pause =
-          soon ? std::min(kFirstCheckpoint, options_.checkpoint_interval) : options_.checkpoint_interval;
-      auto wait = checkpoint_signal_.wait_until(loop_.mono() + pause);
+      auto wait = checkpoint_signal_.wait_until(due);
       const bool asked = co_await wait;
       if (asked && !(checkpoints_allowed_ && wants_checkpoint())) continue;
     }
     again = false;
-    if (stopping_ || offline_ || (!checkpoints_allowed_ && dirty_.empty())) continue;
-    soon = false;
+    const bool nothing_known = !checkpoints_allowed_ && dirty_.empty();
+    due = loop_.mono() + (nothing_known ? soon : options_.checkpoint_interval);
+    if (stopping_ || offline_ || nothing_known) continue;
     const GroupSequence before = journal_.answered();
     auto run = checkpoint();
     (void)co_await run;  // a failure has taken its log or the folder offline
+    due = loop_.mono() + options_.checkpoint_interval;
     // What filled the journal meanwhile can be freed by another one alone.
     again = checkpoints_allowed_ && journal_.starved() && journal_.answered() > before;
   }
@@ -70,6 +71,7 @@ struct LogStore::Syncing {
   uint32_t cuts = 0;
   std::string snapshot;
   std::optional<Error> error;
+  bool sync_failed = false;  // and no second one would tell
 
   Syncing(std::shared_ptr<Log> of, const std::vector<Offset>& unsynced)
       : log(std::move(of)),
@@ -96,14 +98,19 @@ struct LogStore::Syncing {
     }
     TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
     active_missing = !there && !active_empty;
-    return sync_folder ? files.sync_dir(folder) : Result<void>();
+    if (!sync_folder) return {};
+    auto synced = files.sync_dir(folder);
+    if (!synced) {
+      TRY_ASSIGN(sync_failed, files.exists(folder));
+    }
+    return synced;
   }
   // In a lane, behind sync_segments().
   Result<void> sync_state(FileSystem& files) {
     if (!state_due) return {};
     const std::string path = partition_state_path(folder);
     auto file = files.open(path, OpenMode::read_write);
-    if (file) return (*file)->sync_data();
+    if (file) return sync(**file);
     TRY_ASSIGN(const bool exists, files.exists(path));
     if (exists) return fail(file.error());
     moved = true;
@@ -111,8 +118,13 @@ struct LogStore::Syncing {
   }
 
  private:
+  Result<void> sync(File& file) {
+    auto synced = file.sync_data();
+    sync_failed |= !synced;
+    return synced;
+  }
   // False: no such file. It was deleted meanwhile, or a full disk has kept it from being made.
-  Result<bool> sync_segment(FileCache& cache, FileSystem& files, Offset base) const {
+  Result<bool> sync_segment(FileCache& cache, FileSystem& files, Offset base) {
     const std::string path = segment_path(folder, base, kLogSuffix);
     auto file = cache.get(path);
     if (!file) {
@@ -120,7 +132,7 @@ struct LogStore::Syncing {
       if (exists) return fail(file.error());
       return false;
     }
-    TRY((*file)->sync_data());
+    TRY(sync(**file));
     return true;
   }
 };
@@ -151,7 +163,7 @@ void LogStore::write_state(Syncing& item) {
     log.state_changed_ = true;
   }
   if (!std::exchange(log.state_changed_, false)) return;
-  item.state_due = true;
+  item.state_due = log.taken_.state = true;
   item.disk_full = std::make_shared<bool>(false);
   auto write = [files = &files_, folder = item.folder, state = log.state_,
                 full = item.disk_full]() -> Result<void> {
@@ -219,9 +231,11 @@ Task<Result<void>> LogStore::run_checkpoint() {
 // The names of logs' folders, where any has changed.
 Task<Result<void>> LogStore::sync_names() {
   if (!std::exchange(data_folder_changed_, false)) co_return Result<void>();
+  syncing_names_ = true;
   auto work = [files = &files_, folder = options_.folder] { return files->sync_dir(folder); };
   auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
   auto synced = co_await syncing;
+  syncing_names_ = false;
   if (!synced) fail_folder(synced.error());
   co_return synced;
 }
@@ -246,8 +260,9 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
       data_folder_changed_ = true;
       continue;
     }
-    Syncing& item = items->emplace_back(log, std::exchange(log->unsynced_segments_, {}));
-    item.sync_folder = std::exchange(log->folder_changed_, false);
+    log->taken_ = {std::exchange(log->unsynced_segments_, {}), std::exchange(log->folder_changed_, false)};
+    Syncing& item = items->emplace_back(log, log->taken_.segments);
+    item.sync_folder = log->taken_.folder;
     // Rule 12: taken only at or below the durable offset. It vouches for the sealed segments' indexes too, so
     // none of theirs may be on its way. The active one's are told by their checksum.
     const bool settled = log->index_saves_.empty() && log->written_ >= log->active().base;
@@ -283,6 +298,9 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
   Wrote wrote = Wrote::all;
   for (Syncing& item : *items) {
     Log& log = *item.log;
+    log.taken_ = {};
+    // Whoever has its name by now: another sync of the same file would not tell.
+    if (item.sync_failed) fail_folder(*item.error);
     // Also of a log that is being deleted: until its folder's new name is synced, only its records say whose
     // it is.
     if (item.disk_full && *item.disk_full) {
@@ -310,6 +328,20 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
   co_return wrote;
 }
 
+// A checkpoint tells of a failed sync when it ends, and nobody else may be told of it at all.
+Task<Result<void>> LogStore::end_of_syncs() {
+  auto effects = effects_done(effects_added_);
+  co_await effects;
+  auto behind = runtime::on_lane(lanes_.background, loop_, [] { return true; });
+  co_await behind;
+  while (checkpointing_ && !offline_) {
+    auto wait = effects_changed_.wait();
+    co_await wait;
+  }
+  if (offline_) co_return fail(*offline_);
+  co_return Result<void>();
+}
+
 Task<Result<void>> LogStore::settle() {
   const GroupSequence up_to = journal_.answered();
   while (!offline_ && !checkpoints_allowed_) {
@@ -332,11 +364,15 @@ Task<void> LogStore::flush(std::shared_ptr<Log> log) {
   auto effects = effects_done(effects_added_);
   co_await effects;
   if (log->offline()) co_return;
-  // The checkpoint's flags stay up: it claims more than this does.
-  auto item = std::make_shared<Syncing>(log, log->unsynced_segments_);
-  item->sync_folder = log->folder_changed_;
-  item->state_due = log->state_changed_;  // power loss must not leave a folder that says not whose it is
-  const bool sync_data_folder = data_folder_changed_;
+  // The checkpoint's flags stay up: it claims more than this does. What one has taken over may not be synced
+  // yet.
+  std::vector<Offset> sealed = log->unsynced_segments_;
+  sealed.insert(sealed.end(), log->taken_.segments.begin(), log->taken_.segments.end());
+  auto item = std::make_shared<Syncing>(log, sealed);
+  item->sync_folder = log->folder_changed_ || log->taken_.folder;
+  // Power loss must not leave a folder that says not whose it is.
+  item->state_due = log->state_changed_ || log->taken_.state;
+  const bool sync_data_folder = data_folder_changed_ || syncing_names_;
   auto work = [item, cache = &cache_, files = &files_, folder = options_.folder,
                sync_data_folder]() -> Result<void> {
     TRY(item->sync_state(*files));
@@ -346,10 +382,7 @@ Task<void> LogStore::flush(std::shared_ptr<Log> log) {
   auto syncing = runtime::on_lane(lanes_.background, loop_, std::move(work));
   auto synced = co_await syncing;
   const bool cut = log->cuts_ != item->cuts;
-  if (!synced && !log->erasing_) {
-    log_failed_ = true;
-    log->go_offline(synced.error());
-  }
+  if (!synced && (item->sync_failed || !log->erasing_)) fail_folder(synced.error());
   log->flushed(synced && !cut ? item->written : log->durable_);
 }
 

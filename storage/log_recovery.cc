@@ -108,6 +108,9 @@ class LogRecovery {
     auto epochs = parse_leader_epoch_checkpoint(snapshot->epochs);
     auto producers = decode_producer_snapshot(snapshot->producers, now_);
     if (!epochs || !producers) return {};
+    // A truncation that was cut short may have taken the start back to where the epochs were forgotten.
+    const auto earliest = epochs->earliest();
+    if (earliest && earliest->start_offset > log_.state.log_start) return {};
     TRY_ASSIGN(const bool confirmed, confirm(*snapshot));
     if (!confirmed) return {};
     log_.epochs = std::move(*epochs);

@@ -408,7 +408,6 @@ Task<Result<void>> LogStore::stop() {
   // Only what is in the files needs no replay.
   if (result && !checkpoints_allowed_)
     co_return fail(Error::closed("the journals of earlier starts are not in their files yet"));
-  if (result && log_failed_) co_return fail(Error::io("a log could not follow its journal"));
   co_return result;
 }
 

@@ -78,7 +78,10 @@ class LogStore {
 
   // Makes the journal ready. Checkpoints begin with allow_checkpoints().
   runtime::Task<Result<void>> start(std::vector<std::string> old_journal_files);
-  // The earlier generations are in their files and synced, on every shard. Once.
+  // Every sync that has begun by now has ended. Error: one has failed, and the folder with it. Linux tells
+  // one caller alone: what these were told, a later sync of the same file was not.
+  runtime::Task<Result<void>> end_of_syncs();
+  // The earlier generations are in their files and synced, on every shard, and every store has said so. Once.
   void allow_checkpoints();
 
   // Where write.caching differs from how the log was written, it is switched first: until then appends wait.
@@ -197,7 +200,9 @@ class LogStore {
   runtime::Signal effects_changed_;
 
   std::vector<std::shared_ptr<Log>> dirty_;
-  bool data_folder_changed_ = false;
+  // At first by the replay, which may have made a log's folder anew.
+  bool data_folder_changed_ = true;
+  bool syncing_names_ = false;
   // Folders of erased logs, and their delay (ms). Emptied only once the new name is durable: or a power cut
   // might bring the old one back, without what tells whose it is.
   std::vector<std::pair<std::string, int64_t>> graves_;
@@ -224,7 +229,6 @@ class LogStore {
   ScrubStats scrub_stats_;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;
-  bool log_failed_ = false;  // some log could not follow the journal: this start cannot end cleanly
   std::shared_ptr<LogStore*> alive_;
   runtime::TaskScope tasks_;  // last: its frames go first
 };

@@ -63,6 +63,14 @@ Task<void> StorageNode::run_start() {
     auto finishing = runtime::on_lane(*background_lane_, loop, std::move(work));
     finished = co_await finishing;
   }
+  for (auto& shard : shards_) {
+    if (!finished) break;
+    Shard& there = *shard;
+    auto make = [&there] { return there.store->end_of_syncs(); };
+    auto ending = runtime::run_on(*there.loop, *there.scope, loop, std::move(make));
+    const auto ended = co_await ending;
+    if (!ended) finished = fail(ended.error());
+  }
   if (!finished) {
     went_offline(finished.error());
     co_return;
