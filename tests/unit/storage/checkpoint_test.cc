@@ -10,6 +10,59 @@ namespace {
 
 constexpr uint64_t kSeeds = 20;
 
+TEST_CASE("a sync that fails in a checkpoint is not missed because the replay's own succeeds") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  world.append(*world.create("a-0"), 1, 1000);
+  world.kill();
+  world.start();
+  // Linux tells one caller alone.
+  int failures = 1;
+  world.files.fail_sync = [&](const std::string& path) { return path.ends_with(".log") && failures-- > 0; };
+  world.background.hold();
+  auto checkpoint = world.begin(world.store->checkpoint());
+  world.background.release();  // it has failed, and the shard does not know yet
+  REQUIRE(failures == 0);
+  Result<bool> finished = false;
+  while (finished && !*finished) finished = world.data->finish_replay();
+  REQUIRE(finished.has_value());
+  CHECK_FALSE(world.run(world.store->end_of_syncs()).has_value());
+  CHECK(world.store->offline());
+}
+
+TEST_CASE("a flush beside a checkpoint syncs what that has taken over, too") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.settings.write_caching = true;
+    world.settings.segment_bytes = 2000;
+    world.start();
+    world.finish_replay();
+    // A checkpoint syncs eight logs in one job.
+    for (int i = 0; i < 8; ++i) world.append(*world.create(fmt::format("a-{}", i)), 1, 100);
+    auto log = world.create("b-0");
+    world.append(*log, 1, 1500);
+    world.append(*log, 1, 1500);
+    REQUIRE(log->segments().size() == 2);
+    world.background.hold();
+    auto checkpoint = world.begin(world.store->checkpoint());
+    world.settings.flush_messages = 1;
+    REQUIRE(world.run(log->change_settings(world.settings)).has_value());
+    world.add(*log, 1, 100);
+    world.settle();
+    world.background.release();
+    world.background.hold();  // behind the flush, and before the checkpoint's second job
+    REQUIRE(world.run(log->wait_counted(Offset(3))));
+    log.reset();
+    checkpoint.reset();
+    world.cut_power();
+    world.start();
+    REQUIRE(world.logs.contains("b-0"));
+    CHECK(world.logs.at("b-0")->end() == Offset(3));
+    CHECK(world.readable(*world.logs.at("b-0")) == 3);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a checkpoint that began before a record was synced leaves it to the next one") {
