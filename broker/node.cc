@@ -33,6 +33,7 @@ Node::Node(config::NodeConfig config, NodeSeams seams)
   read_lane_ = seams_.make_lane("reads");
   background_lane_ = seams_.make_lane("background");
   scrub_lane_ = seams_.make_lane("scrub");
+  clean_lane_ = seams_.make_lane("clean");
   compression_lane_ = seams_.make_lane("compression");
   for (size_t i = 0; i < seams_.shards.size(); ++i)
     shards_.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), *seams_.shards[i]));
@@ -45,6 +46,7 @@ Node::~Node() {
   read_lane_.reset();
   background_lane_.reset();
   scrub_lane_.reset();
+  clean_lane_.reset();
   compression_lane_.reset();
 }
 
@@ -82,8 +84,8 @@ std::unique_ptr<storage::LogStore> Node::make_store(runtime::Scheduler& loop, st
                                                     runtime::Lane& lane, uint64_t journal_bytes) {
   auto store = std::make_unique<storage::LogStore>(
       store_options(journal, journal_bytes), loop,
-      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_, *scrub_lane_}, seams_.files,
-      folder_->cache(), folder_->derived());
+      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_, *scrub_lane_, *clean_lane_},
+      seams_.files, folder_->cache(), folder_->derived());
   // By way of shard 0, which decides where partitions are made: it hears of this before any answer of the
   // store that failed.
   store->on_offline = [this](const Error& error) {

@@ -108,7 +108,8 @@ class Node {
   NodeStatus status_;
   std::vector<JournalWatch> watches_;  // by shard; the metadata log's last
   // Lanes outlive what submits to them.
-  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, compression_lane_;
+  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, clean_lane_,
+      compression_lane_;
   std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;
   std::unique_ptr<storage::DataFolder> folder_;
   Shards shards_;

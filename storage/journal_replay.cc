@@ -349,6 +349,7 @@ class Replayer {
     log.cut = std::min(log.cut.value_or(end), end);
     log.state.log_start = std::min(log.state.log_start, end);
     log.state.synced = std::min(log.state.synced, end);
+    log.state.cleaned_to = std::min(log.state.cleaned_to, end);
   }
 
   Result<void> truncate(ReplayedLog& log, Extent& extent, const JournalRecord& record) {

@@ -35,6 +35,7 @@ Log::Log(LogStore& store, RecoveredLog recovered, LogSettings settings)
   INVARIANT(!segments_.empty(), "{} has no segment", folder_name_);
   INVARIANT(state_.log_start <= end_, "{}: start {} end {}", folder_name_, state_.log_start, end_);
   set_reserved(active().bytes);
+  rolled_ = active().base;
   created_ = store.loop_.clock().wall();
   path_ = std::make_shared<const std::string>(segment_path(folder(), active().base, kLogSuffix));
   // What a killed process left to the page cache is there, and not yet on the disk.

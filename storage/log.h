@@ -30,7 +30,9 @@
 namespace tidemark::storage {
 
 class LogStore;
+struct CleanedSegment;
 struct HeldBuffer;
+struct Located;
 
 // What the index files of the active segment hold: entries and their CRC32C, by which a start tells whether a
 // crash left them whole.
@@ -68,6 +70,7 @@ struct LogRange {
   // What a read of it checks next: at this byte of the segment begins a batch, with this offset.
   uint64_t batch_at = 0;
   Offset batch_offset{};
+  uint32_t version = 0;  // of the segment
 };
 struct LogPiece {
   runtime::BufferSlice bytes;
@@ -79,7 +82,8 @@ struct ScrubPlace {
   Offset segment_base;
   uint64_t position = 0;
   Offset offset;
-  uint32_t cuts = 0;  // of the log when this was true
+  uint32_t cuts = 0;     // of the log when this was true
+  uint32_t version = 0;  // of the segment
 };
 
 // A record found by its time.
@@ -176,8 +180,22 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // Begins a new segment if the settings ask for one by age.
   void roll_if_old();
 
+  // Puts what the log cleaner has made of neighbouring sealed segments into their place, durably: after a
+  // crash they are there, or it is. Whoever reads them may go on for file.delete.delay.ms. False: the log has
+  // changed since `sources` were copied from segments() and `cuts` from cuts(), and nothing has happened.
+  // no_space: neither. REQUIRES: no record of them is in the journal any more.
+  runtime::Task<Result<bool>> exchange(std::vector<Segment> sources, CleanedSegment cleaned, uint32_t cuts);
+  // Durable with the next checkpoint: after a crash more is cleaned again than would be needed.
+  void cleaned(Offset to);
+  [[nodiscard]] uint32_t cuts() const { return cuts_; }  // truncations so far
+  // In the names of the cleaner's files.
+  [[nodiscard]] std::string cleaning_mark() const;
+  // Why the log cleaner leaves it alone from now on: it found damage.
+  [[nodiscard]] const std::optional<Error>& uncleanable() const { return uncleanable_; }
+
  private:
   friend class LogStore;
+  friend class LogCleaner;
 
   // A batch in memory. Invariant: entries are contiguous, and reach to end_.
   struct TailEntry {
@@ -238,20 +256,33 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Segment& active() { return segments_.back(); }
   [[nodiscard]] const Segment& active() const { return segments_.back(); }
   size_t segment_index(Offset offset) const;
-  [[nodiscard]] bool has_segment(Offset base) const {
-    return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& s) { return s.base == base; });
-  }
+  [[nodiscard]] bool has_segment(Offset base) const { return segment_at(base) != nullptr; }
   // While its index files are written from their start they may still tell of what was truncated.
   [[nodiscard]] bool index_files_hold(Offset base) const {
     return std::none_of(index_saves_.begin(), index_saves_.end(),
                         [base](const IndexSave& save) { return save.base == base && save.whole; });
   }
   [[nodiscard]] bool holds(const LogRange& range) const {
-    return range.cuts == cuts_ ||
-           (range.cuts + 1 == cuts_ && std::pair(range.segment_base, range.position + range.bytes) <= cut_);
+    if (range.cuts == cuts_) return true;
+    const Segment* segment = segment_at(range.segment_base);
+    return range.cuts + 1 == cuts_ && segment != nullptr && segment->version == range.version &&
+           std::pair(range.segment_base, range.position + range.bytes) <= cut_;
   }
-  runtime::Task<Result<LogRange>> locate_in_file(size_t segment, Offset from, Offset limit,
-                                                 uint32_t max_bytes, bool at_least_one);
+  // While its files are exchanged they may be the old ones or the new one.
+  [[nodiscard]] bool exchanging(Offset segment_base) const {
+    return exchanging_ && exchanging_->first <= segment_base && segment_base < exchanging_->second;
+  }
+  [[nodiscard]] const Segment* segment_at(Offset base) const {
+    const auto it = std::lower_bound(segments_.begin(), segments_.end(), base,
+                                     [](const Segment& s, Offset b) { return s.base < b; });
+    return it == segments_.end() || it->base != base ? nullptr : &*it;
+  }
+  runtime::Task<Result<void>> exchange_files(const std::vector<Segment>& sources,
+                                             const CleanedSegment& cleaned);
+  runtime::Task<Result<void>> state_gaps();
+  void release_head(Offset below);
+  runtime::Task<Result<Located>> locate_in_file(Offset from, Offset limit, uint32_t max_bytes,
+                                                bool at_least_one);
   runtime::Task<Result<void>> quiesce();
   runtime::Task<Result<bool>> prepare_producers(Offset start);
   runtime::Task<Result<void>> keep_prepared(Offset start);
@@ -285,16 +316,19 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   uint64_t reserve_step_ = 0;
   runtime::MonoTime reserved_at_{};
   bool reserving_ = false;
-  bool state_changed_ = true;              // partition.state differs from what the folder holds
-  bool folder_changed_ = true;             // files were made or removed since the folder was synced
-  bool materialized_ = true;               // its folder is there: a new log's follows behind the journal
-  bool dirty_ = false;                     // on the store's list for the next checkpoint
-  bool fenced_ = false;                    // structural change under way: no append, no second change
-  bool erasing_ = false;                   // for good: fenced too
-  bool trimming_ = false;                  // one trim at a time; no truncation meanwhile
-  Offset producers_kept_ = kNoOffset;      // up to here, in the folder (trimmed_producers.h)
-  uint32_t cuts_ = 0;                      // truncations so far
-  std::pair<Offset, uint64_t> cut_{};      // the last one: segment and position
+  bool state_changed_ = true;          // partition.state differs from what the folder holds
+  bool folder_changed_ = true;         // files were made or removed since the folder was synced
+  bool materialized_ = true;           // its folder is there: a new log's follows behind the journal
+  bool dirty_ = false;                 // on the store's list for the next checkpoint
+  bool fenced_ = false;                // structural change under way: no append, no second change
+  bool erasing_ = false;               // for good: fenced too
+  bool trimming_ = false;              // one trim or exchange at a time; no truncation meanwhile
+  Offset producers_kept_ = kNoOffset;  // up to here, in the folder (trimmed_producers.h)
+  uint32_t cuts_ = 0;                  // truncations so far
+  std::pair<Offset, uint64_t> cut_{};  // the last one: segment and position
+  // From the base of the first segment to behind the last one's records.
+  std::optional<std::pair<Offset, Offset>> exchanging_;
+  uint32_t exchanges_ = 0;                 // that have begun or ended
   std::vector<Offset> unsynced_segments_;  // sealed, and written to since they were last synced
   // What the checkpoint under way has taken over of all that, and has not synced yet.
   struct Taken {
@@ -303,6 +337,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
     bool state = false;
   } taken_;
   Offset entry_synced_ = kNoOffset;  // the newest segment whose entry in the folder is known durable
+  Offset rolled_;                    // the newest segment whose predecessor no effect waits for
   SavedIndexes saved_;               // of the active segment
   bool rewrite_indexes_ = true;      // their files may hold what the memory does not
   struct IndexSave {
@@ -315,6 +350,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   bool flushing_ = false;
   runtime::TimerId flush_timer_;
   std::optional<Error> offline_;
+  std::optional<Error> uncleanable_;
   bool damaged_ = false;     // a read has found damage: offline now, or soon
   bool at_rest_ = false;     // damaged and offline, and nothing was on its way
   runtime::Signal changed_;  // room, writes, fences: "look again"

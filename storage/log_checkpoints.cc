@@ -129,8 +129,9 @@ struct LogStore::Syncing {
     auto file = cache.get(path);
     if (!file) {
       TRY_ASSIGN(const bool exists, files.exists(path));
-      if (exists) return fail(file.error());
-      return false;
+      if (!exists) return false;
+      file = cache.get(path);  // another may have taken its place in between
+      if (!file) return fail(file.error());
     }
     TRY(sync(**file));
     return true;

@@ -57,13 +57,14 @@ uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
   if (!index) return 0;
   const auto bytes = (*index)->size();
   if (!bytes) return 0;
-  const auto entry = OffsetIndex::lookup_in_file(**index, r.base, *bytes / OffsetPosition::kBytes, r.from);
+  const auto entry =
+      OffsetIndex::lookup_in_file(**index, r.base, *bytes / OffsetPosition::kBytes, r.from + -1);
   return entry ? static_cast<uint64_t>(entry->position) : 0;
 }
 
 }  // namespace
 
-Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& r) {
+Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& r) {
   const std::string path = segment_path(r.folder, r.base, kLogSuffix);
   TRY_ASSIGN(const auto file, open_segment(files, cache, path));
   uint64_t start = r.start_position;
@@ -73,7 +74,7 @@ Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const Lo
     // An index is derived: one that leads astray costs a longer walk, never a record.
     HeaderWalker first(*file, start, r.end_position);
     const auto header = first.next();
-    const bool leads = header && *header && (*header)->base_offset <= r.from;
+    const bool leads = header && *header && (*header)->last_offset() < r.from;
     if (leads) expected = (*header)->base_offset;
     if (!leads) start = 0;
   }
@@ -82,6 +83,8 @@ Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const Lo
     auto header = walker.next();
     if (!header && header.error().kind() != ErrorKind::corruption) return fail(header.error());
     if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
+    const bool whole = walker.position() == r.end_position;
+    if (!*header && whole && !r.contiguous) return Located{std::nullopt, expected};
     if (!*header) {
       return fail(Error::corruption(fmt::format("{}: ends at byte {} and offset {}, without offset {}", path,
                                                 walker.position(), expected, r.from)));
@@ -89,19 +92,19 @@ Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const Lo
     // Every read checks that offsets are contiguous.
     if (const auto why = objection((*header)->base_offset, expected, r.contiguous); !why.empty())
       return fail(Error::corruption(fmt::format("{}: byte {} {}", path, walker.batch_position(), why)));
-    expected = (*header)->next_offset();
+    const Offset before = std::exchange(expected, (*header)->next_offset());
     if ((*header)->last_offset() < r.from) continue;
     LogRange range{r.base, r.end_position, 0};
-    if (r.limit != kNoOffset && (*header)->last_offset() >= r.limit) return range;
+    if (r.limit != kNoOffset && (*header)->last_offset() >= r.limit) return Located{range, before};
     const uint64_t bytes = (*header)->size_in_bytes();
     range.position = range.batch_at = walker.batch_position();
     range.batch_offset = (*header)->base_offset;
     if (bytes > r.max_bytes) {
       range.bytes = r.at_least_one ? static_cast<uint32_t>(bytes) : 0;
-      return range;
+      return Located{range, before};
     }
     range.bytes = static_cast<uint32_t>(std::min<uint64_t>(r.max_bytes, r.end_position - range.position));
-    if (r.limit == kNoOffset) return range;
+    if (r.limit == kNoOffset) return Located{range, before};
     range.bytes = static_cast<uint32_t>(bytes);
     while (range.bytes < r.max_bytes) {
       auto more = walker.next();
@@ -111,13 +114,12 @@ Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const Lo
         break;
       range.bytes += static_cast<uint32_t>((*more)->size_in_bytes());
     }
-    return range;
+    return Located{range, before};
   }
 }
 
-Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& folder,
+Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
                             const LogRange& range, uint32_t max_bytes, bool contiguous) {
-  const std::string path = segment_path(folder, range.segment_base, kLogSuffix);
   TRY_ASSIGN(const auto file, open_segment(files, cache, path));
   const uint32_t wanted = std::min(max_bytes, range.bytes);
   auto buffer = runtime::Buffer::allocate(wanted);
@@ -161,9 +163,10 @@ Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const Sealed
   options.window_bytes = std::clamp<uint64_t>(p.max_bytes, 4096, kScanWindowBytes);
   if (p.offset < p.start) {
     LocateRequest first{p.folder, p.base, p.start, kNoOffset, 1, true, 0, p.bytes, true, p.contiguous};
-    TRY_ASSIGN(const LogRange range, locate_in_segment(files, cache, first));
-    options.from = range.batch_at;
-    options.first_offset = range.batch_offset;
+    TRY_ASSIGN(const Located located, locate_in_segment(files, cache, first));
+    if (!located.range) return CheckedTo{p.bytes, p.next, 0};
+    options.from = located.range->batch_at;
+    options.first_offset = located.range->batch_offset;
   }
   const auto more = [&](const ScannedBatch& batch) {
     return batch.position + batch.header.size_in_bytes() < options.from + p.max_bytes;

@@ -2,6 +2,7 @@
 // Blocking; these run in the read lane and know nothing of the shard.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "storage/file_cache.h"
@@ -38,17 +39,24 @@ struct LocateRequest {
   Offset limit;  // kNoOffset: none but end_position
   uint32_t max_bytes = 0;
   bool at_least_one = false;
-  uint64_t start_position = 0;  // at or before the batch that holds `from`
+  uint64_t start_position = 0;  // of a batch that ends before `from`, or 0
   uint64_t end_position = 0;    // where readable bytes end
   bool use_index_file = false;  // find start_position in the segment's .index
   bool contiguous = true;       // false in a compacted log: offsets rise, and records may be missing
 };
-// REQUIRES: the batch that holds `from` begins below end_position. Corruption: the file does not give it.
-Result<LogRange> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request);
+struct Located {
+  // From the first batch that ends behind `from`. nullopt: in a compacted log's segment there is none.
+  std::optional<LogRange> range;
+  Offset before;  // where the batch before that ends, or the segment begins
+};
+// REQUIRES: the batch that holds `from` begins below end_position, or the log is compacted. Corruption: the
+// file does not give it.
+Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request);
 
 // The next piece of a range that locate_in_segment() or a read has given, with every batch header in it
-// checked. Corruption: the file is gone, too short, or holds another batch than the range says or none.
-Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& folder,
+// checked, from the segment's file `path`. Corruption: the file is gone, too short, or holds another batch
+// than the range says or none.
+Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
                             const LogRange& range, uint32_t max_bytes, bool contiguous);
 
 // A piece of a sealed segment, which is `bytes` long and ends where the log goes on with offset `next`.

@@ -14,120 +14,157 @@ using runtime::BufferSlice;
 using runtime::Task;
 
 Task<Result<LogRange>> Log::locate(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one) {
-  if (offline_) co_return fail(*offline_);
-  if (from < start() || from > end_) {
-    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
-                   fmt::format("{}: offset {} is outside of {} to {}", folder_name_, from, start(), end_));
+  while (true) {
+    if (offline_) co_return fail(*offline_);
+    if (from < start() || from > end_) {
+      co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                     fmt::format("{}: offset {} is outside of {} to {}", folder_name_, from, start(), end_));
+    }
+    limit = std::min(limit, end_);
+    if (from >= limit) co_return LogRange{active().base, active().bytes, 0, cuts_};
+    const size_t segment = segment_index(from);
+    if (!tail_.empty() && from >= tail_.front().base && segments_[segment].base <= from) {
+      auto it =
+          std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) { return e.last < from; });
+      LogRange range{it->segment_base, it->position, 0, cuts_, it->position, it->base};
+      for (; it != tail_.end() && it->last < limit && it->segment_base == range.segment_base; ++it) {
+        const bool fits = range.bytes + it->batch.size() <= max_bytes;
+        if (!fits && (range.bytes > 0 || !at_least_one)) break;
+        range.bytes += static_cast<uint32_t>(it->batch.size());
+        if (!fits) break;
+      }
+      if (const Segment* of = segment_at(range.segment_base)) range.version = of->version;
+      co_return range;
+    }
+    const Offset next = segment + 1 < segments_.size() ? segments_[segment + 1].base : limit;
+    auto finding = locate_in_file(from, limit, max_bytes, at_least_one);
+    const auto located = co_await finding;
+    if (!located) co_return fail(located.error());
+    if (located->range) co_return *located->range;
+    from = next;  // the log cleaner has left nothing more in that segment
   }
-  limit = std::min(limit, end_);
-  if (from >= limit) co_return LogRange{active().base, active().bytes, 0, cuts_};
-  const size_t segment = segment_index(from);
-  if (tail_.empty() || from < tail_.front().base || segments_[segment].base > from) {
-    auto found = locate_in_file(segment, from, limit, max_bytes, at_least_one);
-    auto located = co_await found;
-    co_return located;
-  }
-  auto it =
-      std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) { return e.last < from; });
-  LogRange range{it->segment_base, it->position, 0, cuts_, it->position, it->base};
-  for (; it != tail_.end() && it->last < limit && it->segment_base == range.segment_base; ++it) {
-    const bool fits = range.bytes + it->batch.size() <= max_bytes;
-    if (!fits && (range.bytes > 0 || !at_least_one)) break;
-    range.bytes += static_cast<uint32_t>(it->batch.size());
-    if (!fits) break;
-  }
-  co_return range;
 }
 
-Task<Result<LogRange>> Log::locate_in_file(size_t segment, Offset from, Offset limit, uint32_t max_bytes,
-                                           bool at_least_one) {
-  const Segment s = segments_[segment];
-  LocateRequest request;
-  request.folder = folder();
-  request.base = s.base;
-  request.from = from;
-  request.max_bytes = max_bytes;
-  request.at_least_one = at_least_one;
-  request.contiguous = settings_.delete_policy;
-  // Where the bytes that may be read end: the whole of a sealed segment, else the first batch at or above the
-  // limit.
-  const bool is_active = segment + 1 == segments_.size();
-  request.end_position = s.bytes;
-  if (!is_active && limit >= segments_[segment + 1].base) {
-    request.limit = kNoOffset;
-  } else if (const TailEntry* entry = limit < end_ ? tail_entry(limit) : nullptr;
-             entry != nullptr && entry->segment_base == s.base) {
-    request.end_position = entry->position;
-    request.limit = kNoOffset;
-  } else {
-    request.limit = limit < end_ ? limit : kNoOffset;
-  }
-  // Bytes that are only in memory are not read from the file.
-  for (const TailEntry& entry : tail_) {
-    if (entry.written || entry.segment_base < s.base) continue;
-    if (entry.segment_base == s.base) request.end_position = std::min(request.end_position, entry.position);
-    break;
-  }
-  const auto entry = is_active ? indexes_.offsets().lookup(from) : std::nullopt;
-  request.use_index_file = !entry && index_files_hold(s.base);
-  if (entry) request.start_position = static_cast<uint64_t>(entry->position);
-  auto work = [files = &store_.files_, cache = &store_.cache_, request] {
-    return locate_in_segment(*files, *cache, request);
+Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t max_bytes, bool at_least_one) {
+  const auto removed = [&] {
+    return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                fmt::format("{}: offset {} was removed during the read", folder_name_, from));
   };
   const uint32_t cuts = cuts_;
-  auto finding = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
-  auto found = co_await finding;
-  if (offline_) co_return fail(*offline_);
-  if (cuts != cuts_ || from < start()) {
-    co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
-                   fmt::format("{}: offset {} was removed during the read", folder_name_, from));
+  while (true) {
+    const size_t segment = segment_index(from);
+    const Segment s = segments_[segment];
+    if (exchanging(s.base)) {
+      auto look_again = changed_.wait();
+      co_await look_again;
+      if (offline_) co_return fail(*offline_);
+      if (cuts != cuts_ || from < start()) co_return removed();
+      continue;
+    }
+    LocateRequest request;
+    request.folder = folder();
+    request.base = s.base;
+    request.from = from;
+    request.max_bytes = max_bytes;
+    request.at_least_one = at_least_one;
+    request.contiguous = state_.contiguous();
+    // Where the bytes that may be read end: the whole of a sealed segment, else the first batch at or above
+    // the limit.
+    const bool is_active = segment + 1 == segments_.size();
+    request.end_position = s.bytes;
+    if (!is_active && limit >= segments_[segment + 1].base) {
+      request.limit = kNoOffset;
+    } else if (const TailEntry* entry = limit < end_ ? tail_entry(limit) : nullptr;
+               entry != nullptr && entry->segment_base == s.base) {
+      request.end_position = entry->position;
+      request.limit = kNoOffset;
+    } else {
+      request.limit = limit < end_ ? limit : kNoOffset;
+    }
+    // Bytes that are only in memory are not read from the file.
+    for (const TailEntry& entry : tail_) {
+      if (entry.written || entry.segment_base < s.base) continue;
+      if (entry.segment_base == s.base) request.end_position = std::min(request.end_position, entry.position);
+      break;
+    }
+    const auto entry = is_active ? indexes_.offsets().lookup(from + -1) : std::nullopt;
+    request.use_index_file = !entry && index_files_hold(s.base);
+    if (entry) request.start_position = static_cast<uint64_t>(entry->position);
+    auto work = [files = &store_.files_, cache = &store_.cache_, request] {
+      return locate_in_segment(*files, *cache, request);
+    };
+    const uint32_t exchanges = exchanges_;
+    auto finding = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+    auto found = co_await finding;
+    if (offline_) co_return fail(*offline_);
+    if (cuts != cuts_ || from < start()) co_return removed();
+    if (exchanges != exchanges_) continue;  // whose file it was is not known
+    if (!found) co_return unreadable(found.error());
+    if (found->range) {
+      found->range->cuts = cuts;
+      found->range->version = s.version;
+    }
+    co_return found;
   }
-  if (!found) co_return unreadable(found.error());
-  found->cuts = cuts;
-  co_return found;
 }
 
 Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
-  if (offline_) co_return fail(*offline_);
-  const auto removed = [&] {
-    return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
-                fmt::format("{}: segment {} was truncated or deleted during the read", folder_name_,
-                            range.segment_base));
-  };
-  if (!holds(range)) co_return removed();
   const uint64_t position = range.position;
-  uint32_t wanted = std::min(max_bytes, range.bytes);
-  if (!tail_.empty() &&
-      (tail_.front().segment_base < range.segment_base ||
-       (tail_.front().segment_base == range.segment_base && tail_.front().position <= position))) {
-    auto it = std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) {
-      return e.segment_base < range.segment_base ||
-             (e.segment_base == range.segment_base && e.position + e.batch.size() <= position);
-    });
-    if (it != tail_.end() && it->segment_base == range.segment_base && it->position <= position) {
-      const size_t skip = position - it->position;
-      wanted = static_cast<uint32_t>(std::min<size_t>(wanted, it->batch.size() - skip));
-      LogPiece piece{it->batch.sub(skip, wanted), range};
-      piece.rest.position += wanted;
-      piece.rest.bytes -= wanted;
-      piece.rest.batch_at = it->position + it->batch.size();
-      piece.rest.batch_offset = it->last + 1;
-      co_return piece;
+  while (true) {
+    if (offline_) co_return fail(*offline_);
+    const auto removed = [&] {
+      return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
+                  fmt::format("{}: segment {} was truncated or deleted during the read", folder_name_,
+                              range.segment_base));
+    };
+    if (!holds(range)) co_return removed();
+    const Segment* segment = segment_at(range.segment_base);
+    const bool is_current = segment != nullptr && segment->version == range.version;
+    if (is_current && exchanging(range.segment_base)) {
+      auto look_again = changed_.wait();
+      co_await look_again;
+      continue;
     }
-  } else if (!tail_.empty() && tail_.front().segment_base == range.segment_base) {
-    // What is in memory may not be in the file yet.
-    wanted = static_cast<uint32_t>(std::min<uint64_t>(wanted, tail_.front().position - position));
+    uint32_t wanted = std::min(max_bytes, range.bytes);
+    if (!tail_.empty() &&
+        (tail_.front().segment_base < range.segment_base ||
+         (tail_.front().segment_base == range.segment_base && tail_.front().position <= position))) {
+      auto it = std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) {
+        return e.segment_base < range.segment_base ||
+               (e.segment_base == range.segment_base && e.position + e.batch.size() <= position);
+      });
+      if (it != tail_.end() && it->segment_base == range.segment_base && it->position <= position) {
+        const size_t skip = position - it->position;
+        wanted = static_cast<uint32_t>(std::min<size_t>(wanted, it->batch.size() - skip));
+        LogPiece piece{it->batch.sub(skip, wanted), range};
+        piece.rest.position += wanted;
+        piece.rest.bytes -= wanted;
+        piece.rest.batch_at = it->position + it->batch.size();
+        piece.rest.batch_offset = it->last + 1;
+        co_return piece;
+      }
+    } else if (!tail_.empty() && tail_.front().segment_base == range.segment_base) {
+      // What is in memory may not be in the file yet.
+      wanted = static_cast<uint32_t>(std::min<uint64_t>(wanted, tail_.front().position - position));
+    }
+    // What was cleaned since, or has become part of the segment before it, stands under another name for a
+    // while.
+    auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted,
+                 path = is_current ? segment_path(folder(), range.segment_base, kLogSuffix)
+                                   : retired_path(folder(), range.segment_base, range.version),
+                 contiguous = state_.contiguous()] {
+      return read_piece(*files, *cache, path, range, wanted, contiguous);
+    };
+    const uint32_t exchanges = exchanges_;
+    auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+    auto piece = co_await reading;
+    if (offline_) co_return fail(*offline_);
+    if (!holds(range)) co_return removed();
+    if (is_current && exchanges != exchanges_) continue;  // whose file it was is not known
+    if (piece) co_return piece;
+    if (!is_current || !has_segment(range.segment_base)) co_return removed();
+    co_return unreadable(piece.error());
   }
-  auto work = [files = &store_.files_, cache = &store_.cache_, folder = folder(), range, wanted,
-               contiguous = settings_.delete_policy] {
-    return read_piece(*files, *cache, folder, range, wanted, contiguous);
-  };
-  auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
-  auto piece = co_await reading;
-  if (offline_) co_return fail(*offline_);
-  if (!holds(range) || (!piece && !has_segment(range.segment_base))) co_return removed();
-  if (!piece) co_return unreadable(piece.error());
-  co_return piece;
 }
 
 Task<Result<std::vector<std::byte>>> Log::read_whole(LogRange range) {

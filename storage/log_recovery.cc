@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocol/batch/crc32c.h"
+#include "storage/compaction/segment_swap.h"
 #include "storage/log_reader.h"
 #include "storage/log_snapshot.h"
 #include "storage/log_store.h"
@@ -45,8 +46,20 @@ class LogRecovery {
   }
 
  private:
+  // What begins at `found` may come where the log goes on at `end`: offsets are missing where it was cleaned,
+  // which was nowhere that no checkpoint had synced.
+  [[nodiscard]] bool follows(Offset found, Offset end) const {
+    const PartitionState& state = log_.state;
+    return found == end || (found > end && !state.contiguous() && (state.journaled || found <= state.synced));
+  }
+
   Result<void> find_segments() {
-    TRY_ASSIGN(const auto entries, files_.list(folder_));
+    TRY_ASSIGN(auto entries, files_.list(folder_));
+    if (std::any_of(entries.begin(), entries.end(),
+                    [](const DirEntry& entry) { return is_left_by_cleaning(entry.name); })) {
+      TRY(finish_swaps(files_, folder_));
+      TRY_ASSIGN(entries, files_.list(folder_));
+    }
     for (const DirEntry& entry : entries) {
       if (entry.name.ends_with(".deleted")) TRY(files_.remove(folder_ + "/" + entry.name));
       const auto base = parse_segment_name(entry.name);
@@ -58,7 +71,10 @@ class LogRecovery {
       log_.segments.erase(log_.segments.begin());
     }
     // A segment is made before the journal knows of it: where the records before it were lost, so is it.
-    const Offset known = std::max(replayed_.end, candidate_ ? candidate_->offset : kNoOffset);
+    // No log ends below what was cleaned of it: behind a gap, an empty one may be all that is left.
+    Offset known =
+        std::max({replayed_.end, candidate_ ? candidate_->offset : kNoOffset, log_.state.cleaned_to});
+    if (!log_.state.journaled) known = std::max(known, log_.state.synced);
     bool removed = false;
     while (log_.segments.size() > 1 && log_.segments.back().bytes == 0 && log_.segments.back().base > known) {
       removed = true;
@@ -222,7 +238,7 @@ class LogRecovery {
       }
       TRY(scan_segment(s, is_active));
       if (!is_active && !log_.state.journaled) log_.unsynced.push_back(s.base);
-      const bool meets = is_active || cut_ || log_.end == log_.segments[i + 1].base;
+      const bool meets = is_active || cut_ || follows(log_.segments[i + 1].base, log_.end);
       if (!meets && !log_.state.journaled && log_.end <= log_.state.log_start) {
         // It was deleted, and power loss brought it back, without its successors: the log begins behind them.
         TRY(remove_segment(files_, folder_, s.base));
@@ -342,7 +358,7 @@ class LogRecovery {
       if (!*header) break;
       const auto& h = **header;
       stats_.scanned_bytes += protocol::kBatchHeaderBytes;
-      if (expected ? h.base_offset != *expected : h.last_offset() != indexed) {
+      if (expected ? !follows(h.base_offset, *expected) : h.last_offset() != indexed) {
         return damaged(walker.batch_position(), fmt::format("it holds offset {} instead of {}", h.base_offset,
                                                             expected.value_or(indexed)));
       }
@@ -350,7 +366,7 @@ class LogRecovery {
       expected = h.next_offset();
     }
     if (walker.position() != s.bytes) return damaged(walker.position(), "the last batch is cut short");
-    if (expected == next) return true;
+    if (follows(next, expected.value_or(s.base))) return true;
     return damaged(s.bytes, fmt::format("it ends at offset {}, and the next one begins at {}",
                                         expected.value_or(s.base), next));
   }
@@ -392,7 +408,7 @@ class LogRecovery {
         break;
       }
       const auto& h = **header;
-      if (expected != kNoOffset && h.base_offset != expected) {
+      if (expected != kNoOffset && !follows(h.base_offset, expected)) {
         stop_reason_ = fmt::format("byte {} holds offset {} instead of {}", walker.batch_position(),
                                    h.base_offset, expected);
         break;
@@ -409,7 +425,10 @@ class LogRecovery {
         // again.
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
           TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
-        log_.epochs.assign(h.leader_epoch, h.base_offset);
+        // The first batches may have been cleaned away.
+        const bool is_first = log_.epochs.entries().empty();
+        log_.epochs.assign(h.leader_epoch,
+                           is_first ? std::min(h.base_offset, log_.state.log_start) : h.base_offset);
         if (snapshot_ || h.last_offset() >= log_.producers_kept) log_.producers.apply(h, now_);
       }
       indexes.append(h, walker.batch_position());

@@ -17,20 +17,28 @@ Task<std::optional<ScrubPlace>> Log::scrub(ScrubPlace from, uint64_t max_bytes) 
   const size_t index = static_cast<size_t>(s - segments_.begin());
   if (offline_ || index + 1 >= segments_.size() || written_ < segments_[index + 1].base)
     co_return std::nullopt;
+  if (exchanging(s->base)) {
+    auto look_again = changed_.wait();
+    co_await look_again;
+    co_return from;
+  }
   const Offset base = s->base;
   const Offset next = segments_[index + 1].base;
   if (start() >= next) co_return ScrubPlace{next, 0, next, cuts_};  // about to be deleted
-  if (base != from.segment_base || cuts_ != from.cuts) from = {base, 0, base, cuts_};
-  const SealedPiece piece{folder(), base,          s->bytes,
-                          next,     from.position, from.offset,
-                          start(),  max_bytes,     settings_.delete_policy};
+  const uint32_t version = s->version;
+  if (base != from.segment_base || cuts_ != from.cuts || version != from.version)
+    from = {base, 0, base, cuts_, version};
+  const SealedPiece piece{folder(), base,      s->bytes,           next, from.position, from.offset,
+                          start(),  max_bytes, state_.contiguous()};
   auto work = [files = &store_.files_, cache = &store_.cache_, piece] {
     return check_sealed(*files, *cache, piece);
   };
+  const uint32_t exchanges = exchanges_;
   auto checking = runtime::on_lane(store_.lanes_.scrub, store_.loop_, std::move(work));
   const auto checked = co_await checking;
   if (checked) store_.scrub_stats_.bytes += checked->bytes;
   if (offline_ || from.cuts != cuts_) co_return std::nullopt;
+  if (exchanges != exchanges_) co_return ScrubPlace{base, 0, base, cuts_, version};  // once more
   if (!checked && has_segment(base)) {
     ++store_.scrub_stats_.errors;
     // What the disk does not give now, the next pass asks for again.
@@ -39,7 +47,7 @@ Task<std::optional<ScrubPlace>> Log::scrub(ScrubPlace from, uint64_t max_bytes) 
     (void)unreadable(checked.error());
   }
   if (checked && checked->position < piece.bytes)
-    co_return ScrubPlace{base, checked->position, checked->offset, cuts_};
+    co_return ScrubPlace{base, checked->position, checked->offset, cuts_, version};
   co_return ScrubPlace{next, 0, next, cuts_};
 }
 

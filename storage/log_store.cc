@@ -219,8 +219,11 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
 Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_ms) {
   auto delay = runtime::sleep_for(loop_, std::chrono::milliseconds(delay_ms));
   co_await delay;
-  auto work = [files = &files_, paths = std::move(paths)]() -> Result<void> {
-    for (const std::string& path : paths) TRY(remove_all(*files, path));
+  auto work = [files = &files_, cache = &cache_, paths = std::move(paths)]() -> Result<void> {
+    for (const std::string& path : paths) {
+      TRY(remove_all(*files, path));
+      cache->forget(path);  // reads may have gone on
+    }
     return {};
   };
   auto removing = runtime::on_lane(lanes_.background, loop_, std::move(work));

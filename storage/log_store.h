@@ -31,6 +31,7 @@ struct FolderLanes {
   runtime::Lane& read;        // cold reads
   runtime::Lane& background;  // syncs of segments, scans, the key-value store
   runtime::Lane& scrub;       // a read where the disk fails may take minutes, and holds up nothing
+  runtime::Lane& clean;       // the log cleaner, which may be at it for hours
 };
 
 struct ScrubStats {
@@ -129,6 +130,7 @@ class LogStore {
 
  private:
   friend class Log;
+  friend class LogCleaner;
 
   using Work = std::move_only_function<Result<void>()>;
   struct Effect {

@@ -57,7 +57,8 @@ void Log::roll(Offset base) {
           fmt::format("{}: segment {} has {} bytes instead of {}", folder, sealed_base, size, sealed_bytes)));
     return sealed_file->truncate(size);  // gives back the space reserved beyond
   };
-  auto done = [this, sealed_base](bool) {
+  auto done = [this, base, sealed_base](bool) {
+    rolled_ = base;
     folder_changed_ = true;
     touched(sealed_base);
   };
@@ -331,20 +332,26 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   if (!quiet) co_return quiet;
   offset = std::max(offset, start());
   // Where the cut falls: the batch that holds `offset` goes whole.
-  const size_t segment = segment_index(offset);
+  size_t segment = segment_index(offset);
   uint64_t position = 0;
   Offset new_end = segments_[segment].base;
   if (offset > new_end) {
-    auto locating = locate_in_file(segment, offset, end_, 1, true);
-    auto located = co_await locating;
+    auto locating = locate_in_file(offset, end_, 1, true);
+    const auto located = co_await locating;
     if (!located) co_return fail(located.error());
-    auto reading = read(*located, protocol::kBatchHeaderBytes);
-    auto head = co_await reading;
-    if (!head) co_return fail(head.error());
-    const auto header = protocol::parse_batch_header(head->bytes.bytes);
-    if (!header) co_return fail(header.error());
-    position = located->position;
-    new_end = header->base_offset;
+    position = located->range ? located->range->position : segments_[segment].bytes;
+    new_end = located->before;
+  }
+  // Where the log cleaner has left a gap before that, the log ends where the gap begins: an empty segment
+  // alone would not tell a start.
+  while (!state_.contiguous() && position == 0 && segment > 0) {
+    auto locating = locate_in_file(segments_[segment].base + -1, end_, 1, true);
+    const auto located = co_await locating;
+    if (!located) co_return fail(located.error());
+    if (located->range) break;
+    --segment;
+    position = segments_[segment].bytes;
+    new_end = located->before;
   }
   if (offline_) co_return fail(*offline_);
   if (producers_kept_ > new_end) {
@@ -368,9 +375,11 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   end_ = written_ = new_end;
   durable_ = std::min(durable_, new_end);
   entry_synced_ = kNoOffset;  // a segment of the same name may come again
+  rolled_ = std::min(rolled_, active().base);
   if (flush_from_) flush_from_ = std::min(*flush_from_, new_end);
   state_.log_start = std::min(state_.log_start, new_end);
   state_.synced = std::min(state_.synced, new_end);
+  state_.cleaned_to = std::min(state_.cleaned_to, new_end);
   state_changed_ = true;
   epochs_.truncate_from_end(new_end);
   active().bytes = position;

@@ -8,7 +8,8 @@ namespace tidemark::storage {
 namespace {
 
 constexpr uint32_t kKind = 0x53504D54;  // "TMPS"
-constexpr uint16_t kFormat = 1;
+// 2: with cleaned_to.
+constexpr uint16_t kFormat = 2;
 
 constexpr uint32_t kJournaled = 1;
 constexpr uint32_t kDamaged = 2;
@@ -20,8 +21,10 @@ struct Layout {
   int64_t synced;
   int32_t partition;
   uint32_t flags;
+  int64_t cleaned_to;
 };
-static_assert(sizeof(Layout) == 48);
+constexpr size_t kBytes1 = 48;  // in format 1
+static_assert(sizeof(Layout) == kBytes1 + 8);
 
 }  // namespace
 
@@ -37,6 +40,7 @@ std::vector<std::byte> encode_partition_state(const PartitionState& s) {
   layout.synced = s.synced.value;
   layout.partition = s.partition.value;
   layout.flags = (s.journaled ? kJournaled : 0) | (s.damaged ? kDamaged : 0);
+  layout.cleaned_to = s.cleaned_to.value;
   const auto* bytes = reinterpret_cast<const std::byte*>(&layout);
   return {bytes, bytes + sizeof layout};
 }
@@ -45,9 +49,12 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   TRY_ASSIGN(const bool exists, files.exists(partition_state_path(folder)));
   if (!exists) return std::optional<PartitionState>();
   TRY_ASSIGN(const auto file, DoubleWrittenFile::open(files, partition_state_path(folder), kKind, kFormat));
-  if (!file.payload() || file.payload()->size() != sizeof(Layout)) return std::optional<PartitionState>();
+  if (!file.payload()) return std::optional<PartitionState>();
+  const std::vector<std::byte>& payload = *file.payload();
+  if (payload.size() != sizeof(Layout) && payload.size() != kBytes1) return std::optional<PartitionState>();
   Layout layout;
-  std::memcpy(&layout, file.payload()->data(), sizeof layout);
+  layout.cleaned_to = kNoOffset.value;
+  std::memcpy(&layout, payload.data(), payload.size());
   PartitionState s;
   s.log = LogId(layout.log);
   std::memcpy(s.topic_id.bytes.data(), layout.topic_id, 16);
@@ -56,6 +63,7 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   s.partition = PartitionId(layout.partition);
   s.journaled = (layout.flags & kJournaled) != 0;
   s.damaged = (layout.flags & kDamaged) != 0;
+  s.cleaned_to = Offset(layout.cleaned_to);
   return std::optional<PartitionState>(s);
 }
 

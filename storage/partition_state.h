@@ -1,6 +1,6 @@
 // `partition.state` in each partition's folder (a double-written file): which incarnation of which replica
 // lives there, and what its journal records would say if they had not been freed: where the log starts, and
-// for a write.caching log up to where its segments were synced.
+// for a write.caching log up to where its segments were synced. And whether the log was ever compacted.
 #pragma once
 
 #include "storage/double_written_file.h"
@@ -18,6 +18,10 @@ struct PartitionState {
   Offset log_start;
   Offset synced;         // write.caching: everything below was synced at a checkpoint
   bool damaged = false;  // for good: a start found its journal destroyed, and nothing vouches for it
+  // Below, no key has a newer record that is below, too: where the log cleaner came last. kNoOffset: it never
+  // changed this log, and no offset is missing.
+  Offset cleaned_to = kNoOffset;
+  [[nodiscard]] bool contiguous() const { return cleaned_to == kNoOffset; }
   bool operator==(const PartitionState&) const = default;
 };
 

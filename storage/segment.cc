@@ -12,6 +12,10 @@ std::string segment_path(const std::string& folder, Offset base, std::string_vie
   return fmt::format("{}/{:020}{}", folder, base.value, suffix);
 }
 
+std::string retired_path(const std::string& folder, Offset base, uint32_t version) {
+  return fmt::format("{}.{}.deleted", segment_path(folder, base, kLogSuffix), version);
+}
+
 std::optional<Offset> parse_segment_name(std::string_view name) {
   if (name.size() != 20 + kLogSuffix.size() || !name.ends_with(kLogSuffix)) return std::nullopt;
   int64_t base = 0;

@@ -17,12 +17,15 @@ struct Segment {
   int64_t first_timestamp = -1;  // of its first batch; -1: unknown or empty
   int64_t max_timestamp = -1;    // of its records; -1: none
   runtime::WallTime
-      last_append{};  // when it was appended to last (for a recovered one: when it was recovered)
+      last_append{};     // when it was appended to last (for a recovered one: when it was recovered)
+  uint32_t version = 0;  // how often this process has put another file into its place (the log cleaner)
 };
 
 // "00000000000000000042"
 [[nodiscard]] std::string segment_stem(Offset base);
 [[nodiscard]] std::string segment_path(const std::string& folder, Offset base, std::string_view suffix);
+// Where the .log file of that version goes when it is given up: who reads it may go on for a while.
+[[nodiscard]] std::string retired_path(const std::string& folder, Offset base, uint32_t version);
 // The base offset if `name` is a segment's .log file.
 [[nodiscard]] std::optional<Offset> parse_segment_name(std::string_view name);
 

@@ -22,8 +22,9 @@ Offset base_of(const std::vector<SourceSegment>& group) {
 
 }  // namespace
 
-std::string cleaned_path(const std::string& folder, Offset base, std::string_view suffix) {
-  return segment_path(folder, base, suffix).append(kCleanedSuffix);
+std::string cleaned_path(const std::string& folder, Offset base, std::string_view suffix,
+                         std::string_view mark) {
+  return fmt::format("{}.{}{}", segment_path(folder, base, suffix), mark, kCleanedSuffix);
 }
 
 Result<void> remove_cleaned_leftovers(FileSystem& files, const std::string& folder) {
@@ -33,10 +34,12 @@ Result<void> remove_cleaned_leftovers(FileSystem& files, const std::string& fold
   return {};
 }
 
-GroupCleaner::GroupCleaner(FileSystem& files, std::string folder, std::vector<SourceSegment> group,
-                           BatchCleaner& cleaner, CleanedTransactions& transactions, IndexLimits limits)
+GroupCleaner::GroupCleaner(FileSystem& files, std::string folder, std::string mark,
+                           std::vector<SourceSegment> group, BatchCleaner& cleaner,
+                           CleanedTransactions& transactions, IndexLimits limits)
     : files_(files),
       folder_(std::move(folder)),
+      mark_(std::move(mark)),
       walk_(files, folder_, group),
       cleaner_(cleaner),
       transactions_(transactions),
@@ -63,7 +66,7 @@ Result<bool> GroupCleaner::advance(uint64_t max_bytes) {
 }
 
 Result<std::unique_ptr<File>> GroupCleaner::create(std::string_view suffix) {
-  TRY_ASSIGN(auto file, files_.open(cleaned_path(folder_, segment_.base, suffix), OpenMode::create));
+  TRY_ASSIGN(auto file, files_.open(cleaned_path(folder_, segment_.base, suffix, mark_), OpenMode::create));
   TRY(file->truncate(0));  // of a leftover
   return file;
 }
@@ -128,7 +131,7 @@ Result<void> GroupCleaner::cancel() {
   unwritten_ = {};
   Result<void> removed;
   for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix}) {
-    auto one = files_.remove(cleaned_path(folder_, segment_.base, suffix));
+    auto one = files_.remove(cleaned_path(folder_, segment_.base, suffix, mark_));
     if (!one && removed) removed = std::move(one);
   }
   return removed;

@@ -15,8 +15,10 @@
 namespace tidemark::storage {
 
 inline constexpr std::string_view kCleanedSuffix = ".cleaned";
-// "FOLDER/00000000000000000042.index.cleaned"
-[[nodiscard]] std::string cleaned_path(const std::string& folder, Offset base, std::string_view suffix);
+// "FOLDER/00000000000000000042.index.MARK.cleaned": a folder's name may be another log's by the time that a
+// cleaning ends.
+[[nodiscard]] std::string cleaned_path(const std::string& folder, Offset base, std::string_view suffix,
+                                       std::string_view mark);
 // What cleanings left that were broken off by the end of the process. None may be under way.
 Result<void> remove_cleaned_leftovers(FileSystem& files, const std::string& folder);
 
@@ -39,8 +41,9 @@ class GroupCleaner {
  public:
   // `cleaner` and `transactions` are the cleaning's, which began at the log's first segment, and outlive
   // this. REQUIRES: at least one segment.
-  GroupCleaner(FileSystem& files, std::string folder, std::vector<SourceSegment> group, BatchCleaner& cleaner,
-               CleanedTransactions& transactions, IndexLimits limits);
+  // `mark`: of the log, in the names.
+  GroupCleaner(FileSystem& files, std::string folder, std::string mark, std::vector<SourceSegment> group,
+               BatchCleaner& cleaner, CleanedTransactions& transactions, IndexLimits limits);
 
   // Reads about `max_bytes` (a batch at least), and writes what stays of them. True: done, segment() is
   // synced. Errors: SegmentWalk's and BatchCleaner's; no_space and io of the new files;
@@ -68,6 +71,7 @@ class GroupCleaner {
 
   FileSystem& files_;
   std::string folder_;
+  std::string mark_;
   SegmentWalk walk_;
   BatchCleaner& cleaner_;
   CleanedTransactions& transactions_;

@@ -30,7 +30,13 @@ runtime::BufferSlice SimBatch::encode() const {
     record.assign(1, std::byte{0});  // attributes
     put_varint(record, 0);           // timestamp delta
     put_varint(record, i);
-    put_varint(record, -1);  // no key
+    put_varint(record, keyed ? 12 : -1);
+    if (keyed) {
+      const size_t key = record.size();
+      record.resize(key + 12);
+      put(record, key, static_cast<int64_t>(identity), 8);
+      put(record, key + 8, i, 4);
+    }
     const size_t bytes = std::max<size_t>(value_bytes, 8);
     put_varint(record, static_cast<int64_t>(bytes));
     const size_t value = record.size();

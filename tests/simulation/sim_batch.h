@@ -15,6 +15,7 @@ struct SimBatch {
   ProducerId producer = kNoProducerId;
   ProducerEpoch producer_epoch = kNoProducerEpoch;
   int32_t base_sequence = -1;
+  bool keyed = false;  // each record has a key that no other has
 
   [[nodiscard]] runtime::BufferSlice encode() const;
 };

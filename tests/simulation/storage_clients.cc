@@ -30,6 +30,10 @@ bool StorageClients::excused(const Log& log, const LogModel& model, std::optiona
     run_.counters.count("storage: append refused on a full disk");
     return true;
   }
+  // A reader's segments were cleaned, and what they were has been deleted.
+  if (run_.workload.cleans && error.code() == ErrorCode::OFFSET_OUT_OF_RANGE &&
+      log.settings().file_delete_delay_ms < 60'000)
+    return true;
   return log.offline() || node_.offline() || !stable || model.stable() != stable || run_.disk_may_fail;
 }
 
@@ -212,6 +216,7 @@ Task<void> StorageClients::append(LogPtr log, ModelPtr model, uint64_t number, b
     batch.value_bytes = run_.random.below(w.max_value_bytes);
     if (run_.random.chance(0.02)) batch.value_bytes *= 8;
     batch.timestamp_ms = draw_timestamp(run_, *node_.shards()[node_.shard_of(model->name())]);
+    batch.keyed = w.cleans;
     if (w.idempotent) batch.producer = producer_of(number);
     auto placing = place(log, model, batch);
     const bool placed = co_await placing;

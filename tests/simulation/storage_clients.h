@@ -30,6 +30,8 @@ struct StorageWorkload {
   bool truncates = false;
   bool erases = false;
   bool caching = false;
+  // The log cleaner runs. No record outdates another: it makes one segment of several, and every byte stays.
+  bool cleans = false;
   storage::LogSettings settings;  // of new topics
 };
 

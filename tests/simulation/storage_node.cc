@@ -19,7 +19,8 @@ StorageNode::StorageNode(SimProcess& process, StorageNodeOptions options, SimSto
       write_lane_(&process.add_lane(options_.cross_delay)),
       read_lane_(&process.add_lane(options_.cross_delay)),
       background_lane_(&process.add_lane(options_.cross_delay)),
-      scrub_lane_(&process.add_lane(options_.cross_delay)) {
+      scrub_lane_(&process.add_lane(options_.cross_delay)),
+      clean_lane_(&process.add_lane(options_.cross_delay)) {
   for (size_t i = 0; i < options_.shards; ++i) {
     journal_lanes_.push_back(&process.add_lane(options_.cross_delay));
     auto shard = std::make_unique<Shard>();
@@ -134,8 +135,8 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   options.journal.floor = data_->floor();
   options.journal.folder = data_->journal_folder();
   options.journal.keep_old_files = data_->keeps_old_journals();
-  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_, *background_lane_,
-                                   *scrub_lane_};
+  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_,
+                                   *background_lane_,      *scrub_lane_, *clean_lane_};
   shard.store = std::make_unique<LogStore>(std::move(options), *shard.loop, lanes, process_.files(),
                                            data_->cache(), data_->derived());
   shard.store->on_offline = [this](const Error& error) { went_offline(error); };
@@ -154,7 +155,22 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
     const std::string name = recovered.folder_name;
     shard.logs[name] = shard.store->adopt(std::move(recovered), settings_of_(name));
   }
+  if (options_.cleaner) start_cleaner(shard);
   co_return Result<void>();
+}
+
+void StorageNode::start_cleaner(Shard& shard) {
+  auto candidates = [&shard] {
+    std::vector<storage::CleanCandidate> found;
+    for (const auto& [name, log] : shard.logs) found.push_back({log, log->counted()});
+    return found;
+  };
+  shard.cleaner = std::make_unique<storage::LogCleaner>(*options_.cleaner, *shard.store, random_, candidates);
+  shard.cleaner->on_failure = [this](const storage::Log&, const Error& error) {
+    // A disk that does not give a file now may give it later.
+    if (error.kind() == ErrorKind::corruption) went_offline(error);
+  };
+  shard.scope->spawn(shard.cleaner->run());
 }
 
 Task<Result<void>> StorageNode::allow_checkpoints(Shard& shard) {
@@ -187,6 +203,10 @@ Task<void> StorageNode::run_stop() {
 }
 
 Task<Result<void>> StorageNode::stop_shard(Shard& shard) {
+  if (shard.cleaner) {
+    auto ending = shard.cleaner->stop();
+    co_await ending;
+  }
   auto stopping = shard.store->stop();
   auto stopped = co_await stopping;
   co_return stopped;

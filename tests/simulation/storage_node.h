@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "storage/data_folder.h"
-#include "storage/log_store.h"
+#include "storage/log_cleaner.h"
 #include "tests/simulation/sim_key_value_store.h"
 #include "tests/simulation/sim_process.h"
 
@@ -24,6 +24,7 @@ struct StorageNodeOptions {
   uint32_t index_interval_bytes = 4096;
   std::chrono::milliseconds wall_skew{0};
   runtime::Duration cross_delay{0};
+  std::optional<storage::LogCleanerOptions> cleaner;  // none: no log is cleaned
   storage::Planted planted = storage::Planted::none;
 };
 
@@ -33,7 +34,8 @@ class StorageNode {
     VirtualScheduler* loop = nullptr;
     std::unique_ptr<storage::LogStore> store;
     std::map<std::string, std::shared_ptr<storage::Log>> logs;  // by folder name
-    std::unique_ptr<runtime::TaskScope> scope;                  // goes first
+    std::unique_ptr<storage::LogCleaner> cleaner;
+    std::unique_ptr<runtime::TaskScope> scope;  // goes first
   };
 
   // `settings_of`: what the topic of a log that is found has been set to.
@@ -63,6 +65,7 @@ class StorageNode {
   Result<void> open_folder();  // blocking
   runtime::Task<Result<void>> open_all();
   runtime::Task<Result<void>> open_shard(Shard& shard, size_t index, std::shared_ptr<Recovered> logs);
+  void start_cleaner(Shard& shard);
   runtime::Task<Result<void>> allow_checkpoints(Shard& shard);
   runtime::Task<void> run_stop();
   runtime::Task<Result<void>> stop_shard(Shard& shard);
@@ -77,6 +80,7 @@ class StorageNode {
   SimLane* read_lane_;
   SimLane* background_lane_;
   SimLane* scrub_lane_;
+  SimLane* clean_lane_;
   std::vector<SimLane*> journal_lanes_;
   std::unique_ptr<storage::DataFolder> data_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -87,6 +87,7 @@ class StorageSimulation {
 
                              "storage: checkpoints",
                              "storage: bytes scrubbed",
+                             "storage: cleanings",
                              "storage: torn tail cut",
                              "storage: records replayed",
                              "storage: rolled",
@@ -135,7 +136,18 @@ class StorageSimulation {
     store.scrub_bytes_per_second = scrub.chance(0.7) ? 1 << (10 + scrub.below(8)) : 0;
     store.scrub_interval = scrub.chance(0.5) ? Duration(1s) : Duration(10s);
 
+    runtime::SeededRandom clean(options_.seed ^ 0xC1EA);
+    const bool cleans = clean.chance(0.5);
+    if (cleans) {
+      node_.cleaner.emplace();
+      node_.cleaner->map_bytes = clean.chance(0.5) ? 2048 : 1 << 20;
+      node_.cleaner->backoff = clean.chance(0.5) ? Duration(200ms) : Duration(3s);
+      node_.cleaner->bytes_per_second = clean.chance(0.5) ? UINT64_MAX : 64 << 10;
+    }
+
     StorageWorkload& w = run_.workload;
+    w.cleans = w.settings.compact_policy = cleans;
+    w.settings.min_cleanable_dirty_ratio = clean.chance(0.5) ? 0 : 0.3;
     w.topics = 1 + random_.below(8);
     w.clients_per_shard = 1 + random_.below(6);
     w.think = one_of<Duration>({20ms, 60ms, 120ms});
@@ -412,6 +424,7 @@ class StorageSimulation {
     for (auto& shard : node.shards()) {
       counters_.count("storage: checkpoints", shard->store->checkpoints());
       counters_.count("storage: bytes scrubbed", shard->store->scrub_stats().bytes);
+      if (shard->cleaner) counters_.count("storage: cleanings", shard->cleaner->stats().cleanings);
       for (const auto& [name, log] : shard->logs)
         counters_.count("storage: rolled", log->segments().size() - 1);
     }

@@ -19,8 +19,8 @@ struct Cleaning {
   explicit Cleaning(TestLog& l, IndexLimits limits = {64, 10 << 20})
       : log(l),
         batches(map, transactions, {2'000'000, 1000, sealed_end(), {}}),
-        group(log.files, TestLog::kFolder, log.sources(0, log.segments.size() - 1), batches, transactions,
-              limits) {
+        group(log.files, TestLog::kFolder, "m", log.sources(0, log.segments.size() - 1), batches,
+              transactions, limits) {
     DirtyScan scan(log.files, log.dirty_part(Offset(0), sealed_end()), map);
     REQUIRE(scan.step(UINT64_MAX) == true);
   }
@@ -116,8 +116,8 @@ TEST_CASE("an index that is full takes no more entries than it may") {
     fill(log, 2, 40);
     Cleaning cleaning(log, {0, limit});
     REQUIRE(cleaning.group.step(UINT64_MAX) == true);
-    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kOffsetIndexSuffix)).size() <= limit);
-    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kTimeIndexSuffix)).size() <= limit);
+    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kOffsetIndexSuffix, "m")).size() <= limit);
+    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kTimeIndexSuffix, "m")).size() <= limit);
     CHECK(cleaning.group.segment().max_timestamp > 0);
   }
 }
@@ -128,7 +128,7 @@ TEST_CASE("a step reads what it was allowed, and a batch at least") {
   const Bytes whole = [&] {
     Cleaning cleaning(log);
     REQUIRE(cleaning.group.step(UINT64_MAX) == true);
-    return log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix));
+    return log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m"));
   }();
   const uint64_t largest = 400;
   for (const uint64_t step : {0, 1, 1000, 5000}) {
@@ -144,7 +144,7 @@ TEST_CASE("a step reads what it was allowed, and a batch at least") {
       before += read;
     }
     CHECK(before == log.bytes().size());
-    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix)) == whole);
+    CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m")) == whole);
   }
 }
 
@@ -163,15 +163,15 @@ TEST_CASE(
   {
     Cleaning cleaning(log);
     REQUIRE(cleaning.group.step(UINT64_MAX) == true);
-    CHECK(cleaning.leftovers() == std::vector<std::string>{"00000000000000000000.index.cleaned",
-                                                           "00000000000000000000.log.cleaned",
-                                                           "00000000000000000000.timeindex.cleaned"});
+    CHECK(cleaning.leftovers() == std::vector<std::string>{"00000000000000000000.index.m.cleaned",
+                                                           "00000000000000000000.log.m.cleaned",
+                                                           "00000000000000000000.timeindex.m.cleaned"});
   }
   // The next one begins anew, whatever lies there.
-  log.overwrite(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix), 0, Bytes(100'000));
+  log.overwrite(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m"), 0, Bytes(100'000));
   Cleaning cleaning(log);
   REQUIRE(cleaning.group.step(UINT64_MAX) == true);
-  CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix)).size() ==
+  CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m")).size() ==
         cleaning.group.segment().bytes);
   REQUIRE(remove_cleaned_leftovers(log.files, TestLog::kFolder).has_value());
   CHECK(cleaning.leftovers().empty());
@@ -224,15 +224,15 @@ TEST_CASE("a finished segment survives a power cut once its folder is synced") {
   {
     Cleaning cleaning(log);
     REQUIRE(cleaning.group.step(UINT64_MAX) == true);
-    whole = log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix));
+    whole = log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m"));
     REQUIRE(log.files.sync_dir(TestLog::kFolder).has_value());
     REQUIRE(log.files.sync_dir("/").has_value());
   }
   log.disk.power_cut = {1, true};
   log.disk.crash_power();
-  CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix)) == whole);
-  CHECK(!log.file(cleaned_path(TestLog::kFolder, Offset(0), kOffsetIndexSuffix)).empty());
-  CHECK(!log.file(cleaned_path(TestLog::kFolder, Offset(0), kTimeIndexSuffix)).empty());
+  CHECK(log.file(cleaned_path(TestLog::kFolder, Offset(0), kLogSuffix, "m")) == whole);
+  CHECK(!log.file(cleaned_path(TestLog::kFolder, Offset(0), kOffsetIndexSuffix, "m")).empty());
+  CHECK(!log.file(cleaned_path(TestLog::kFolder, Offset(0), kTimeIndexSuffix, "m")).empty());
 }
 
 TEST_CASE("a damaged source is corruption, names its file, and leaves nothing") {

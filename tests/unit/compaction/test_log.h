@@ -223,7 +223,7 @@ struct TestLog {
       REQUIRE(remove_segment(files, kFolder, segments[i].facts.base_offset).has_value());
     for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
       REQUIRE(files
-                  .rename(cleaned_path(kFolder, cleaned.base, suffix),
+                  .rename(cleaned_path(kFolder, cleaned.base, suffix, "m"),
                           segment_path(kFolder, cleaned.base, suffix))
                   .has_value());
     CleanableSegment segment;
@@ -256,7 +256,7 @@ struct TestLog {
     settings.segment_bytes = options.segment_bytes;
     const auto groups = group_segments(below, map.end(), settings);
     for (const SegmentGroup& group : groups) {
-      GroupCleaner into(files, kFolder, sources(group.first, group.count), cleaner, transactions,
+      GroupCleaner into(files, kFolder, "m", sources(group.first, group.count), cleaner, transactions,
                         {64, 10 << 20});
       for (bool done = false; !done;) {
         const auto stepped = into.step(options.step_bytes);

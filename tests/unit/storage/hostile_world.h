@@ -63,21 +63,39 @@ class FailingFiles final : public FileSystem {
   Rule no_room_for_name = [](const std::string&) { return false; };
   std::function<void(const std::string& path)> before_remove = [](const std::string&) {};
   Rule fail_look = [](const std::string&) { return false; };  // whether it exists
+  // Nothing changes any more behind so many changes: the moment of a crash.
+  uint64_t changes_left = UINT64_MAX;
+  uint64_t changes = 0;
 
+  Result<void> change() {
+    ++changes;
+    if (changes_left == 0) return fail(Error::io("the machine has stopped"));
+    --changes_left;
+    return {};
+  }
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (mode == OpenMode::create) TRY(change());
     TRY_ASSIGN(auto file, below_.open(path, mode));
     return std::make_unique<Failing>(*this, path, std::move(file));
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (no_room_for_name(to)) return fail(Error::no_space(to + ": planned full disk"));
+    TRY(change());
     return below_.rename(from, to);
   }
   Result<void> remove(const std::string& path) override {
     before_remove(path);
+    TRY(change());
     return below_.remove(path);
   }
-  Result<void> create_dir(const std::string& path) override { return below_.create_dir(path); }
-  Result<void> sync_dir(const std::string& path) override { return below_.sync_dir(path); }
+  Result<void> create_dir(const std::string& path) override {
+    TRY(change());
+    return below_.create_dir(path);
+  }
+  Result<void> sync_dir(const std::string& path) override {
+    TRY(change());
+    return below_.sync_dir(path);
+  }
   Result<std::vector<DirEntry>> list(const std::string& path) override { return below_.list(path); }
   Result<bool> exists(const std::string& path) override {
     if (fail_look(path)) return fail(Error::io(path + ": planned failure of a look"));
@@ -96,13 +114,18 @@ class FailingFiles final : public FileSystem {
     }
     Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override {
       if (files.fail_write(path)) return fail(Error::io(path + ": planned failure of a write"));
+      TRY(files.change());
       return below->write(position, parts);
     }
     Result<void> sync_data() override {
       if (files.fail_sync(path)) return fail(Error::io(path + ": planned failure of a sync"));
+      TRY(files.change());
       return below->sync_data();
     }
-    Result<void> truncate(uint64_t size) override { return below->truncate(size); }
+    Result<void> truncate(uint64_t size) override {
+      TRY(files.change());
+      return below->truncate(size);
+    }
     Result<uint64_t> size() override { return below->size(); }
     Result<void> reserve(uint64_t from, uint64_t length) override { return below->reserve(from, length); }
     FailingFiles& files;
@@ -164,8 +187,8 @@ struct HostileWorld {
   std::unique_ptr<LogStore> make_store(JournalId id) {
     LogStoreOptions its = options;
     its.journal.id = id;
-    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background, scrub}, files,
-                                      data->cache(), data->derived());
+    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background, scrub, clean},
+                                      files, data->cache(), data->derived());
   }
   LogStore& store_of(const std::string& name) {
     const auto there = homes.find(name);
@@ -181,7 +204,7 @@ struct HostileWorld {
   }
   void end() {
     logs.clear();
-    for (TestLane* lane : {&journal, &write, &read, &background, &scrub}) lane->drop();
+    for (TestLane* lane : {&journal, &write, &read, &background, &scrub, &clean}) lane->drop();
     scope.destroy_all();
     loop.drop_events();
     store.reset();
@@ -284,7 +307,7 @@ struct HostileWorld {
   std::unique_ptr<simulation::SimStoreContent> derived;  // set by a test that wants a key-value store
   simulation::VirtualTime time{42};
   simulation::VirtualScheduler loop{time};
-  TestLane journal, write, read, background, scrub;
+  TestLane journal, write, read, background, scrub, clean;
   runtime::SeededRandom random{7};
   LogSettings settings;
   LogStoreOptions options;

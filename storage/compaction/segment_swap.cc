@@ -1,0 +1,109 @@
+#include "storage/compaction/segment_swap.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "protocol/invariant.h"
+#include "storage/compaction/group_cleaner.h"
+
+namespace tidemark::storage {
+namespace {
+
+constexpr size_t kDigits = 20;
+
+struct Swap {
+  Offset base;
+  Offset end;
+};
+
+std::string swap_path(const std::string& folder, const Swap& swap) {
+  return fmt::format("{}/{:020}-{:020}{}", folder, swap.base.value, swap.end.value, kSwapSuffix);
+}
+
+std::optional<Offset> parse_offset(std::string_view digits) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value < 0) return std::nullopt;
+  return Offset(value);
+}
+
+std::optional<Swap> parse_swap(std::string_view name) {
+  if (name.size() != 2 * kDigits + 1 + kSwapSuffix.size() || !name.ends_with(kSwapSuffix) ||
+      name[kDigits] != '-')
+    return std::nullopt;
+  const auto base = parse_offset(name.substr(0, kDigits));
+  const auto end = parse_offset(name.substr(kDigits + 1, kDigits));
+  if (!base || !end) return std::nullopt;
+  return Swap{*base, *end};
+}
+
+Result<void> retire(FileSystem& files, const std::string& folder, const Segment& source) {
+  const std::string path = segment_path(folder, source.base, kLogSuffix);
+  auto gone = files.rename(path, retired_path(folder, source.base, source.version));
+  // A longer name may need space; giving space back must not.
+  if (!gone && gone.error().kind() == ErrorKind::no_space) gone = files.remove(path);
+  TRY(gone);
+  for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
+    TRY(files.remove(segment_path(folder, source.base, suffix)));
+  return {};
+}
+
+// The sources are gone for good before the new name says nothing of them any more.
+Result<void> end_swap(FileSystem& files, const std::string& folder, std::string_view mark, const Swap& swap) {
+  TRY(files.sync_dir(folder));
+  TRY(files.rename(swap_path(folder, swap), segment_path(folder, swap.base, kLogSuffix)));
+  for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
+    const std::string cleaned = cleaned_path(folder, swap.base, suffix, mark);
+    TRY_ASSIGN(const bool there, files.exists(cleaned));
+    if (there) TRY(files.rename(cleaned, segment_path(folder, swap.base, suffix)));
+  }
+  return files.sync_dir(folder);
+}
+
+}  // namespace
+
+Result<void> swap_segments(FileSystem& files, FileCache& cache, const std::string& folder,
+                           std::string_view mark, std::span<const Segment> sources, Offset end) {
+  REQUIRES(!sources.empty());
+  const Swap swap{sources.front().base, end};
+  TRY(files.rename(cleaned_path(folder, swap.base, kLogSuffix, mark), swap_path(folder, swap)));
+  const auto decided = [&]() -> Result<void> {
+    TRY(files.sync_dir(folder));
+    for (const Segment& source : sources) TRY(retire(files, folder, source));
+    return end_swap(files, folder, mark, swap);
+  };
+  auto done = decided();
+  for (const Segment& source : sources) {
+    // Afterwards: a reader may open them until then.
+    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+      cache.forget(segment_path(folder, source.base, suffix));
+  }
+  if (!done && done.error().kind() == ErrorKind::no_space)
+    return fail(
+        Error::io(fmt::format("{}: segments cannot be exchanged: {}", folder, done.error().message())));
+  return done;
+}
+
+bool is_left_by_cleaning(std::string_view name) {
+  return name.ends_with(kSwapSuffix) || name.ends_with(kCleanedSuffix);
+}
+
+Result<void> finish_swaps(FileSystem& files, const std::string& folder) {
+  TRY_ASSIGN(const auto entries, files.list(folder));
+  for (const DirEntry& entry : entries) {
+    const auto swap = parse_swap(entry.name);
+    if (!swap) continue;
+    for (const DirEntry& source : entries) {
+      const auto base = parse_segment_name(source.name);
+      if (base && *base >= swap->base && *base < swap->end) TRY(remove_segment(files, folder, *base));
+    }
+    // One whose .log is gone already may have left its indexes.
+    TRY(remove_segment(files, folder, swap->base));
+    TRY(end_swap(files, folder, {}, *swap));  // its indexes are built again
+  }
+  return remove_cleaned_leftovers(files, folder);
+}
+
+}  // namespace tidemark::storage

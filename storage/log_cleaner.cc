@@ -1,0 +1,304 @@
+#include "storage/log_cleaner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/compaction/dirty_scan.h"
+#include "storage/compaction/group_cleaner.h"
+
+namespace tidemark::storage {
+
+using runtime::Task;
+
+namespace {
+
+constexpr uint64_t kStepBytes = 1 << 20;
+
+Error changed_meanwhile(const Log& log) {
+  return Error::timeout(log.folder_name() + " has changed while it was cleaned");
+}
+
+// Facts that need no disk: what indexes take is filled in where it matters.
+std::vector<CleanableSegment> facts_of(const std::vector<Segment>& segments, Offset end) {
+  std::vector<CleanableSegment> facts;
+  facts.reserve(segments.size());
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const Segment& s = segments[i];
+    const Offset next = i + 1 < segments.size() ? segments[i + 1].base : end;
+    facts.push_back({{s.base, next, s.bytes, s.max_timestamp, s.last_append}, s.first_timestamp, 0, 0});
+  }
+  return facts;
+}
+
+}  // namespace
+
+// Of one log. In the lane alone, but for what the shard reads between two steps.
+struct LogCleaner::Cleaning {
+  std::shared_ptr<Log> log;
+  std::string folder;
+  std::vector<Segment> segments;  // as they were when it began
+  std::vector<CleanableSegment> facts;
+  uint32_t cuts = 0;
+  Offset first_dirty;
+  Offset end;
+  std::optional<OffsetMap> map;
+  std::optional<DirtyScan> scan;
+  std::optional<CleanedTransactions> transactions;
+  std::optional<BatchCleaner> cleaner;
+  std::optional<GroupCleaner> group;
+  CleaningStats stats;
+  uint64_t bytes_seen = 0;
+
+  [[nodiscard]] std::vector<SourceSegment> sources(size_t first, size_t count) const {
+    std::vector<SourceSegment> result;
+    for (size_t i = first; i < first + count; ++i)
+      result.push_back({segments[i].base, segments[i].bytes, facts[i].facts.next_offset});
+    return result;
+  }
+};
+
+LogCleaner::LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random,
+                       Candidates candidates)
+    : options_(options),
+      store_(store),
+      random_(random),
+      candidates_(std::move(candidates)),
+      changed_(store.loop_) {}
+
+CleaningSettings LogCleaner::settings_of(const Log& log) const {
+  const LogSettings& s = log.settings();
+  return {s.min_cleanable_dirty_ratio, s.min_compaction_lag_ms, s.max_compaction_lag_ms, s.segment_bytes,
+          s.segment_index_bytes};
+}
+
+CleaningDecision LogCleaner::decide(const CleanCandidate& candidate) const {
+  const Log& log = *candidate.log;
+  const auto facts = facts_of(log.segments(), log.end());
+  const Offset cleaned_to = log.state().cleaned_to;
+  const CleanableLog state{facts, log.start(), log.end(),
+                           cleaned_to == kNoOffset ? std::nullopt : std::optional(cleaned_to),
+                           std::min({candidate.limit, log.counted(), log.durable(), log.rolled_})};
+  return decide_cleaning(state, settings_of(log), store_.loop_.clock().wall());
+}
+
+Task<void> LogCleaner::run() {
+  running_ = true;
+  while (!stopping_ && !store_.offline()) {
+    auto cleaning = clean_one();
+    const bool cleaned = co_await cleaning;
+    if (cleaned || stopping_) continue;
+    auto wait = changed_.wait_until(store_.loop_.mono() + options_.backoff);
+    (void)co_await wait;
+  }
+  running_ = false;
+  changed_.notify_all();
+}
+
+Task<void> LogCleaner::stop() {
+  stopping_ = true;
+  changed_.notify_all();
+  while (running_) {
+    auto wait = changed_.wait();
+    co_await wait;
+  }
+}
+
+Task<bool> LogCleaner::clean_one() {
+  std::optional<CleanCandidate> best;
+  double best_ratio = 0;
+  for (CleanCandidate& candidate : candidates_()) {
+    const Log& log = *candidate.log;
+    if (log.offline() || log.uncleanable() || !log.settings().compact_policy) continue;
+    const CleaningDecision decision = decide(candidate);
+    if (decision.reason == CleaningReason::none || (best && decision.dirty_ratio() <= best_ratio)) continue;
+    best_ratio = decision.dirty_ratio();
+    best = std::move(candidate);
+  }
+  if (!best) co_return false;
+  const auto log = best->log;
+  auto cleaning = clean(*std::move(best));
+  const auto cleaned = co_await cleaning;
+  if (cleaned) co_return true;
+  if (cleaned.error().kind() == ErrorKind::timeout || cleaned.error().kind() == ErrorKind::no_space ||
+      log->offline()) {
+    ++stats_.given_up;
+    co_return false;
+  }
+  ++stats_.failures;
+  log->uncleanable_ = cleaned.error();
+  if (on_failure) on_failure(*log, cleaned.error());
+  co_return true;
+}
+
+Task<Result<CleaningStats>> LogCleaner::clean(CleanCandidate candidate) {
+  // Rule 6: whatever is cleaned lies below the checkpoint. What is sealed by now is settled afterwards.
+  const auto log = candidate.log;
+  auto cleaning = std::make_shared<Cleaning>();
+  cleaning->log = log;
+  cleaning->folder = log->folder();
+  cleaning->segments = log->segments();
+  cleaning->cuts = log->cuts();
+  const CleaningDecision decision = decide(candidate);
+  cleaning->facts = facts_of(cleaning->segments, log->end());
+  cleaning->first_dirty = decision.first_dirty;
+  cleaning->end = decision.end;
+  if (decision.end <= decision.first_dirty) co_return CleaningStats{};
+  auto settling = store_.settle();
+  const auto settled = co_await settling;
+  if (!settled) co_return fail(settled.error());
+  auto working = clean(cleaning);
+  const auto worked = co_await working;
+  stats_.done += cleaning->stats;
+  if (!worked) {
+    // What it could not read may have been deleted meanwhile.
+    const bool same = log->cuts() == cleaning->cuts && log->has_segment(cleaning->segments.front().base);
+    if (!same || log->offline() || stopping_) co_return fail(changed_meanwhile(*log));
+    co_return fail(worked.error());
+  }
+  ++stats_.cleanings;
+  co_return cleaning->stats;
+}
+
+Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
+                                        std::function<Result<bool>(uint64_t max_bytes)> step) {
+  while (true) {
+    auto work = [cleaning, step] { return step(kStepBytes); };
+    auto working = runtime::on_lane(store_.lanes_.clean, store_.loop_, std::move(work));
+    const auto done = co_await working;
+    if (!done) co_return fail(done.error());
+    uint64_t read = cleaning->scan ? cleaning->scan->bytes_read() : 0;
+    if (cleaning->group) read = cleaning->group->bytes_read();
+    const uint64_t bytes = read - std::min(read, std::exchange(cleaning->bytes_seen, read));
+    bytes_read_ += bytes;
+    auto pausing = pause(bytes);
+    co_await pausing;
+    if (*done) co_return Result<void>();
+    if (stopping_ || cleaning->log->offline()) co_return fail(changed_meanwhile(*cleaning->log));
+  }
+}
+
+Task<void> LogCleaner::pause(uint64_t bytes) {
+  const runtime::MonoTime now = store_.loop_.mono();
+  const uint64_t rate = std::max<uint64_t>(options_.bytes_per_second, 1);
+  const auto least = std::chrono::nanoseconds(
+      static_cast<int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
+  while (!stopping_ && store_.loop_.mono() < now + least) {
+    auto sleeping = changed_.wait_until(now + least);
+    (void)co_await sleeping;
+  }
+  // Those who wait for an answer come first; but nobody waits for ever.
+  constexpr auto kMost = std::chrono::seconds(1);
+  while (!stopping_ && store_.age(store_.loop_.mono()) > options_.yield_to &&
+         store_.loop_.mono() < now + kMost) {
+    auto sleeping = runtime::sleep_for(store_.loop_, options_.yield_to);
+    co_await sleeping;
+  }
+}
+
+Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
+  const Log& log = *cleaning->log;
+  const auto dirty = std::partition_point(
+      cleaning->facts.begin(), cleaning->facts.end(),
+      [&](const CleanableSegment& s) { return s.facts.next_offset <= cleaning->first_dirty; });
+  const auto first = static_cast<size_t>(dirty - cleaning->facts.begin());
+  size_t count = 0;
+  uint64_t dirty_bytes = 0;
+  while (first + count < cleaning->segments.size() &&
+         cleaning->segments[first + count].base < cleaning->end) {
+    dirty_bytes += cleaning->segments[first + count].bytes;
+    ++count;
+  }
+  // A small log needs no large map: a record takes more bytes than an entry, mostly.
+  const size_t map_bytes = std::clamp<uint64_t>(2 * dirty_bytes + 4096, OffsetMap::kMinBytes,
+                                                std::max(options_.map_bytes, OffsetMap::kMinBytes));
+  const DigestSecret secret{random_.next(), random_.next()};
+  const DirtyPart part{cleaning->folder, cleaning->sources(first, count), cleaning->first_dirty, {}};
+  auto scan = [raw = cleaning.get(), files = &store_.files_, map_bytes, load_factor = options_.load_factor,
+               secret, part](uint64_t bytes) {
+    if (!raw->scan) {  // here, because so much memory takes its time
+      raw->map.emplace(map_bytes, load_factor, secret);
+      raw->scan.emplace(*files, part, *raw->map);
+    }
+    return raw->scan->step(bytes);
+  };
+  auto scanning = in_steps(cleaning, std::move(scan));
+  auto scanned = co_await scanning;
+  if (!scanned) co_return scanned;
+  cleaning->scan.reset();
+
+  cleaning->end = std::min(cleaning->end, cleaning->map->end());
+  cleaning->transactions.emplace(std::vector<AbortedTransaction>{});
+  CleaningRules rules;
+  rules.now_ms = runtime::unix_ms(store_.loop_.clock().wall());
+  rules.delete_retention_ms = log.settings().delete_retention_ms;
+  rules.end = cleaning->end;
+  rules.producers = last_of_producers(log.producers());
+  cleaning->cleaner.emplace(*cleaning->map, *cleaning->transactions, std::move(rules));
+  auto grouping = clean_groups(cleaning);
+  auto grouped = co_await grouping;
+  if (!grouped) co_return grouped;
+  if (cleaning->cuts != log.cuts()) co_return fail(changed_meanwhile(log));
+  cleaning->log->cleaned(cleaning->end);
+  co_return Result<void>();
+}
+
+Task<Result<void>> LogCleaner::clean_groups(std::shared_ptr<Cleaning> cleaning) {
+  const Log& log = *cleaning->log;
+  auto measure = [cleaning, cache = &store_.cache_]() -> Result<void> {
+    for (CleanableSegment& s : cleaning->facts) {
+      const auto size = [&](std::string_view suffix) {
+        const auto file = cache->get(segment_path(cleaning->folder, s.facts.base_offset, suffix));
+        const auto bytes = file ? (*file)->size() : Result<uint64_t>(uint64_t{0});
+        return bytes.value_or(0);
+      };
+      s.offset_index_bytes = size(kOffsetIndexSuffix);
+      s.time_index_bytes = size(kTimeIndexSuffix);
+    }
+    return {};
+  };
+  auto measuring = runtime::on_lane(store_.lanes_.clean, store_.loop_, std::move(measure));
+  auto measured = co_await measuring;
+  if (!measured) co_return measured;
+  const IndexLimits limits{static_cast<uint32_t>(log.settings().index_interval_bytes),
+                           log.settings().segment_index_bytes};
+  for (const SegmentGroup& g : group_segments(cleaning->facts, cleaning->end, settings_of(log))) {
+    cleaning->bytes_seen = 0;
+    cleaning->group.emplace(store_.files_, cleaning->folder, log.cleaning_mark(),
+                            cleaning->sources(g.first, g.count), *cleaning->cleaner, *cleaning->transactions,
+                            limits);
+    auto writing =
+        in_steps(cleaning, [raw = cleaning.get()](uint64_t bytes) { return raw->group->step(bytes); });
+    auto written = co_await writing;
+    const auto give_up = [cleaning]() -> Result<void> { return cleaning->group->cancel(); };
+    if (!written) {
+      // Of a step that did not fail by itself, the files are still there.
+      auto cancelling = runtime::on_lane(store_.lanes_.clean, store_.loop_, give_up);
+      (void)co_await cancelling;
+      co_return written;
+    }
+    const CleanedSegment result = cleaning->group->segment();
+    std::vector<Segment> sources(cleaning->segments.begin() + static_cast<ptrdiff_t>(g.first),
+                                 cleaning->segments.begin() + static_cast<ptrdiff_t>(g.first + g.count));
+    // Nothing has changed: nothing has to take its place.
+    const bool is_same = g.count == 1 && result.bytes == sources.front().bytes &&
+                         result.stats.batches_copied > 0 && result.stats.batches_rewritten == 0 &&
+                         result.stats.batches_emptied == 0 && result.stats.batches_dropped == 0;
+    Result<bool> exchanged = true;
+    if (!is_same) {
+      auto exchanging = cleaning->log->exchange(std::move(sources), result, cleaning->cuts);
+      exchanged = co_await exchanging;
+    }
+    if (is_same || !exchanged || !*exchanged) {
+      auto cancelling = runtime::on_lane(store_.lanes_.clean, store_.loop_, give_up);
+      (void)co_await cancelling;
+    }
+    if (!exchanged) co_return fail(exchanged.error());
+    if (!*exchanged) co_return fail(changed_meanwhile(log));
+    cleaning->stats += result.stats;
+    cleaning->group.reset();
+  }
+  co_return Result<void>();
+}
+
+}  // namespace tidemark::storage

@@ -1,0 +1,86 @@
+// The log cleaner of one shard in one data folder: looks for the compacted log that has the most to gain,
+// and cleans it, piece by piece, in the folder's lane for that. One log at a time, and one offset map: memory
+// is fixed (compaction/README.md). A log whose segments it cannot read is left alone from then on and told;
+// the others go on. Kafka's LogCleaner, but that what a cleaning needs of the journal is settled first
+// (durability.md, rule 6).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "protocol/runtime/random.h"
+#include "storage/compaction/batch_cleaner.h"
+#include "storage/compaction/decision.h"
+#include "storage/log_store.h"
+
+namespace tidemark::storage {
+
+struct LogCleanerOptions {
+  size_t map_bytes = 64 << 20;             // of log.cleaner.dedupe.buffer.size, this shard's
+  double load_factor = 0.9;                // log.cleaner.io.buffer.load.factor
+  uint64_t bytes_per_second = UINT64_MAX;  // log.cleaner.io.max.bytes.per.second, read and written
+  runtime::Duration backoff = std::chrono::seconds(15);  // log.cleaner.backoff.ms: when nothing was to do
+  // While what was appended waits for the disk for longer, cleaning pauses.
+  runtime::Duration yield_to = std::chrono::milliseconds(5);
+};
+
+struct LogCleanerStats {
+  uint64_t cleanings = 0;
+  uint64_t failures = 0;  // logs that are left alone since
+  uint64_t given_up = 0;  // the log changed, or the disk was full: tried again
+  CleaningStats done;
+};
+
+// A log that may be cleaned, and what of it: below the high watermark, and below the first unstable offset.
+struct CleanCandidate {
+  std::shared_ptr<Log> log;
+  Offset limit;
+};
+
+class LogCleaner {
+ public:
+  using Candidates = std::function<std::vector<CleanCandidate>()>;
+
+  // `random`: for the secrets of the offset maps. All outlive it.
+  LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random, Candidates candidates);
+
+  // Until stop(), or the folder goes offline. REQUIRES: once.
+  runtime::Task<void> run();
+  // Done when nothing of the log cleaner is under way any more: before LogStore::stop().
+  runtime::Task<void> stop();
+
+  // The best of the candidates, if any is worth it. False: none was.
+  runtime::Task<bool> clean_one();
+  // Whatever settings say, to its `limit`. Error: why not; a log that changed meanwhile is TIMED_OUT.
+  runtime::Task<Result<CleaningStats>> clean(CleanCandidate candidate);
+
+  void set_options(const LogCleanerOptions& options) { options_ = options; }
+  [[nodiscard]] const LogCleanerStats& stats() const { return stats_; }
+  [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
+  // A log is left alone from now on: which, and why.
+  std::function<void(const Log&, const Error&)> on_failure;
+
+ private:
+  struct Cleaning;
+  [[nodiscard]] CleaningSettings settings_of(const Log& log) const;
+  [[nodiscard]] CleaningDecision decide(const CleanCandidate& candidate) const;
+  runtime::Task<Result<void>> clean(std::shared_ptr<Cleaning> cleaning);
+  runtime::Task<Result<void>> clean_groups(std::shared_ptr<Cleaning> cleaning);
+  // One step of `step` after the other, until it says true.
+  runtime::Task<Result<void>> in_steps(std::shared_ptr<Cleaning> cleaning,
+                                       std::function<Result<bool>(uint64_t max_bytes)> step);
+  runtime::Task<void> pause(uint64_t bytes);
+
+  LogCleanerOptions options_;
+  LogStore& store_;
+  runtime::Random& random_;
+  Candidates candidates_;
+  LogCleanerStats stats_;
+  uint64_t bytes_read_ = 0;
+  bool running_ = false;
+  bool stopping_ = false;
+  runtime::Signal changed_;
+};
+
+}  // namespace tidemark::storage

@@ -1,0 +1,365 @@
+#include "storage/log_cleaner.h"
+
+#include "tests/unit/compaction/test_log.h"
+#include "tests/unit/storage/hostile_world.h"
+
+namespace tidemark::storage {
+namespace {
+
+using Records = std::map<Offset, std::pair<std::string, std::optional<std::string>>>;  // key, value
+
+// The last one of a range may be cut off.
+std::span<const std::byte> whole_batches(std::span<const std::byte> bytes) {
+  size_t whole = 0;
+  while (bytes.size() - whole >= protocol::kBatchHeaderBytes) {
+    const auto header = protocol::parse_batch_header(bytes.subspan(whole));
+    REQUIRE(header.has_value());
+    if (whole + header->size_in_bytes() > bytes.size()) break;
+    whole += header->size_in_bytes();
+  }
+  return bytes.first(whole);
+}
+
+// A compacted log in a world that can crash, and all that was ever appended to it.
+struct CompactedWorld : HostileWorld {
+  explicit CompactedWorld(uint64_t seed = 1) : HostileWorld(seed) {
+    settings.segment_bytes = 1500;
+    settings.index_interval_bytes = 200;
+    settings.compact_policy = true;
+    settings.delete_policy = false;
+    settings.delete_retention_ms = 0;
+    settings.file_delete_delay_ms = 60'000;
+    start();
+    finish_replay();
+    log = create("c-0");
+  }
+
+  void restart() {
+    log = nullptr;
+    files.changes_left = UINT64_MAX;
+    start();
+    finish_replay();
+    log = logs.at("c-0");
+  }
+
+  // Batches of five keys; every seventh record is a tombstone.
+  void fill(int batches) {
+    for (int i = 0; i < batches; ++i) {
+      protocol::BatchBuilder builder(protocol::BatchOptions{});
+      for (int k = 0; k < 5; ++k) {
+        const int64_t n = written++;
+        const std::string key = fmt::format("key-{}", random.below(12));
+        std::optional<std::string> value = fmt::format("value-{}-{}", n, std::string(random.below(60), 'x'));
+        if (n % 7 == 6) value.reset();
+        builder.add(1000 + n, as_bytes(key),
+                    value ? protocol::NullableBytes(as_bytes(*value)) : protocol::NullableBytes());
+        all[log->end() + k] = {key, value};
+      }
+      const auto bytes = builder.build();
+      REQUIRE(bytes.has_value());
+      auto buffer = runtime::Buffer::allocate(bytes->size());
+      std::copy(bytes->begin(), bytes->end(), buffer->bytes().begin());
+      add(*log, runtime::BufferSlice::whole(buffer));
+    }
+    REQUIRE(run(log->wait_counted(log->end())));
+    settle();
+  }
+
+  Result<CleaningStats> clean_all() {
+    LogCleaner cleaner({}, *store, random, [] { return std::vector<CleanCandidate>(); });
+    auto out = std::make_shared<std::optional<Result<CleaningStats>>>();
+    spawn(cleaner.clean({log, log->counted()}), out);
+    for (int i = 0; i < 100'000 && !*out && time.step(); ++i) {
+    }
+    if (!*out) return fail(Error::io("it hangs"));
+    return **out;
+  }
+
+  // As a consumer does, in pieces of `max_bytes`.
+  Records read_from(Offset from, uint32_t max_bytes = 1 << 20) {
+    Records seen;
+    while (from < log->end()) {
+      auto range = run(log->locate(from, log->end(), max_bytes, true));
+      INFO((range ? "" : range.error().message()));
+      REQUIRE(range.has_value());
+      if (range->bytes == 0) break;  // a truncation has left a gap at the end
+      const auto bytes = run(log->read_whole(*range));
+      INFO((bytes ? "" : bytes.error().message()));
+      REQUIRE(bytes.has_value());
+      const Offset before = from;
+      for (const SeenBatch& batch : read_batches(whole_batches(*bytes))) {
+        REQUIRE(batch.header.last_offset() >= from);
+        for (const SeenRecord& r : batch.records)
+          if (r.offset >= from) seen[r.offset] = {r.key.value_or(""), r.value};
+        from = batch.header.next_offset();
+      }
+      REQUIRE(from > before);
+    }
+    return seen;
+  }
+
+  // Everything there was appended so, and the newest record of each key is there, but for tombstones.
+  void check(const Records& seen) {
+    Records newest;
+    std::map<std::string, Offset> last;
+    for (const auto& [offset, record] : all) last[record.first] = offset;
+    for (const auto& [offset, record] : seen) REQUIRE((all.at(offset) == record));
+    for (const auto& [key, offset] : last) {
+      INFO(key << " at " << offset.value);
+      REQUIRE((seen.contains(offset) || !all.at(offset).second));
+    }
+    // A tombstone goes only with what it deletes.
+    std::map<std::string, std::optional<std::string>> table;
+    for (const auto& [offset, record] : seen) table[record.first] = record.second;
+    for (const auto& [key, offset] : last) {
+      INFO(key);
+      REQUIRE((table.contains(key) ? table.at(key) : std::nullopt) == all.at(offset).second);
+    }
+  }
+
+  std::shared_ptr<Log> log;
+  Records all;
+  int64_t written = 0;
+};
+
+TEST_CASE("a cleaned log reads as the newest record of each key, also after crashes") {
+  CompactedWorld world;
+  if (GENERATE(false, true)) {
+    world.kill();
+    world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    world.restart();
+  }
+  world.fill(40);
+  const Offset end = world.log->end();
+  const size_t segments_before = world.log->segments().size();
+  REQUIRE(segments_before > 5);
+  const auto cleaned = world.clean_all();
+  INFO((cleaned ? "" : cleaned.error().message()));
+  REQUIRE(cleaned.has_value());
+  CHECK(cleaned->records_kept < cleaned->records_read);
+  CHECK(world.log->end() == end);
+  CHECK(world.log->start() == Offset(0));
+  CHECK_FALSE(world.log->state().contiguous());
+  const Records seen = world.read_from(Offset(0));
+  CHECK(seen.size() < world.all.size());
+  world.check(seen);
+  for (int64_t from = 0; from <= end.value; from += 3) {
+    Records tail = seen;
+    tail.erase(tail.begin(), tail.lower_bound(Offset(from)));
+    CHECK((world.read_from(Offset(from), 300) == tail));
+  }
+  const bool power = GENERATE(false, true);
+  for (int i = 0; i < 3; ++i) {
+    power ? world.cut_power() : world.kill();
+    world.restart();
+    CHECK(world.log->end() == end);
+    CHECK((world.read_from(Offset(0)) == seen));
+  }
+  // And on, from where it came.
+  const Offset before = world.log->state().cleaned_to;
+  world.fill(20);
+  REQUIRE(world.clean_all().has_value());
+  CHECK(world.log->state().cleaned_to > before);
+  CHECK(world.log->segments().size() < segments_before);
+  world.check(world.read_from(Offset(0)));
+}
+
+TEST_CASE("who reads a segment while it is cleaned goes on in what it was") {
+  CompactedWorld world;
+  world.options.tail_cache_bytes = GENERATE(0, 1 << 20);
+  world.kill();
+  world.restart();
+  world.fill(30);
+  std::vector<LogRange> ranges;
+  std::vector<std::vector<std::byte>> contents;
+  for (Offset from{0}; from < world.log->end();) {
+    auto range = world.run(world.log->locate(from, world.log->end(), 400, true));
+    REQUIRE(range.has_value());
+    auto bytes = world.run(world.log->read_whole(*range));
+    REQUIRE(bytes.has_value());
+    ranges.push_back(*range);
+    contents.push_back(*bytes);
+    from = read_batches(whole_batches(*bytes)).back().header.next_offset();
+  }
+  // One in the middle of its bytes.
+  auto piece = world.run(world.log->read(ranges[1], 100));
+  REQUIRE(piece.has_value());
+  REQUIRE(world.clean_all().has_value());
+  const auto rest = world.run(world.log->read_whole(piece->rest));
+  REQUIRE(rest.has_value());
+  CHECK(std::equal(rest->begin(), rest->end(), contents[1].begin() + 100, contents[1].end()));
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const auto bytes = world.run(world.log->read_whole(ranges[i]));
+    INFO((bytes ? "" : bytes.error().message()));
+    REQUIRE(bytes.has_value());
+    CHECK(*bytes == contents[i]);
+  }
+  // Until file.delete.delay.ms has passed: then it asks again, and never reads what took its place.
+  world.time.run_until(world.time.mono() + std::chrono::milliseconds(61'000));
+  const auto late = world.run(world.log->read_whole(ranges[0]));
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+  CHECK_FALSE(world.log->offline());
+  world.check(world.read_from(Offset(0)));
+}
+
+TEST_CASE("a crash at any moment of a cleaning leaves the segments or what they became") {
+  const bool power = GENERATE(false, true);
+  const bool derived = GENERATE(false, true);
+  const bool caching = GENERATE(false, true);
+  uint64_t changes = 1;
+  for (uint64_t at = 0; at < changes; ++at) {
+    CompactedWorld world;
+    world.kill();
+    if (derived) world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    world.restart();
+    if (caching) {
+      LogSettings settings = world.settings;
+      settings.write_caching = true;
+      REQUIRE(world.run(world.log->change_settings(settings)).has_value());
+      world.settings = settings;
+    }
+    world.fill(20);
+    REQUIRE(world.run(world.store->settle()).has_value());
+    if (caching) REQUIRE(world.run(world.store->checkpoint()).has_value());
+    const Offset end = world.log->end();
+    world.files.changes = 0;
+    world.files.changes_left = at;
+    const auto cleaned = world.clean_all();
+    changes = cleaned ? world.files.changes : at + 2;
+    INFO("stopped behind " << at << " changes, power " << power << ", derived " << derived << ", caching "
+                           << caching);
+    power ? world.cut_power() : world.kill();
+    world.restart();
+    INFO((world.log->offline() ? world.log->offline()->message() : ""));
+    REQUIRE_FALSE(world.log->offline());
+    REQUIRE(world.log->end() == end);
+    world.check(world.read_from(Offset(0)));
+    world.fill(3);
+    REQUIRE(world.clean_all().has_value());
+    world.check(world.read_from(Offset(0)));
+    if (at > 400) FAIL("a cleaning takes more changes than that?");
+  }
+  CHECK(changes > 20);
+}
+
+TEST_CASE("a log that changes while it is cleaned is left as it is") {
+  CompactedWorld world;
+  world.fill(30);
+  world.clean.hold();
+  LogCleaner cleaner({}, *world.store, world.random, [] { return std::vector<CleanCandidate>(); });
+  auto out = world.begin(cleaner.clean({world.log, world.log->counted()}));
+  CHECK_FALSE(out->has_value());
+  SECTION("trimmed") {
+    const Offset to = world.log->segments()[3].base + 1;
+    REQUIRE(world.run(world.log->trim(to)).has_value());
+    world.all.erase(world.all.begin(), world.all.lower_bound(to));
+  }
+  SECTION("truncated") {
+    const Offset to = world.log->segments()[3].base;
+    REQUIRE(world.run(world.log->truncate(to)).has_value());
+    world.all.erase(world.all.lower_bound(world.log->end()), world.all.end());
+  }
+  SECTION("deleted") { REQUIRE(world.run(world.store->erase(world.log)).has_value()); }
+  world.clean.release();
+  world.settle();
+  REQUIRE(out->has_value());
+  REQUIRE_FALSE((*out)->has_value());
+  CHECK((**out).error().kind() == ErrorKind::timeout);
+  if (world.log->offline()) return;
+  CHECK(world.read_from(world.log->start()).size() == world.all.size());
+  REQUIRE(world.clean_all().has_value());
+  world.check(world.read_from(world.log->start()));
+  world.kill();
+  world.restart();
+  world.check(world.read_from(world.log->start()));
+}
+
+TEST_CASE("a cleaned log is truncated where a record was, and where none is any more") {
+  const bool checkpointed = GENERATE(false, true);
+  const bool derived = GENERATE(false, true);
+  for (int64_t cut = 1; cut < 100; ++cut) {
+    CompactedWorld world;
+    world.kill();
+    if (derived) world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    world.restart();
+    world.fill(20);
+    REQUIRE(world.clean_all().has_value());
+    REQUIRE(world.run(world.log->truncate(Offset(cut))).has_value());
+    const Offset end = world.log->end();
+    CHECK(end <= Offset(cut));
+    world.all.erase(world.all.lower_bound(end), world.all.end());
+    const Records seen = world.read_from(Offset(0));
+    for (const auto& [offset, record] : seen) REQUIRE((world.all.at(offset) == record));
+    if (checkpointed) REQUIRE(world.run(world.store->settle()).has_value());
+    for (int i = 0; i < 2; ++i) {
+      world.kill();
+      world.restart();
+      INFO(cut << (world.log->offline() ? world.log->offline()->message() : ""));
+      REQUIRE_FALSE(world.log->offline());
+      INFO(fmt::format("start {}: ends at {} instead of {}, cleaned to {}", i, world.log->end(), end,
+                       world.log->state().cleaned_to));
+      CHECK(world.log->end() == end);
+      CHECK((world.read_from(Offset(0)) == seen));
+    }
+    world.fill(2);
+    CHECK(world.read_from(end).size() == 10);
+  }
+}
+
+TEST_CASE("without a journal, a power cut leaves no hole behind what was cleaned") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    CompactedWorld world(seed);
+    LogSettings settings = world.settings;
+    settings.write_caching = true;
+    REQUIRE(world.run(world.log->change_settings(settings)).has_value());
+    world.settings = settings;
+    world.fill(20);
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    REQUIRE(world.clean_all().has_value());
+    REQUIRE(world.run(world.store->checkpoint()).has_value());
+    const Offset cleaned = world.log->state().cleaned_to;
+    REQUIRE(cleaned > Offset(0));
+    world.fill(20);
+    world.cut_power();
+    world.restart();
+    REQUIRE_FALSE(world.log->offline());
+    CHECK(world.log->end() > cleaned);
+    CHECK(static_cast<int64_t>(world.read_from(cleaned).size()) == world.log->end() - cleaned);
+  }
+}
+
+TEST_CASE("the cleaner leaves a log alone that it cannot read, and goes on with others") {
+  CompactedWorld world;
+  world.fill(30);
+  const auto other = world.create("d-0");
+  std::swap(world.log, const_cast<std::shared_ptr<Log>&>(other));
+  world.fill(30);
+  const auto damaged = world.log;
+  {
+    auto file = world.below.open(segment_path(damaged->folder(), damaged->segments()[1].base, kLogSuffix),
+                                 OpenMode::read_write);
+    REQUIRE(file.has_value());
+    REQUIRE((*file)->write(300, as_bytes("damage")).has_value());
+  }
+  std::vector<std::string> told;
+  LogCleaner cleaner({}, *world.store, world.random, [&] {
+    return std::vector<CleanCandidate>{{world.logs.at("c-0"), world.logs.at("c-0")->counted()},
+                                       {damaged, damaged->counted()}};
+  });
+  cleaner.on_failure = [&](const Log& log, const Error& error) {
+    told.push_back(log.folder_name());
+    CHECK(error.message().find("checksum") != std::string::npos);
+  };
+  while (world.run(cleaner.clean_one())) {
+  }
+  CHECK(told == std::vector<std::string>{"d-0"});
+  CHECK(damaged->uncleanable());
+  CHECK_FALSE(damaged->offline());
+  CHECK(cleaner.stats().failures == 1);
+  CHECK(cleaner.stats().cleanings > 0);
+  CHECK_FALSE(world.logs.at("c-0")->state().contiguous());
+}
+
+}  // namespace
+}  // namespace tidemark::storage
