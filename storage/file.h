@@ -83,6 +83,23 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
+// Null: there is no such file.
+inline Result<std::unique_ptr<File>> open_if_there(FileSystem& files, const std::string& path,
+                                                   OpenMode mode) {
+  auto file = files.open(path, mode);
+  if (file) return file;
+  TRY_ASSIGN(const bool exists, files.exists(path));
+  if (exists) return fail(file.error());
+  return std::unique_ptr<File>();
+}
+
+// A longer name may need space; giving space back must not.
+inline Result<void> rename_or_remove(FileSystem& files, const std::string& from, const std::string& to) {
+  auto gone = files.rename(from, to);
+  if (!gone && gone.error().kind() == ErrorKind::no_space) return files.remove(from);
+  return gone;
+}
+
 // A file, or a folder with the files in it.
 inline Result<void> remove_all(FileSystem& files, const std::string& path) {
   if (auto inside = files.list(path)) {

@@ -401,14 +401,9 @@ namespace {
 
 // False: there is no such file.
 Result<bool> sync_if_there(FileSystem& files, const std::string& path) {
-  auto file = files.open(path, OpenMode::read_write);
-  if (!file) {
-    TRY_ASSIGN(const bool exists, files.exists(path));
-    if (exists) return fail(file.error());
-    return false;
-  }
-  TRY((*file)->sync_data());
-  return true;
+  TRY_ASSIGN(const auto file, open_if_there(files, path, OpenMode::read_write));
+  if (file) TRY(file->sync_data());
+  return file != nullptr;
 }
 
 }  // namespace

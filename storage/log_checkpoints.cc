@@ -108,13 +108,9 @@ struct LogStore::Syncing {
   // In a lane, behind sync_segments().
   Result<void> sync_state(FileSystem& files) {
     if (!state_due) return {};
-    const std::string path = partition_state_path(folder);
-    auto file = files.open(path, OpenMode::read_write);
-    if (file) return sync(**file);
-    TRY_ASSIGN(const bool exists, files.exists(path));
-    if (exists) return fail(file.error());
-    moved = true;
-    return {};
+    TRY_ASSIGN(const auto file, open_if_there(files, partition_state_path(folder), OpenMode::read_write));
+    moved = file == nullptr;
+    return moved ? Result<void>() : sync(*file);
   }
 
  private:

@@ -23,11 +23,8 @@ Error changed_meanwhile(const Log& log) {
 std::vector<CleanableSegment> facts_of(const std::vector<Segment>& segments, Offset end) {
   std::vector<CleanableSegment> facts;
   facts.reserve(segments.size());
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const Segment& s = segments[i];
-    const Offset next = i + 1 < segments.size() ? segments[i + 1].base : end;
-    facts.push_back({{s.base, next, s.bytes, s.max_timestamp, s.last_append}, s.first_timestamp, 0, 0});
-  }
+  const auto known = segment_facts(segments, end);
+  for (size_t i = 0; i < segments.size(); ++i) facts.push_back({known[i], segments[i].first_timestamp, 0, 0});
   return facts;
 }
 
@@ -72,9 +69,9 @@ CleaningSettings LogCleaner::settings_of(const Log& log) const {
           s.segment_index_bytes};
 }
 
-CleaningDecision LogCleaner::decide(const CleanCandidate& candidate) const {
+CleaningDecision LogCleaner::decide(const CleanCandidate& candidate,
+                                    const std::vector<CleanableSegment>& facts) const {
   const Log& log = *candidate.log;
-  const auto facts = facts_of(log.segments(), log.end());
   const Offset cleaned_to = log.state().cleaned_to;
   const CleanableLog state{facts, log.start(), log.end(),
                            cleaned_to == kNoOffset ? std::nullopt : std::optional(cleaned_to),
@@ -110,7 +107,7 @@ Task<bool> LogCleaner::clean_one() {
   for (CleanCandidate& candidate : candidates_()) {
     const Log& log = *candidate.log;
     if (log.offline() || log.uncleanable() || !log.settings().compact_policy) continue;
-    const CleaningDecision decision = decide(candidate);
+    const CleaningDecision decision = decide(candidate, facts_of(log.segments(), log.end()));
     if (decision.reason == CleaningReason::none || (best && decision.dirty_ratio() <= best_ratio)) continue;
     best_ratio = decision.dirty_ratio();
     best = std::move(candidate);
@@ -139,8 +136,8 @@ Task<Result<CleaningStats>> LogCleaner::clean(CleanCandidate candidate) {
   cleaning->folder = log->folder();
   cleaning->segments = log->segments();
   cleaning->cuts = log->cuts();
-  const CleaningDecision decision = decide(candidate);
   cleaning->facts = facts_of(cleaning->segments, log->end());
+  const CleaningDecision decision = decide(candidate, cleaning->facts);
   cleaning->first_dirty = decision.first_dirty;
   cleaning->end = decision.end;
   if (decision.end <= decision.first_dirty) co_return CleaningStats{};
@@ -170,7 +167,6 @@ Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
     uint64_t read = cleaning->scan ? cleaning->scan->bytes_read() : 0;
     if (cleaning->group) read = cleaning->group->bytes_read();
     const uint64_t bytes = read - std::min(read, std::exchange(cleaning->bytes_seen, read));
-    bytes_read_ += bytes;
     auto pausing = pause(bytes);
     co_await pausing;
     if (*done) co_return Result<void>();
@@ -270,35 +266,40 @@ Task<Result<void>> LogCleaner::clean_groups(std::shared_ptr<Cleaning> cleaning) 
     auto writing =
         in_steps(cleaning, [raw = cleaning.get()](uint64_t bytes) { return raw->group->step(bytes); });
     auto written = co_await writing;
-    const auto give_up = [cleaning]() -> Result<void> { return cleaning->group->cancel(); };
-    if (!written) {
-      // Of a step that did not fail by itself, the files are still there.
-      auto cancelling = runtime::on_lane(store_.lanes_.clean, store_.loop_, give_up);
-      (void)co_await cancelling;
-      co_return written;
+    bool is_placed = false;
+    if (written) {
+      auto placing = place(*cleaning, g);
+      const auto placed = co_await placing;
+      if (!placed) written = fail(placed.error());
+      is_placed = placed && *placed;
     }
-    const CleanedSegment result = cleaning->group->segment();
-    std::vector<Segment> sources(cleaning->segments.begin() + static_cast<ptrdiff_t>(g.first),
-                                 cleaning->segments.begin() + static_cast<ptrdiff_t>(g.first + g.count));
-    // Nothing has changed: nothing has to take its place.
-    const bool is_same = g.count == 1 && result.bytes == sources.front().bytes &&
-                         result.stats.batches_copied > 0 && result.stats.batches_rewritten == 0 &&
-                         result.stats.batches_emptied == 0 && result.stats.batches_dropped == 0;
-    Result<bool> exchanged = true;
-    if (!is_same) {
-      auto exchanging = cleaning->log->exchange(std::move(sources), result, cleaning->cuts);
-      exchanged = co_await exchanging;
-    }
-    if (is_same || !exchanged || !*exchanged) {
-      auto cancelling = runtime::on_lane(store_.lanes_.clean, store_.loop_, give_up);
+    if (!is_placed) {
+      auto cancel = [cleaning] { return cleaning->group->cancel(); };
+      auto cancelling = runtime::on_lane(store_.lanes_.clean, store_.loop_, std::move(cancel));
       (void)co_await cancelling;
     }
-    if (!exchanged) co_return fail(exchanged.error());
-    if (!*exchanged) co_return fail(changed_meanwhile(log));
-    cleaning->stats += result.stats;
+    if (!written) co_return written;
     cleaning->group.reset();
   }
   co_return Result<void>();
+}
+
+// False: nothing has changed in it, and nothing has to take its place.
+Task<Result<bool>> LogCleaner::place(Cleaning& cleaning, SegmentGroup g) {
+  const CleanedSegment result = cleaning.group->segment();
+  const auto first = cleaning.segments.begin() + static_cast<ptrdiff_t>(g.first);
+  std::vector<Segment> sources(first, first + static_cast<ptrdiff_t>(g.count));
+  const bool is_same = g.count == 1 && result.bytes == sources.front().bytes &&
+                       result.stats.batches_copied > 0 && result.stats.batches_rewritten == 0 &&
+                       result.stats.batches_emptied == 0 && result.stats.batches_dropped == 0;
+  if (!is_same) {
+    auto exchanging = cleaning.log->exchange(std::move(sources), result, cleaning.cuts);
+    const auto exchanged = co_await exchanging;
+    if (!exchanged) co_return fail(exchanged.error());
+    if (!*exchanged) co_return fail(changed_meanwhile(*cleaning.log));
+  }
+  cleaning.stats += result.stats;
+  co_return !is_same;
 }
 
 }  // namespace tidemark::storage

@@ -55,29 +55,28 @@ class LogCleaner {
   // Whatever settings say, to its `limit`. Error: why not; a log that changed meanwhile is TIMED_OUT.
   runtime::Task<Result<CleaningStats>> clean(CleanCandidate candidate);
 
-  void set_options(const LogCleanerOptions& options) { options_ = options; }
   [[nodiscard]] const LogCleanerStats& stats() const { return stats_; }
-  [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
   // A log is left alone from now on: which, and why.
   std::function<void(const Log&, const Error&)> on_failure;
 
  private:
   struct Cleaning;
   [[nodiscard]] CleaningSettings settings_of(const Log& log) const;
-  [[nodiscard]] CleaningDecision decide(const CleanCandidate& candidate) const;
+  [[nodiscard]] CleaningDecision decide(const CleanCandidate& candidate,
+                                        const std::vector<CleanableSegment>& facts) const;
   runtime::Task<Result<void>> clean(std::shared_ptr<Cleaning> cleaning);
   runtime::Task<Result<void>> clean_groups(std::shared_ptr<Cleaning> cleaning);
+  runtime::Task<Result<bool>> place(Cleaning& cleaning, SegmentGroup g);
   // One step of `step` after the other, until it says true.
   runtime::Task<Result<void>> in_steps(std::shared_ptr<Cleaning> cleaning,
                                        std::function<Result<bool>(uint64_t max_bytes)> step);
   runtime::Task<void> pause(uint64_t bytes);
 
-  LogCleanerOptions options_;
+  const LogCleanerOptions options_;
   LogStore& store_;
   runtime::Random& random_;
   Candidates candidates_;
   LogCleanerStats stats_;
-  uint64_t bytes_read_ = 0;
   bool running_ = false;
   bool stopping_ = false;
   runtime::Signal changed_;

@@ -164,12 +164,7 @@ void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool
     if (allowed && !*allowed) return {};
     for (const std::string& path : renamed) {
       TRY_ASSIGN(const bool exists, files->exists(path));
-      if (exists) {
-        auto gone = files->rename(path, path + ".deleted");
-        // A longer name may need space; giving space back must not.
-        if (!gone && gone.error().kind() == ErrorKind::no_space) gone = files->remove(path);
-        TRY(gone);
-      }
+      if (exists) TRY(rename_or_remove(*files, path, path + ".deleted"));
       cache->forget(path);  // afterwards: a reader may open it until then
     }
     return {};
@@ -460,13 +455,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
 }
 
 Offset Log::retention_start(Offset limit) const {
-  std::vector<SegmentFacts> facts;
-  facts.reserve(segments_.size());
-  for (size_t i = 0; i < segments_.size(); ++i) {
-    const Segment& s = segments_[i];
-    facts.push_back({s.base, i + 1 < segments_.size() ? segments_[i + 1].base : end_, s.bytes,
-                     s.max_timestamp, s.last_append});
-  }
+  const auto facts = segment_facts(segments_, end_);
   const Retained decision = decide_retention(facts, {settings_.retention_ms, settings_.retention_bytes},
                                              start(), limit, store_.loop_.clock().wall());
   return decision.delete_count == 0 ? start()

@@ -4,6 +4,17 @@
 
 namespace tidemark::storage {
 
+std::vector<SegmentFacts> segment_facts(std::span<const Segment> segments, Offset end) {
+  std::vector<SegmentFacts> facts;
+  facts.reserve(segments.size());
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const Segment& s = segments[i];
+    facts.push_back({s.base, i + 1 < segments.size() ? segments[i + 1].base : end, s.bytes, s.max_timestamp,
+                     s.last_append});
+  }
+  return facts;
+}
+
 int64_t retention_timestamp_ms(const SegmentFacts& segment) {
   const int64_t appended = runtime::unix_ms(segment.last_append);
   return segment.max_timestamp_ms < 0 ? appended : std::min(segment.max_timestamp_ms, appended);

@@ -5,9 +5,11 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "protocol/ids.h"
 #include "protocol/runtime/time.h"
+#include "storage/segment.h"
 
 namespace tidemark::storage {
 
@@ -19,6 +21,9 @@ struct SegmentFacts {
   // When it was last appended to; for a segment found at a start, when it was opened or the file's time.
   runtime::WallTime last_append{};
 };
+
+// Of a whole log that ends at `end`.
+[[nodiscard]] std::vector<SegmentFacts> segment_facts(std::span<const Segment> segments, Offset end);
 
 struct RetentionLimits {
   int64_t retention_ms = -1;     // retention.ms; -1: for ever

@@ -16,12 +16,17 @@ std::string retired_path(const std::string& folder, Offset base, uint32_t versio
   return fmt::format("{}.{}.deleted", segment_path(folder, base, kLogSuffix), version);
 }
 
-std::optional<Offset> parse_segment_name(std::string_view name) {
-  if (name.size() != 20 + kLogSuffix.size() || !name.ends_with(kLogSuffix)) return std::nullopt;
+std::optional<Offset> parse_segment_stem(std::string_view stem) {
   int64_t base = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 20, base);
-  if (error != std::errc() || end != name.data() + 20 || base < 0) return std::nullopt;
+  const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), base);
+  if (stem.size() != kStemDigits || error != std::errc() || end != stem.data() + stem.size() || base < 0)
+    return std::nullopt;
   return Offset(base);
+}
+
+std::optional<Offset> parse_segment_name(std::string_view name) {
+  if (!name.ends_with(kLogSuffix)) return std::nullopt;
+  return parse_segment_stem(name.substr(0, name.size() - kLogSuffix.size()));
 }
 
 Result<void> remove_segment(FileSystem& files, const std::string& folder, Offset base) {

@@ -22,7 +22,9 @@ struct Segment {
 };
 
 // "00000000000000000042"
+inline constexpr size_t kStemDigits = 20;
 [[nodiscard]] std::string segment_stem(Offset base);
+[[nodiscard]] std::optional<Offset> parse_segment_stem(std::string_view stem);
 [[nodiscard]] std::string segment_path(const std::string& folder, Offset base, std::string_view suffix);
 // Where the .log file of that version goes when it is given up: who reads it may go on for a while.
 [[nodiscard]] std::string retired_path(const std::string& folder, Offset base, uint32_t version);

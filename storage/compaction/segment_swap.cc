@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
 #include "protocol/invariant.h"
@@ -11,40 +10,28 @@
 namespace tidemark::storage {
 namespace {
 
-constexpr size_t kDigits = 20;
-
 struct Swap {
   Offset base;
   Offset end;
 };
 
 std::string swap_path(const std::string& folder, const Swap& swap) {
-  return fmt::format("{}/{:020}-{:020}{}", folder, swap.base.value, swap.end.value, kSwapSuffix);
-}
-
-std::optional<Offset> parse_offset(std::string_view digits) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || value < 0) return std::nullopt;
-  return Offset(value);
+  return fmt::format("{}/{}-{}{}", folder, segment_stem(swap.base), segment_stem(swap.end), kSwapSuffix);
 }
 
 std::optional<Swap> parse_swap(std::string_view name) {
-  if (name.size() != 2 * kDigits + 1 + kSwapSuffix.size() || !name.ends_with(kSwapSuffix) ||
-      name[kDigits] != '-')
+  if (name.size() != 2 * kStemDigits + 1 + kSwapSuffix.size() || !name.ends_with(kSwapSuffix) ||
+      name[kStemDigits] != '-')
     return std::nullopt;
-  const auto base = parse_offset(name.substr(0, kDigits));
-  const auto end = parse_offset(name.substr(kDigits + 1, kDigits));
+  const auto base = parse_segment_stem(name.substr(0, kStemDigits));
+  const auto end = parse_segment_stem(name.substr(kStemDigits + 1, kStemDigits));
   if (!base || !end) return std::nullopt;
   return Swap{*base, *end};
 }
 
 Result<void> retire(FileSystem& files, const std::string& folder, const Segment& source) {
-  const std::string path = segment_path(folder, source.base, kLogSuffix);
-  auto gone = files.rename(path, retired_path(folder, source.base, source.version));
-  // A longer name may need space; giving space back must not.
-  if (!gone && gone.error().kind() == ErrorKind::no_space) gone = files.remove(path);
-  TRY(gone);
+  TRY(rename_or_remove(files, segment_path(folder, source.base, kLogSuffix),
+                       retired_path(folder, source.base, source.version)));
   for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
     TRY(files.remove(segment_path(folder, source.base, suffix)));
   return {};

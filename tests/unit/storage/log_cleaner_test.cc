@@ -42,6 +42,12 @@ struct CompactedWorld : HostileWorld {
     log = logs.at("c-0");
   }
 
+  void keep_derived() { derived = std::make_unique<simulation::SimStoreContent>(disk, counters); }
+  void switch_to_caching() {
+    settings.write_caching = true;
+    REQUIRE(run(log->change_settings(settings)).has_value());
+  }
+
   // Batches of five keys; every seventh record is a tombstone.
   void fill(int batches) {
     for (int i = 0; i < batches; ++i) {
@@ -100,7 +106,6 @@ struct CompactedWorld : HostileWorld {
 
   // Everything there was appended so, and the newest record of each key is there, but for tombstones.
   void check(const Records& seen) {
-    Records newest;
     std::map<std::string, Offset> last;
     for (const auto& [offset, record] : all) last[record.first] = offset;
     for (const auto& [offset, record] : seen) REQUIRE((all.at(offset) == record));
@@ -126,7 +131,7 @@ TEST_CASE("a cleaned log reads as the newest record of each key, also after cras
   CompactedWorld world;
   if (GENERATE(false, true)) {
     world.kill();
-    world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    world.keep_derived();
     world.restart();
   }
   world.fill(40);
@@ -211,14 +216,9 @@ TEST_CASE("a crash at any moment of a cleaning leaves the segments or what they 
   for (uint64_t at = 0; at < changes; ++at) {
     CompactedWorld world;
     world.kill();
-    if (derived) world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    if (derived) world.keep_derived();
     world.restart();
-    if (caching) {
-      LogSettings settings = world.settings;
-      settings.write_caching = true;
-      REQUIRE(world.run(world.log->change_settings(settings)).has_value());
-      world.settings = settings;
-    }
+    if (caching) world.switch_to_caching();
     world.fill(20);
     REQUIRE(world.run(world.store->settle()).has_value());
     if (caching) REQUIRE(world.run(world.store->checkpoint()).has_value());
@@ -281,7 +281,7 @@ TEST_CASE("a cleaned log is truncated where a record was, and where none is any 
   for (int64_t cut = 1; cut < 100; ++cut) {
     CompactedWorld world;
     world.kill();
-    if (derived) world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+    if (derived) world.keep_derived();
     world.restart();
     world.fill(20);
     REQUIRE(world.clean_all().has_value());
@@ -310,10 +310,7 @@ TEST_CASE("a cleaned log is truncated where a record was, and where none is any 
 TEST_CASE("without a journal, a power cut leaves no hole behind what was cleaned") {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     CompactedWorld world(seed);
-    LogSettings settings = world.settings;
-    settings.write_caching = true;
-    REQUIRE(world.run(world.log->change_settings(settings)).has_value());
-    world.settings = settings;
+    world.switch_to_caching();
     world.fill(20);
     REQUIRE(world.run(world.store->checkpoint()).has_value());
     REQUIRE(world.clean_all().has_value());
