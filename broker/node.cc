@@ -48,6 +48,7 @@ Node::~Node() {
   scrub_lane_.reset();
   clean_lane_.reset();
   compression_lane_.reset();
+  recovery_lanes_.clear();
 }
 
 storage::LogStoreOptions Node::store_options(storage::JournalId journal, uint64_t journal_bytes) const {
@@ -189,37 +190,58 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
   status_.phase = Phase::recovering_logs;
   status_.logs_total = folder_->replay().logs.size();
   struct Outcome {
-    MetadataService::Recovered recovered;
+    std::vector<storage::RecoveredLog> logs;
     storage::RecoveryStats stats;
   };
-  auto work = [this]() -> Result<Outcome> {
+  std::vector<const storage::ReplayedLog*> found;
+  for (const auto& [id, replayed] : folder_->replay().logs) found.push_back(&replayed);
+  // One lane for each shard: each takes the next log until there is none.
+  std::vector<runtime::Lane*> lanes;
+  for (const auto& shard : shards_) {
+    recovery_lanes_.push_back(seams_.make_lane(fmt::format("recovery-{}", shard->index())));
+    lanes.push_back(recovery_lanes_.back().get());
+  }
+  auto next = std::make_shared<std::atomic<size_t>>(0);
+  auto work = [this, found, next]() -> Result<Outcome> {
     Outcome outcome;
-    for (const auto& [id, replayed] : folder_->replay().logs) {
-      TRY_ASSIGN(auto log, folder_->recover(replayed, {}, seams_.shards[0]->clock().wall(), outcome.stats));
-      outcome.recovered.insert_or_assign(TopicIdPartition{replayed.state.topic_id, replayed.state.partition},
-                                         std::move(log));
+    while (true) {
+      const size_t i = next->fetch_add(1);
+      if (i >= found.size()) return outcome;
+      auto log = folder_->recover(*found[i], {}, seams_.shards[0]->clock().wall(), outcome.stats);
+      if (!log) {
+        *next = found.size();
+        return fail(log.error());
+      }
+      outcome.logs.push_back(std::move(*log));
       ++status_.logs_recovered;
     }
-    return outcome;
   };
-  auto recovering = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));
-  auto outcome = co_await recovering;
-  if (!outcome) co_return fail(outcome.error());
-  if (outcome->stats.cut_bytes > 0)
-    log().info("cut appends that were never answered", {{"bytes", outcome->stats.cut_bytes}});
-  for (const auto& [id, recovered] : outcome->recovered) {
-    if (recovered.damage) {
-      log().error("partition is damaged and stays offline",
-                  {{"partition", recovered.folder_name}, {"reason", recovered.damage->message()}});
-    } else if (log().wants(LogLevel::debug)) {
-      log().debug("partition recovered", {{"partition", recovered.folder_name},
-                                          {"start", recovered.state.log_start},
-                                          {"end", recovered.end}});
+  auto recovering = runtime::on_lanes(lanes, *seams_.shards[0], std::move(work));
+  auto outcomes = co_await recovering;
+  recovery_lanes_.clear();
+  MetadataService::Recovered recovered;
+  storage::RecoveryStats stats;
+  for (auto& outcome : outcomes) {
+    if (!outcome) co_return fail(outcome.error());
+    stats.scanned_bytes += outcome->stats.scanned_bytes;
+    stats.cut_bytes += outcome->stats.cut_bytes;
+    for (storage::RecoveredLog& log : outcome->logs) {
+      const TopicIdPartition partition{log.state.topic_id, log.state.partition};
+      recovered.insert_or_assign(partition, std::move(log));
     }
   }
-  log().info("logs recovered",
-             {{"logs", outcome->recovered.size()}, {"scanned_bytes", outcome->stats.scanned_bytes}});
-  co_return std::move(outcome->recovered);
+  if (stats.cut_bytes > 0) log().info("cut appends that were never answered", {{"bytes", stats.cut_bytes}});
+  for (const auto& [id, one] : recovered) {
+    if (one.damage) {
+      log().error("partition is damaged and stays offline",
+                  {{"partition", one.folder_name}, {"reason", one.damage->message()}});
+    } else if (log().wants(LogLevel::debug)) {
+      log().debug("partition recovered",
+                  {{"partition", one.folder_name}, {"start", one.state.log_start}, {"end", one.end}});
+    }
+  }
+  log().info("logs recovered", {{"logs", recovered.size()}, {"scanned_bytes", stats.scanned_bytes}});
+  co_return recovered;
 }
 
 Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {

@@ -111,6 +111,7 @@ class Node {
   std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, clean_lane_,
       compression_lane_;
   std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;
+  std::vector<std::unique_ptr<runtime::Lane>> recovery_lanes_;  // while logs are recovered
   std::unique_ptr<storage::DataFolder> folder_;
   Shards shards_;
   std::unique_ptr<storage::LogStore> metadata_store_;

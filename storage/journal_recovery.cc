@@ -4,18 +4,32 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 namespace tidemark::storage {
 namespace {
 
-Result<std::vector<std::byte>> read_whole(FileSystem& files, const std::string& path) {
-  TRY_ASSIGN(auto file, files.open(path, OpenMode::read));
-  TRY_ASSIGN(const uint64_t size, file->size());
-  std::vector<std::byte> bytes(size);
-  TRY_ASSIGN(const size_t read, file->read(0, bytes));
-  bytes.resize(read);
-  return bytes;
-}
+// Files one after the other into the same memory, which nobody clears in between.
+class ReadBuffer {
+ public:
+  // What the file begins with, at most so much of it; until the next call.
+  Result<std::span<const std::byte>> read(FileSystem& files, const std::string& path,
+                                          uint64_t at_most = UINT64_MAX) {
+    TRY_ASSIGN(auto file, files.open(path, OpenMode::read));
+    TRY_ASSIGN(const uint64_t size, file->size());
+    const uint64_t wanted = std::min(size, at_most);
+    if (wanted > capacity_) {
+      bytes_ = std::make_unique_for_overwrite<std::byte[]>(wanted);
+      capacity_ = wanted;
+    }
+    TRY_ASSIGN(const size_t got, file->read(0, {bytes_.get(), wanted}));
+    return std::span<const std::byte>(bytes_.get(), got);
+  }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  uint64_t capacity_ = 0;
+};
 
 }  // namespace
 
@@ -79,11 +93,12 @@ Result<void> JournalRecovery::read_files(bool clean) {
     return std::tie(a.header.generation, a.header.journal, a.header.ordinal) <
            std::tie(b.header.generation, b.header.journal, b.header.ordinal);
   });
+  ReadBuffer buffer;
   for (size_t i = stretches_.size();
        i-- > 0;) {  // newest first: its groups may raise the floor past the older ones
     Stretch& s = stretches_[i];
     if (s.header.generation < floor_) continue;
-    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    TRY_ASSIGN(const auto bytes, buffer.read(*files_, s.path));
     const bool has_next = i + 1 < stretches_.size() &&
                           stretches_[i + 1].header.generation == s.header.generation &&
                           stretches_[i + 1].header.journal == s.header.journal &&
@@ -114,14 +129,15 @@ Result<void> JournalRecovery::read_files(bool clean) {
 // A file without a header is new, or torn at its first group, or its header was destroyed afterwards. What
 // whole groups in it state is true in any case.
 Result<void> JournalRecovery::read_headless(const std::string& path) {
-  TRY_ASSIGN(const auto bytes, read_whole(*files_, path));
+  ReadBuffer buffer;
+  TRY_ASSIGN(const auto bytes, buffer.read(*files_, path));
   // Made, and never written to.
   const bool empty = std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
   if (empty && files_->remove(path)) return {};
   paths_.push_back(path);
   std::map<JournalKey, Headless> found;
   for (uint64_t at = kStretchHeaderBytes; at < bytes.size();) {
-    const auto group = decode_group(std::span<const std::byte>(bytes).subspan(at));
+    const auto group = decode_group(bytes.subspan(at));
     at += group ? align_journal(kGroupHeaderBytes + group->header.payload_bytes) : kJournalAlignment;
     if (!group) continue;
     const GroupHeader& header = group->header;
@@ -205,9 +221,10 @@ Result<void> JournalRecovery::find_residents() {
     return std::any_of(corruption_.begin(), corruption_.end(),
                        [&](const JournalDamage& damage) { return damage.generation == generation; });
   };
+  ReadBuffer buffer;
   for (const Stretch& s : stretches_) {
     if (!damaged(s.header.generation)) continue;
-    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    TRY_ASSIGN(const auto bytes, buffer.read(*files_, s.path, s.scan.end_position));
     for (const Group& group : scan_stretch(bytes, s.header, nullptr, planted_).groups) {
       std::span<const std::byte> payload = group.payload;
       while (!payload.empty()) {
@@ -234,9 +251,10 @@ const JournalDamage* JournalRecovery::damage_of(LogId log) const {
   return found == corruption_.end() ? nullptr : &*found;
 }
 
-Result<void> JournalRecovery::replay(const std::function<Result<void>(const JournalRecord&)>& visit) {
+Result<void> JournalRecovery::replay(const Visit& visit, const Settle& settle) {
+  ReadBuffer buffer;
   for (const Stretch& s : stretches_) {
-    TRY_ASSIGN(const auto bytes, read_whole(*files_, s.path));
+    TRY_ASSIGN(const auto bytes, buffer.read(*files_, s.path, s.scan.end_position));
     StretchScan scan = scan_stretch(bytes, s.header, nullptr, planted_);
     for (const Group& group : scan.groups) {
       if (group.header.sequence <= s.max_checkpoint || group.header.sequence >= s.scan.next) continue;
@@ -247,6 +265,7 @@ Result<void> JournalRecovery::replay(const std::function<Result<void>(const Jour
         TRY(visit(*record));
       }
     }
+    TRY(settle());
   }
   return {};
 }

@@ -32,9 +32,11 @@ class JournalRecovery {
   static Result<JournalRecovery> open(FileSystem& files, std::string folder, Planted planted,
                                       bool clean = false);
 
-  // Calls `visit` for each record that needs a replay, in order; stops at its first error. The record's views
-  // die with the call.
-  Result<void> replay(const std::function<Result<void>(const JournalRecord&)>& visit);
+  // Calls `visit` for each record that needs a replay, in order, and `settle` when the views that the records
+  // before it have given are about to die: behind each stretch. Stops at the first error of either.
+  using Visit = std::function<Result<void>(const JournalRecord&)>;
+  using Settle = std::function<Result<void>()>;
+  Result<void> replay(const Visit& visit, const Settle& settle = [] { return Result<void>(); });
 
   // Logs that some record of these journals erased.
   [[nodiscard]] const std::set<LogId>& dead() const { return dead_; }

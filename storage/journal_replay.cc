@@ -16,8 +16,8 @@ std::string grave_name(std::string_view folder_name, std::string_view whose) {
 
 namespace {
 
-// Records of many logs lie mixed: a file opened for each would cost more than its write.
-constexpr size_t kMaxOpenFiles = 256;
+// A file opened for each stretch of the journal anew would cost more than its writes.
+constexpr size_t kMaxOpenFiles = 1024;
 
 class Replayer {
  public:
@@ -171,10 +171,37 @@ class Replayer {
   }
 
   // Second pass: the appends that are left.
-  Result<void> write(const JournalRecord& record) {
+  Result<void> take(const JournalRecord& record) {
     const auto it = live_.find(written_++);
-    if (it == live_.end()) return {};
-    return write_append(result.logs.at(it->second), record);
+    if (it != live_.end())
+      appends_.push_back({&result.logs.at(it->second), record.segment_base, record.position, record.data});
+    return {};
+  }
+
+  // The journal mixes the logs: by file, and what lies one behind the other at once. No two of them overlap.
+  // Written although the page cache of a killed process mostly holds the same bytes: where a sync has failed
+  // before, the system has forgotten that they are not on the disk.
+  Result<void> write_taken() {
+    constexpr size_t kPartsAtOnce = 256;
+    std::sort(appends_.begin(), appends_.end(), [](const Append& a, const Append& b) {
+      return std::tie(a.log->state.log, a.base, a.position) < std::tie(b.log->state.log, b.base, b.position);
+    });
+    std::vector<std::span<const std::byte>> parts;
+    for (size_t i = 0; i < appends_.size();) {
+      const Append& first = appends_[i];
+      uint64_t end = first.position;
+      parts.clear();
+      while (i < appends_.size() && parts.size() < kPartsAtOnce && appends_[i].log == first.log &&
+             appends_[i].base == first.base && appends_[i].position == end) {
+        parts.push_back(appends_[i].data);
+        end += appends_[i++].data.size();
+      }
+      TRY_ASSIGN(const auto file, open(*first.log, first.base));
+      TRY(file->write(first.position, parts));
+      result.rewritten_bytes += end - first.position;
+    }
+    appends_.clear();
+    return {};
   }
 
   // Rule 2: each file ends where its log does.
@@ -219,6 +246,13 @@ class Replayer {
       bypassing.erase(bypassing.lower_bound(record.base_offset), bypassing.end());
       live.erase(live.lower_bound({record.segment_base, record.position}), live.end());
     }
+  };
+
+  struct Append {
+    const ReplayedLog* log;
+    Offset base;
+    uint64_t position;
+    std::span<const std::byte> data;  // of the journal's stretch
   };
 
   std::string path(const std::string& folder_name) const { return data_folder_ + "/" + folder_name; }
@@ -336,15 +370,6 @@ class Replayer {
     return bury(name, "unidentified");  // not its id: the log itself may be erased before this grave is gone
   }
 
-  Result<void> write_append(const ReplayedLog& log, const JournalRecord& record) {
-    TRY_ASSIGN(const auto file, open(log, record.segment_base));
-    // Written although the page cache of a killed process mostly holds the same bytes: where a sync has
-    // failed before, the system has forgotten that they are not on the disk.
-    TRY(file->write(record.position, record.data));
-    result.rewritten_bytes += record.data.size();
-    return {};
-  }
-
   static void lower(ReplayedLog& log, Offset end) {
     log.cut = std::min(log.cut.value_or(end), end);
     log.state.log_start = std::min(log.state.log_start, end);
@@ -380,6 +405,7 @@ class Replayer {
   uint64_t erases_ = 0;
   uint64_t planned_ = 0;  // records seen in each pass
   uint64_t written_ = 0;
+  std::vector<Append> appends_;     // of one stretch, to write
   std::map<uint64_t, LogId> live_;  // appends to write, by their number among all records
   std::map<std::pair<LogId, Offset>, std::shared_ptr<File>> open_files_;
 };
@@ -392,7 +418,8 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
   TRY(replayer.find_folders());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
   TRY(replayer.finish_plan());
-  TRY(journals.replay([&](const JournalRecord& record) { return replayer.write(record); }));
+  TRY(journals.replay([&](const JournalRecord& record) { return replayer.take(record); },
+                      [&] { return replayer.write_taken(); }));
   TRY(replayer.cut_files());
   return std::move(replayer.result);
 }

@@ -35,6 +35,7 @@ class LogRecovery {
     log_.folder_name = replayed_.folder_name;
     log_.damage = replayed_.damage;
     TRY(find_snapshot());
+    TRY_ASSIGN(entries_, files_.list(folder_));
     TRY(find_trimmed_producers());
     TRY(find_segments());
     TRY(confirm_snapshot());
@@ -53,14 +54,18 @@ class LogRecovery {
     return found == end || (found > end && !state.contiguous() && (state.journaled || found <= state.synced));
   }
 
+  template <class Predicate>
+  [[nodiscard]] bool any_entry(Predicate is_one) const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [&](const DirEntry& entry) { return is_one(entry.name); });
+  }
+
   Result<void> find_segments() {
-    TRY_ASSIGN(auto entries, files_.list(folder_));
-    if (std::any_of(entries.begin(), entries.end(),
-                    [](const DirEntry& entry) { return is_left_by_cleaning(entry.name); })) {
+    if (any_entry([](const std::string& name) { return is_left_by_cleaning(name); })) {
       TRY(finish_swaps(files_, folder_));
-      TRY_ASSIGN(entries, files_.list(folder_));
+      TRY_ASSIGN(entries_, files_.list(folder_));
     }
-    for (const DirEntry& entry : entries) {
+    for (const DirEntry& entry : entries_) {
       if (entry.name.ends_with(".deleted")) TRY(files_.remove(folder_ + "/" + entry.name));
       const auto base = parse_segment_name(entry.name);
       if (base) log_.segments.push_back(Segment{*base, entry.size, -1, -1, now_});
@@ -206,6 +211,8 @@ class LogRecovery {
   }
 
   Result<void> find_trimmed_producers() {
+    if (!any_entry([](const std::string& name) { return name.starts_with(kTrimmedProducersName); }))
+      return {};
     TRY(settle_trimmed_producers(files_, folder_, log_.state.log, log_.state.log_start, now_));
     auto trimmed = read_trimmed_producers(files_, folder_, log_.state.log, now_);
     if (!trimmed && trimmed.error().kind() != ErrorKind::corruption) return fail(trimmed.error());
@@ -485,6 +492,7 @@ class LogRecovery {
   const runtime::WallTime now_;
   RecoveryStats& stats_;
   RecoveredLog log_;
+  std::vector<DirEntry> entries_;
   std::optional<LogSnapshot> candidate_;  // as found; snapshot_ once the log has confirmed it
   std::optional<LogSnapshot> snapshot_;
   Offset snapshot_end_ = kNoOffset;          // of the one found: a truncation would have removed it

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "protocol/runtime/scheduler.h"
 #include "protocol/runtime/task.h"
@@ -37,6 +39,32 @@ auto on_lane(Lane& lane, Scheduler& home, Work work) -> Task<std::invoke_result_
               [resolver]() mutable { resolver.set(true); });
   co_await done.wait();
   co_return std::move(*state->value);
+}
+
+// Awaits `work()` on all the lanes, at least one, at once, and returns what it returned on each.
+template <class Work>
+auto on_lanes(std::vector<Lane*> lanes, Scheduler& home, Work work)
+    -> Task<std::vector<std::invoke_result_t<Work&>>> {
+  using Value = std::invoke_result_t<Work&>;
+  struct State {
+    Work work;
+    std::vector<std::optional<Value>> values;
+    size_t running;  // for `home`
+  };
+  auto state = std::make_shared<State>(
+      State{std::move(work), std::vector<std::optional<Value>>(lanes.size()), lanes.size()});
+  OneShot<bool> done(home);
+  auto resolver = done.resolver();
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    lanes[i]->submit([state, i] { state->values[i].emplace(state->work()); }, home,
+                     [state, resolver]() mutable {
+                       if (--state->running == 0) resolver.set(true);
+                     });
+  }
+  co_await done.wait();
+  std::vector<Value> values;
+  for (auto& value : state->values) values.push_back(std::move(*value));
+  co_return values;
 }
 
 }  // namespace tidemark::runtime

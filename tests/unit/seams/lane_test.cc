@@ -1,6 +1,7 @@
 // What every Lane promises, and the thread lane's orderly stop.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -112,6 +113,12 @@ Task<void> sum_on(Lane& lane, Scheduler& home, int& out) {
   out = co_await on_lane(lane, home, two);
 }
 
+Task<void> count_on(std::vector<Lane*> lanes, Scheduler& home, std::vector<int>& out) {
+  auto next = std::make_shared<std::atomic<int>>(0);
+  auto work = [next] { return next->fetch_add(1); };
+  out = co_await on_lanes(std::move(lanes), home, std::move(work));
+}
+
 }  // namespace
 
 TEST_CASE("a lane runs its work one at a time in order, and each done follows its work") {
@@ -165,6 +172,18 @@ TEST_CASE("a task awaits its work on a lane") {
   scope.spawn(sum_on(subject->lane(), subject->home(), out));
   subject->run_until([&] { return out != 0; });
   CHECK(out == 42);
+}
+
+TEST_CASE("a task awaits its work on several lanes at once") {
+  TestLoop home;
+  broker::ThreadLane first("first");
+  broker::ThreadLane second("second");
+  TaskScope scope;
+  std::vector<int> out;
+  scope.spawn(count_on({&first, &second}, home, out));
+  while (out.empty()) home.run_one();
+  std::sort(out.begin(), out.end());
+  CHECK(out == std::vector<int>{0, 1});
 }
 
 TEST_CASE("a task destroyed while its work is on the lane leaves the work its state") {
