@@ -27,7 +27,8 @@ struct ClusterView {
   Uuid cluster_id;
   std::shared_ptr<const replication::MetadataImage> image;
   replication::PersistentMap<Uuid, std::shared_ptr<const TopicView>> topics;
-  config::BrokerConfig broker;  // with the dynamic changes of this broker
+  std::vector<std::pair<std::string, Uuid>> deleted;  // topics that the view before this one had
+  config::BrokerConfig broker;                        // with the dynamic changes of this broker
   // This node's addresses as configured, by listener; a listener without one tells a client what it connected
   // to.
   std::vector<std::pair<std::string, config::Endpoint>> advertised;

@@ -307,10 +307,10 @@ class Daemon {
     }
     for (size_t i = 0; i < threads_.size(); ++i) {
       threads_[i]->scheduler().post([server = servers_[i].get(), shard = node_->shards()[i].get()] {
-        shard->on_view = [server](const ClusterView& view) {
-          server->set_options(server_options(view.broker));
-        };
-        shard->on_view(*shard->view());  // settings that were changed in an earlier life
+        shard->watch_views(
+            [server](const ClusterView& view) { server->set_options(server_options(view.broker)); });
+        // Settings that were changed in an earlier life.
+        server->set_options(server_options(shard->view()->broker));
       });
     }
     for (auto& [name, listeners] : listeners_) {

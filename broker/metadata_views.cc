@@ -117,6 +117,7 @@ Task<void> MetadataService::publish_view(std::shared_ptr<const ClusterView> view
 std::shared_ptr<ClusterView> MetadataService::next_view() const {
   auto view = std::make_shared<ClusterView>(*view_);
   view->image = controller_.image();
+  view->deleted.clear();
   view->broker = config::resolve_broker_config(
       replication::broker_layers(*view->image, config_.node_id, config_.properties));
   return view;
@@ -185,6 +186,7 @@ Task<void> MetadataService::publish(ImageDelta delta) {
         --partitions_on_[shard];
       }
       view->topics.erase(change.before->id);
+      view->deleted.emplace_back(change.before->name, change.before->id);
     } else {
       view_of(change.after);
     }

@@ -351,15 +351,17 @@ Task<Result<void>> Node::start() {
     sessions_.push_back(std::make_unique<FetchSessions>(
         shard->index(), shards_.size(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
+    groups_.push_back(std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log()));
     handlers_.push_back(std::make_unique<ApiHandler>(
-        ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), *folder_info_,
-                    *compression_lane_, *randoms_.back(), answers, seams_.metrics}));
+        ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_,
+                    *folder_info_, *compression_lane_, *randoms_.back(), answers, seams_.metrics}));
     if (seams_.metrics != nullptr) {
       shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
         target->tasks().spawn(sample_loop(*target, *sessions));
       });
     }
-    shard->loop().post([this, target = shard.get()] {
+    shard->loop().post([this, target = shard.get(), groups = groups_.back().get()] {
+      groups->start();
       target->tasks().spawn(watch_loop(*target));
       target->tasks().spawn(retention_loop(*target));
     });
@@ -508,6 +510,12 @@ Task<void> Node::retention_loop(Shard& shard) {
 
 namespace {
 
+Task<bool> stop_groups(GroupCoordinators& groups) {
+  auto stopping = groups.stop();
+  co_await stopping;
+  co_return true;
+}
+
 Task<Result<void>> stop_store(Shard& shard) {
   auto stopping = shard.store().stop();
   auto stopped = co_await stopping;
@@ -522,6 +530,11 @@ Task<Result<void>> Node::stop() {
   while (!replay_finished_) {
     auto waiting = replay_end_.wait();
     co_await waiting;
+  }
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    auto make = [groups = groups_[i].get()] { return stop_groups(*groups); };
+    auto stopping = shards_[i]->call(shards_[0]->loop(), std::move(make));
+    (void)co_await stopping;
   }
   Result<void> result;
   auto ending = metadata_->stop_snapshots();

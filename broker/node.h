@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/api/handlers.h"
+#include "broker/group_coordinators.h"
 #include "broker/journal_watch.h"
 #include "broker/metadata_service.h"
 #include "broker/node_metrics.h"
@@ -119,6 +120,7 @@ class Node {
   std::vector<std::unique_ptr<runtime::SeededRandom>> randoms_;
   std::vector<std::unique_ptr<FetchSessions>> sessions_;
   std::vector<std::unique_ptr<ProducerIds>> producer_ids_;
+  std::vector<std::unique_ptr<GroupCoordinators>> groups_;
   std::unique_ptr<FolderInfo> folder_info_;
   std::vector<std::unique_ptr<ApiHandler>> handlers_;
   bool folder_failed_ = false;

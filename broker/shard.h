@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "broker/cluster_view.h"
 #include "replication/partition/partition.h"
@@ -26,10 +27,12 @@ class Shard {
   [[nodiscard]] const std::shared_ptr<const ClusterView>& view() const { return view_; }
   void set_view(std::shared_ptr<const ClusterView> view) {
     view_ = std::move(view);
-    if (on_view) on_view(*view_);
+    for (const auto& watcher : view_watchers_) watcher(*view_);
   }
   // Called with every new view, on this loop.
-  std::function<void(const ClusterView&)> on_view;
+  void watch_views(std::function<void(const ClusterView&)> watcher) {
+    view_watchers_.push_back(std::move(watcher));
+  }
 
   // nullptr: not here (any more).
   [[nodiscard]] std::shared_ptr<replication::Partition> partition(const TopicIdPartition& id) const {
@@ -62,6 +65,7 @@ class Shard {
   const uint16_t index_;
   runtime::Scheduler& loop_;
   std::shared_ptr<const ClusterView> view_;
+  std::vector<std::function<void(const ClusterView&)>> view_watchers_;
   std::unique_ptr<storage::LogStore> store_;
   std::unordered_map<TopicIdPartition, std::shared_ptr<replication::Partition>> partitions_;
   replication::RefusedProducers refused_producers_;

@@ -40,6 +40,17 @@ struct BrokerConfig {
   // Producers.
   int32_t producer_id_expiration_ms = 86'400'000;
 
+  // Groups, and the topic of their offsets.
+  int32_t group_min_session_timeout_ms = 6'000;
+  int32_t group_max_session_timeout_ms = 1'800'000;
+  int32_t group_initial_rebalance_delay_ms = 3'000;
+  int32_t group_max_size = INT32_MAX;
+  int32_t offset_metadata_max_bytes = 4'096;
+  int32_t offsets_retention_minutes = 10'080;
+  int64_t offsets_retention_check_interval_ms = 600'000;
+  int32_t offsets_topic_num_partitions = 50;
+  int32_t offsets_topic_segment_bytes = 104'857'600;
+
   // Ours.
   int64_t memory_limit = 0;  // bytes; 0: a quarter of the cgroup's or machine's, at most 1 GiB
   int64_t journal_size = 128 << 20;

@@ -9,6 +9,7 @@
 #include "broker/api/authorized_operations.h"
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
+#include "broker/coordinator/placement.h"
 #include "protocol/broker_ids.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
@@ -24,6 +25,7 @@ namespace {
 
 void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& out) {
   out.name = topic.image->name;
+  out.is_internal = topic.image->name == coordinator::kOffsetsTopic;
   out.topic_id = topic.image->id;
   out.partitions.reserve(topic.image->partitions.size());
   for (size_t i = 0; i < topic.image->partitions.size(); ++i) {
@@ -85,7 +87,13 @@ MetadataResponse refuse(const MetadataRequest& request, ErrorCode error) {
 Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::set<std::string> names) {
   std::map<std::string, ErrorCode> errors;
   std::vector<replication::NewTopic> topics;
-  for (const std::string& name : names) topics.emplace_back().name = name;
+  for (const std::string& name : names) {
+    if (name == coordinator::kOffsetsTopic) {
+      topics.push_back(offsets_topic(services.home.view()->broker));
+    } else {
+      topics.emplace_back().name = name;
+    }
+  }
   MetadataService::Decide<std::vector<replication::CreatedTopic>> decision =
       [topics](const replication::Controller& controller) { return controller.create_topics(topics, false); };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));

@@ -4,6 +4,7 @@
 
 #include "broker/api/fetch_session.h"
 #include "broker/folder_info.h"
+#include "broker/group_coordinators.h"
 #include "broker/metadata_service.h"
 #include "broker/node_metrics.h"
 #include "broker/producer_ids.h"
@@ -21,6 +22,7 @@ struct ApiServices {
   MetadataService& metadata;
   FetchSessions& sessions;
   ProducerIds& producer_ids;
+  const std::vector<std::unique_ptr<GroupCoordinators>>& groups;  // by shard
   FolderInfo& folder;
   runtime::Lane& compression;  // large compressed batches are opened here
   runtime::Random& random;

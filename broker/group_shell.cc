@@ -1,0 +1,289 @@
+#include "broker/group_shell.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "protocol/batch/builder.h"
+#include "protocol/invariant.h"
+
+namespace tidemark::broker {
+
+using coordinator::Decision;
+using coordinator::ReplyBody;
+using coordinator::RequestToken;
+using coordinator::Standing;
+using runtime::Task;
+
+namespace {
+
+constexpr uint32_t kLoadPiece = 1 << 20;
+
+// What Kafka's coordinator makes of a log that takes nothing: try again here, or look for another.
+ErrorCode error_of(const Error& append) {
+  return append.kind() == ErrorKind::no_space ? ErrorCode::COORDINATOR_NOT_AVAILABLE
+                                              : ErrorCode::NOT_COORDINATOR;
+}
+
+}  // namespace
+
+GroupShell::GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
+                       coordinator::GroupSettings settings, runtime::Random& random, Log& events)
+    : shard_(shard),
+      partition_(std::move(partition)),
+      settings_(settings),
+      events_(events),
+      core_(settings, random),
+      input_(shard.loop()),
+      holding_(shard.loop()) {}
+
+void GroupShell::start() {
+  core_.begin_loading();
+  shard_.tasks().spawn(run(shared_from_this()));
+  shard_.tasks().spawn(release_loop(shared_from_this()));
+}
+
+void GroupShell::stop() {
+  stopping_ = true;
+  input_.notify_all();
+}
+
+coordinator::Now GroupShell::now() const { return {shard_.loop().mono(), shard_.loop().clock().wall()}; }
+
+Task<ReplyBody> GroupShell::ask(coordinator::Request request) {
+  if (stopping_ || ended_) co_return coordinator::refusal(request, ErrorCode::NOT_COORDINATOR);
+  const RequestToken token(++last_token_);
+  if (core_.standing() != Standing::leader) {
+    // Answered at once, and changes nothing of what is being loaded.
+    Decision refused = core_.handle(token, request, now());
+    INVARIANT(refused.replies.size() == 1 && refused.records.empty(), "a coordinator that loads has decided");
+    co_return std::move(refused.replies.front().body);
+  }
+  runtime::OneShot<ReplyBody> reply(shard_.loop());
+  asking_.emplace(token, reply.resolver());
+  inputs_.push_back(Asked{token, std::move(request)});
+  input_.notify_all();
+  auto waiting = reply.wait();
+  co_return co_await waiting;
+}
+
+void GroupShell::topic_deleted(std::string topic, const Uuid& id) {
+  inputs_.push_back(Deleted{std::move(topic), id});
+  input_.notify_all();
+}
+
+Task<void> GroupShell::wait_ended() {
+  while (!ended_) {
+    auto waiting = holding_.wait();
+    co_await waiting;
+  }
+}
+
+Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
+  auto loading = load();
+  const auto loaded = co_await loading;
+  if (!loaded) {
+    events_.error("the groups of a partition cannot be loaded: it coordinates none",
+                  {{"partition", partition_->log().folder_name()}, {"reason", loaded.error().message()}});
+  } else if (!ending()) {
+    appended_ = partition_->log().end();
+    auto beginning = carry_out(core_.promote(now()));
+    co_await beginning;
+    forget_missing_topics();
+    events_.debug("groups loaded", {{"partition", partition_->log().folder_name()},
+                                    {"groups", core_.image().groups().size()},
+                                    {"offsets", core_.image().offset_count()}});
+    while (!ending()) {
+      if (inputs_.empty() && core_.next_deadline() > now().mono) {
+        auto waiting = input_.wait_until(core_.next_deadline());
+        (void)co_await waiting;
+        continue;
+      }
+      auto deciding = decide_next();
+      co_await deciding;
+    }
+  }
+  end();
+}
+
+// What is due, then one input: neither keeps the other waiting.
+Task<void> GroupShell::decide_next() {
+  if (core_.next_deadline() <= now().mono) {
+    auto ticking = carry_out(core_.tick(now()));
+    co_await ticking;
+  }
+  if (inputs_.empty() || ending()) co_return;
+  auto input = std::move(inputs_.front());
+  inputs_.pop_front();
+  Decision decision;
+  if (const auto* asked = std::get_if<Asked>(&input)) {
+    decision = core_.handle(asked->token, asked->request, now());
+  } else {
+    const auto& deleted = std::get<Deleted>(input);
+    decision = core_.topic_deleted(deleted.topic, deleted.id, now());
+  }
+  auto carrying = carry_out(std::move(decision));
+  co_await carrying;
+}
+
+Task<void> GroupShell::carry_out(Decision decision) {
+  for (size_t next = 0; next < decision.records.size();) {
+    auto appending = append(decision.records, next);
+    const auto appended = co_await appending;
+    if (appended) {
+      next = *appended;
+      continue;
+    }
+    events_.warn("a change of groups was refused by their log",
+                 {{"partition", partition_->log().folder_name()}, {"reason", appended.error().message()}});
+    // What is written already stays true.
+    decision.records.erase(decision.records.begin(), decision.records.begin() + static_cast<ptrdiff_t>(next));
+    decision = core_.refused(std::move(decision), error_of(appended.error()), now());
+    INVARIANT(decision.records.empty(), "a refusal has {} records", decision.records.size());
+  }
+  hold(std::move(decision.replies));
+}
+
+Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, size_t first) {
+  const int64_t timestamp = runtime::unix_ms(now().wall);
+  protocol::BatchBuilder builder;
+  size_t next = first;
+  for (; next < records.size(); ++next) {
+    const coordinator::Record& record = records[next];
+    const size_t more = builder.record_bytes(timestamp, record.key, record.value);
+    if (!builder.empty() && builder.uncompressed_bytes() + more > settings_.max_record_bytes) break;
+    builder.add(timestamp, record.key, record.value);
+  }
+  const auto built = builder.build();
+  if (!built) co_return fail(built.error());
+  auto buffer = runtime::Buffer::allocate(built->size());
+  std::copy(built->begin(), built->end(), buffer->bytes().begin());
+  auto batch = runtime::BufferSlice::whole(std::move(buffer));
+  const auto header = protocol::parse_batch_header(batch.bytes);
+  INVARIANT(header, "a batch of group records cannot be read");
+  auto appending = partition_->append(std::move(batch), *header);
+  const auto appended = co_await appending;
+  if (!appended) co_return fail(appended.error());
+  appended_ = appended->next_offset;
+  for (size_t i = first; i < next; ++i) {
+    const auto applied = core_.apply(records[i].key, records[i].value);
+    INVARIANT(applied, "a group record of our own: {}", applied.error().message());
+  }
+  co_return next;
+}
+
+void GroupShell::hold(std::vector<coordinator::Reply> replies) {
+  const bool committed = held_.empty() && partition_->high_watermark() >= appended_;
+  for (coordinator::Reply& reply : replies) {
+    if (committed) {
+      answer(std::move(reply));
+    } else {
+      held_.push_back({appended_, std::move(reply)});
+    }
+  }
+  if (!held_.empty()) holding_.notify_all();
+}
+
+Task<void> GroupShell::release_loop([[maybe_unused]] std::shared_ptr<GroupShell> self) {
+  while (!ended_) {
+    if (held_.empty()) {
+      auto waiting = holding_.wait();
+      co_await waiting;
+      continue;
+    }
+    const Offset needed = held_.front().needed;
+    auto waiting = partition_->wait_high_watermark(needed);
+    const bool reached = co_await waiting;
+    if (!reached) co_return input_.notify_all();  // the log went offline: end() answers
+    while (!held_.empty() && held_.front().needed <= needed) {
+      answer(std::move(held_.front().reply));
+      held_.pop_front();
+    }
+  }
+}
+
+void GroupShell::answer(coordinator::Reply reply) {
+  const auto asking = asking_.find(reply.token);
+  INVARIANT(asking != asking_.end(), "a request was answered twice");
+  asking->second.set(std::move(reply.body));
+  asking_.erase(asking);
+}
+
+// In a node that stops, what is appended is still on its way to the disk: whether it gets there is not known.
+void GroupShell::end() {
+  ended_ = true;
+  for (Held& held : std::exchange(held_, {})) {
+    coordinator::set_error(held.reply.body, ErrorCode::NOT_COORDINATOR);
+    answer(std::move(held.reply));
+  }
+  for (auto& input : std::exchange(inputs_, {})) {
+    if (const auto* asked = std::get_if<Asked>(&input))
+      answer({asked->token, coordinator::refusal(asked->request, ErrorCode::NOT_COORDINATOR)});
+  }
+  for (coordinator::Reply& reply : core_.demote().replies) answer(std::move(reply));
+  holding_.notify_all();
+}
+
+Task<Result<void>> GroupShell::load() {
+  storage::Log& log = partition_->log();
+  Offset next = log.start();
+  while (next < log.end() && !ending()) {
+    next = std::max(next, log.start());
+    auto locating = log.locate(next, log.end(), kLoadPiece, true);
+    const auto range = co_await locating;
+    if (!range) co_return fail(range.error());
+    if (range->bytes == 0) break;  // cleaned away up to the end
+    auto reading = log.read_whole(*range);
+    const auto bytes = co_await reading;
+    if (!bytes) co_return fail(bytes.error());
+    protocol::BatchIterator batches(*bytes);
+    while (true) {
+      const auto batch = batches.next();
+      if (!batch) co_return fail(batch.error());
+      if (!*batch) break;
+      const auto applied = apply_batch(**batch);
+      if (!applied) co_return fail(applied.error());
+      next = (*batch)->header.next_offset();
+    }
+    if (batches.whole_bytes() == 0)
+      co_return fail(Error::corruption(fmt::format("it ends inside a batch at offset {}", next)));
+  }
+  co_return Result<void>();
+}
+
+Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
+  if (batch.header.is_control()) return {};
+  TRY_ASSIGN(const auto open, protocol::OpenBatch::open(batch));
+  auto records = open.records();
+  while (true) {
+    TRY_ASSIGN(const auto record, records.next());
+    if (!record) return {};
+    if (!record->key) continue;
+    auto applied = core_.apply(*record->key, record->value);
+    if (!applied)
+      return fail(Error(applied.error().kind(), applied.error().code(),
+                        fmt::format("offset {}: {}", record->offset, applied.error().message())));
+  }
+}
+
+// Topics that were deleted when nobody could tell this coordinator.
+void GroupShell::forget_missing_topics() {
+  std::set<std::pair<std::string, Uuid>> gone;
+  const auto view = shard_.view();
+  for (const auto& [id, group] : core_.image().groups()) {
+    for (const auto& [name, partitions] : group.offsets) {
+      const TopicView* topic = view->topic(name);
+      if (topic == nullptr) {
+        gone.emplace(name, Uuid{});
+        continue;
+      }
+      for (const auto& [partition, committed] : partitions)
+        if (!committed.topic_id.is_zero() && committed.topic_id != topic->image->id)
+          gone.emplace(name, committed.topic_id);
+    }
+  }
+  for (const auto& [topic, id] : gone) topic_deleted(topic, id);
+}
+
+}  // namespace tidemark::broker
