@@ -75,7 +75,8 @@ replication::NewTopic offsets_topic(const config::BrokerConfig& broker) {
   topic.name = coordinator::kOffsetsTopic;
   topic.partitions = broker.offsets_topic_num_partitions;
   topic.replication_factor = 1;  // the only one that a cluster of one can have
-  topic.configs = {{"cleanup.policy", "compact"},
+  topic.configs = {{"cleanup.policy", "delete"},
+                   {"retention.ms", "-1"},
                    {"compression.type", "producer"},
                    {"segment.bytes", fmt::format("{}", broker.offsets_topic_segment_bytes)}};
   return topic;

@@ -78,7 +78,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   uint64_t last_token_ = 0;
   bool stopping_ = false;
   bool ended_ = false;
-  runtime::Signal input_;  // an input, or the end
+  runtime::Signal input_;    // an input, or the end
   runtime::Signal holding_;  // a reply that is held, or the end
 };
 

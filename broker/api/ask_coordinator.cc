@@ -19,7 +19,8 @@ struct Answers {
   size_t missing = 0;
 };
 
-Task<ReplyBody> ask_here(GroupCoordinators& groups, PartitionId partition, std::shared_ptr<Request> question) {
+Task<ReplyBody> ask_here(GroupCoordinators& groups, PartitionId partition,
+                         std::shared_ptr<Request> question) {
   const auto shell = groups.find(partition);
   if (!shell) co_return coordinator::refusal(*question, ErrorCode::NOT_COORDINATOR);
   auto asking = shell->ask(std::move(*question));
@@ -71,8 +72,8 @@ Task<void> ask_coordinators(ApiServices& services, RequestContext& request, std:
   if (parked) request.on_hurry(nullptr);
   for (size_t i = 0; i < asks.size(); ++i) {
     auto& reply = answers->replies[i];
-    asks[i].answer = reply ? std::move(*reply)
-                           : coordinator::refusal(asks[i].question, ErrorCode::NOT_COORDINATOR);
+    asks[i].answer =
+        reply ? std::move(*reply) : coordinator::refusal(asks[i].question, ErrorCode::NOT_COORDINATOR);
   }
 }
 
@@ -98,8 +99,7 @@ Task<std::vector<ReplyBody>> ask_all_coordinators(ApiServices& services, Request
   }
   std::vector<ReplyBody> replies;
   for (auto& reply : answers->replies)
-    replies.push_back(reply ? std::move(*reply)
-                            : coordinator::refusal(question, ErrorCode::NOT_COORDINATOR));
+    replies.push_back(reply ? std::move(*reply) : coordinator::refusal(question, ErrorCode::NOT_COORDINATOR));
   co_return replies;
 }
 

@@ -3,10 +3,13 @@
 // acks=all is answered when the high watermark has passed the batch, acks=1 when the leader's log counts it
 // (durable; with write.caching, in its file): a killed leader must not take it along, and in a journal's
 // group commit the page cache is hardly ahead of the disk. acks=0 is never answered.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "broker/api/handlers.h"
 #include "broker/api/produce_check.h"
+#include "broker/coordinator/placement.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 
@@ -21,6 +24,7 @@ namespace {
 constexpr int16_t kFirstVersionWithTopicIds = 13;
 constexpr int16_t kLeader = 1;
 constexpr int16_t kAll = -1;
+constexpr std::string_view kAdminClient = "__admin_client";  // its client id is its right, as in Kafka
 
 struct Item {
   size_t topic = 0;  // in the request
@@ -209,6 +213,10 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
                                                           : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
       } else if (topic->image->partition(PartitionId(data.index)) == nullptr) {
         item.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+      } else if (topic->image->name == coordinator::kOffsetsTopic &&
+                 request.header.client_id != kAdminClient) {
+        item.error = ErrorCode::INVALID_TOPIC_EXCEPTION;
+        item.message = fmt::format("Cannot append to internal topic {}", topic->image->name);
       } else {
         item.id = TopicIdPartition{topic->image->id, PartitionId(data.index)};
         item.shard = services.shard_of(*topic, PartitionId(data.index));

@@ -10,7 +10,11 @@ namespace {
 uint32_t next_code_point(std::string_view& text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t first = byte(0);
-  const size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 1;
+  const size_t length = first < 0x80       ? 1
+                        : first >> 5 == 6  ? 2
+                        : first >> 4 == 14 ? 3
+                        : first >> 3 == 30 ? 4
+                                           : 1;
   uint32_t point = first;
   if (length > 1 && length <= text.size()) {
     point = first & (0xFFU >> (length + 1));
