@@ -54,6 +54,7 @@ NodeWorkload draw_workload(Random& random) {
   w.grows = random.chance(0.5);
   w.trims = random.chance(0.6);
   w.alters = random.chance(0.7);
+  w.members = one_of<size_t>(random, {0, 2, 4});
   return w;
 }
 
@@ -62,6 +63,10 @@ SimBrokerOptions draw_broker(Random& random) {
   o.config.data_dirs = {"/data"};
   o.config.listeners = {{"PLAINTEXT", {"broker", 9092}, std::nullopt}};
   o.config.properties["log.retention.check.interval.ms"] = one_of(random, {"300", "2000", "20000"});
+  o.config.properties["group.initial.rebalance.delay.ms"] = one_of(random, {"0", "100", "1000"});
+  o.config.properties["group.min.session.timeout.ms"] = "1";
+  o.config.properties["offsets.topic.num.partitions"] = one_of(random, {"1", "3"});
+  o.config.properties["offsets.retention.check.interval.ms"] = one_of(random, {"500", "600000"});
   o.config.broker = config::resolve_broker_config({nullptr, nullptr, &o.config.properties});
   o.config.broker.memory_limit = one_of<int64_t>(random, {256 << 10, 4 << 20, 64 << 20});
   o.first_stretch_bytes = one_of<uint64_t>(random, {16 << 10, 32 << 10, 128 << 10});
@@ -112,6 +117,17 @@ void declare_node_counters(FaultCounters& counters) {
                            "node: looked at the topics",
                            "node: looked at settings",
                            "node: looked at the quorum",
+                           "group: joined",
+                           "group: synced",
+                           "group: left",
+                           "group: member forgets to leave",
+                           "group: zombie",
+                           "group: no coordinator",
+                           "group: committed",
+                           "group: commit unanswered",
+                           "group: fenced commit refused",
+                           "group: asked what is committed",
+                           "group: healed and settled",
                            "node: connected",
                            "node: everything verified",
                            "node: healed and answered",

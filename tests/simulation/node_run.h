@@ -10,6 +10,7 @@
 
 #include "tests/simulation/cluster_model.h"
 #include "tests/simulation/fault_counters.h"
+#include "tests/simulation/group_model.h"
 #include "tests/simulation/sim_network.h"
 
 namespace tidemark::simulation {
@@ -20,6 +21,7 @@ struct NodeWorkload {
   size_t producers = 3;
   size_t consumers = 3;
   size_t admins = 1;
+  size_t members = 2;                                        // of groups
   runtime::Duration think = std::chrono::milliseconds(100);  // mean pause between operations of a client
   int32_t request_timeout_ms = 5'000;
   int32_t max_partitions = 4;
@@ -57,6 +59,8 @@ struct NodeRun {
     if (show) show(fmt::format(format, std::forward<Args>(args)...));
   }
 
+  GroupModel& group(const std::string& name) { return groups.try_emplace(name, name).first->second; }
+
   std::function<void(const std::string&)> show;  // for a run that is looked at
   VirtualTime& time;
   SimNetwork& network;
@@ -64,6 +68,7 @@ struct NodeRun {
   FaultCounters& counters;
   NodeWorkload workload;
   ClusterModel cluster;
+  std::map<std::string, GroupModel> groups;
   Verdict violation;
   uint64_t operations = 0;
   uint64_t identities = 0;

@@ -8,6 +8,7 @@
 
 #include "tests/simulation/node_consumer.h"
 #include "tests/simulation/node_features.h"
+#include "tests/simulation/node_member.h"
 #include "tests/simulation/node_producer.h"
 #include "tests/simulation/node_verifier.h"
 
@@ -57,6 +58,8 @@ class NodeSimulation {
       others_.push_back(std::make_unique<NodeConsumer>(run_, fmt::format("consumer-{}", i)));
     for (size_t i = 0; i < run_.workload.admins; ++i)
       others_.push_back(std::make_unique<NodeAdmin>(run_, fmt::format("admin-{}", i)));
+    for (size_t i = 0; i < run_.workload.members; ++i)
+      members_.push_back(std::make_unique<NodeMember>(run_, fmt::format("member-{}", i)));
     verifier_ = std::make_unique<NodeVerifier>(run_, "verifier");
   }
 
@@ -79,6 +82,7 @@ class NodeSimulation {
   void for_clients(const std::function<void(NodeClient&)>& each) {
     for (const auto& producer : producers_) each(*producer);
     for (const auto& other : others_) each(*other);
+    for (const auto& member : members_) each(*member);
   }
   void say(const std::string& what) {
     if (options_.verbose) show(what);
@@ -225,8 +229,12 @@ class NodeSimulation {
     broker.stop();
   }
 
-  // One append, acks=all, to every partition of every topic.
+  // One append, acks=all, to every partition of every topic; and every member comes into its group.
   void insist() {
+    for (const auto& member : members_) {
+      ++insisting_;
+      insisting_tasks_.spawn(insist_of(*member));
+    }
     for (const std::string& name : run_.cluster.names()) {
       const TopicPtr topic = run_.cluster.name(name).topic;
       if (!topic || run_.cluster.name(name).busy) continue;
@@ -235,6 +243,11 @@ class NodeSimulation {
         insisting_tasks_.spawn(insist_on(topic, PartitionId(p)));
       }
     }
+  }
+  runtime::Task<void> insist_of(NodeMember& member) {
+    auto insisting = member.insist();
+    co_await insisting;
+    --insisting_;
   }
   runtime::Task<void> insist_on(TopicPtr topic, PartitionId partition) {
     NodeProducer& producer = *producers_[static_cast<size_t>(partition.value) % producers_.size()];
@@ -372,6 +385,7 @@ class NodeSimulation {
   SimBrokerOptions broker_;
   std::vector<std::unique_ptr<NodeProducer>> producers_;
   std::vector<std::unique_ptr<NodeClient>> others_;
+  std::vector<std::unique_ptr<NodeMember>> members_;
   std::unique_ptr<NodeVerifier> verifier_;
   End end_ = End::last;
   MonoTime end_time_{};

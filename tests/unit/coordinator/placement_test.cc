@@ -15,8 +15,7 @@ TEST_CASE("a group's partition is that of Java's hash of its id") {
   // "polygenelubricants" is the classic whose hash is INT32_MIN: without its sign bit, 0.
   CHECK(partition_of_group("polygenelubricants", 50) == PartitionId(0));
   // Negative hashes lose the sign bit: "console-consumer-1" and the like.
-  CHECK(partition_of_group("zzzzzzzz", kAll) ==
-        PartitionId(static_cast<int32_t>([] {
+  CHECK(partition_of_group("zzzzzzzz", kAll) == PartitionId(static_cast<int32_t>([] {
           uint32_t hash = 0;
           for (int i = 0; i < 8; ++i) hash = 31 * hash + 'z';
           return hash & 0x7FFFFFFF;

@@ -1,5 +1,7 @@
 // A whole broker that coordinates groups: what its members and their offsets see of crashes, full disks,
 // deleted topics and stops.
+#include "protocol/messages/delete_topics_request.h"
+#include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/find_coordinator_request.h"
 #include "protocol/messages/find_coordinator_response.h"
 #include "protocol/messages/heartbeat_request.h"
@@ -10,8 +12,6 @@
 #include "protocol/messages/offset_commit_response.h"
 #include "protocol/messages/offset_fetch_request.h"
 #include "protocol/messages/offset_fetch_response.h"
-#include "protocol/messages/delete_topics_request.h"
-#include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/sync_group_request.h"
 #include "protocol/messages/sync_group_response.h"
 #include "tests/unit/node/one_broker.h"
@@ -76,7 +76,8 @@ class GroupsWorld : public OneBroker {
     request.member_id = member.member;
     return code(ask<protocol::HeartbeatResponse>(request, 3).body.error_code);
   }
-  ErrorCode commit(std::string_view group, std::string_view topic, int64_t offset, const Joined& member = {}) {
+  ErrorCode commit(std::string_view group, std::string_view topic, int64_t offset,
+                   const Joined& member = {}) {
     protocol::OffsetCommitRequest request;
     request.group_id = group;
     request.generation_id_or_member_epoch = member.member.empty() ? -1 : member.generation;
