@@ -1,5 +1,5 @@
-// What a client may do, as Metadata, DescribeCluster and DescribeTopicPartitions tell it (KIP-430): without
-// access control, every operation that the resource has. One bit for each AclOperation.
+// What a client may do, as Metadata, DescribeCluster, DescribeTopicPartitions and DescribeGroups tell it
+// (KIP-430): without access control, every operation that the resource has. One bit for each AclOperation.
 #pragma once
 
 #include <cstdint>
@@ -29,5 +29,8 @@ inline constexpr int32_t kClusterOperations = acl_operation::kCreate | acl_opera
                                               acl_operation::kDescribe | acl_operation::kClusterAction |
                                               acl_operation::kDescribeConfigs | acl_operation::kAlterConfigs |
                                               acl_operation::kIdempotentWrite;
+inline constexpr int32_t kGroupOperations = acl_operation::kRead | acl_operation::kDelete |
+                                            acl_operation::kDescribe | acl_operation::kDescribeConfigs |
+                                            acl_operation::kAlterConfigs;
 
 }  // namespace tidemark::broker

@@ -11,6 +11,7 @@
 
 #include "broker/api/config_description.h"
 #include "broker/api/handlers.h"
+#include "broker/api/paid_answer.h"
 #include "config/settings.h"
 #include "protocol/messages/describe_configs_request.h"
 #include "protocol/messages/describe_configs_response.h"
@@ -91,19 +92,6 @@ uint64_t bytes_of(const Row& row) {
   return bytes;
 }
 
-// What an answer has been charged so far; given back when it has been sent.
-struct Paid {
-  std::shared_ptr<runtime::ByteBudget> memory;
-  std::vector<runtime::Charge> charges;
-
-  [[nodiscard]] bool pay(uint64_t bytes) {
-    auto charge = runtime::Charge::take(*memory, bytes);
-    if (!charge) return false;
-    charges.push_back(std::move(charge));
-    return true;
-  }
-};
-
 std::optional<std::string_view> copied(const std::optional<std::string>& text, protocol::Arena& arena) {
   if (!text) return std::nullopt;
   return arena.copy(*text);
@@ -149,7 +137,7 @@ Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestCon
   const auto view = services.home.view();
   protocol::Arena arena;
   DescribeConfigsResponse response;
-  auto paid = std::make_shared<Paid>(Paid{services.answer_memory, {}});
+  auto paid = std::make_shared<PaidAnswer>(services.answer_memory);
   bool is_full = false;
   std::set<Words> answered;
   for (const Resource& wanted : decoded->resources) {

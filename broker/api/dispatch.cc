@@ -16,7 +16,15 @@ Task<Result<Response>> ApiHandler::handle(RequestContext& request) {
     case ApiKey::Fetch: return handle_fetch(services_, request);
     case ApiKey::ListOffsets: return handle_list_offsets(services_, request);
     case ApiKey::Metadata: return handle_metadata(services_, request);
+    case ApiKey::OffsetCommit: return handle_offset_commit(services_, request);
+    case ApiKey::OffsetFetch: return handle_offset_fetch(services_, request);
     case ApiKey::FindCoordinator: return handle_find_coordinator(services_, request);
+    case ApiKey::JoinGroup: return handle_join_group(services_, request);
+    case ApiKey::Heartbeat: return handle_heartbeat(services_, request);
+    case ApiKey::LeaveGroup: return handle_leave_group(services_, request);
+    case ApiKey::SyncGroup: return handle_sync_group(services_, request);
+    case ApiKey::DescribeGroups: return handle_describe_groups(services_, request);
+    case ApiKey::ListGroups: return handle_list_groups(services_, request);
     case ApiKey::ApiVersions: return handle_api_versions(services_, request);
     case ApiKey::CreateTopics: return handle_create_topics(services_, request);
     case ApiKey::DeleteTopics: return handle_delete_topics(services_, request);
@@ -26,7 +34,9 @@ Task<Result<Response>> ApiHandler::handle(RequestContext& request) {
     case ApiKey::DescribeConfigs: return handle_describe_configs(services_, request);
     case ApiKey::DescribeLogDirs: return handle_describe_log_dirs(services_, request);
     case ApiKey::CreatePartitions: return handle_create_partitions(services_, request);
+    case ApiKey::DeleteGroups: return handle_delete_groups(services_, request);
     case ApiKey::IncrementalAlterConfigs: return handle_incremental_alter_configs(services_, request);
+    case ApiKey::OffsetDelete: return handle_offset_delete(services_, request);
     case ApiKey::DescribeQuorum: return handle_describe_quorum(services_, request);
     case ApiKey::DescribeCluster: return handle_describe_cluster(services_, request);
     case ApiKey::DescribeTopicPartitions: return handle_describe_topic_partitions(services_, request);

@@ -27,6 +27,16 @@ runtime::Task<Result<Response>> handle_incremental_alter_configs(ApiServices& se
 runtime::Task<Result<Response>> handle_describe_log_dirs(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_describe_quorum(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_find_coordinator(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_join_group(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_sync_group(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_heartbeat(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_leave_group(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_offset_commit(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_offset_fetch(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_offset_delete(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_list_groups(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_delete_groups(ApiServices& services, RequestContext& request);
 
 // The dispatcher of one shard.
 class ApiHandler final : public RequestHandler {

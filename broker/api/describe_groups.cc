@@ -1,0 +1,97 @@
+// DescribeGroups (key 15), v0-6: groups and their members. v3 tells what the client may do with them
+// (KIP-430), v4 has instance names (KIP-345), v6 GROUP_ID_NOT_FOUND with a message where older clients see a
+// group in state Dead (KIP-1043). Answered in the order asked, a group as often as it is named (as in Kafka).
+// A few bytes ask for a whole group: they are asked one after the other, each is charged to memory for
+// answers, and one that finds no room there has an error in its place.
+#include "broker/api/ask_coordinator.h"
+#include "broker/api/authorized_operations.h"
+#include "broker/api/group_messages.h"
+#include "broker/api/handlers.h"
+#include "broker/api/paid_answer.h"
+
+namespace tidemark::broker {
+
+using runtime::Task;
+
+namespace {
+
+using Reply = coordinator::DescribeGroupsReply;
+
+constexpr std::string_view kTooMuch =
+    "There is no memory for so much of an answer: ask for fewer groups at once";
+
+}  // namespace
+
+uint64_t bytes_of(const Reply::Group& group) {
+  using Row = protocol::describe_groups_response_types::DescribedGroup;
+  using MemberRow = protocol::describe_groups_response_types::DescribedGroupMember;
+  uint64_t text = group.group.size() + group.state.size() + group.protocol_type.size() +
+                  group.protocol.size() + group.message.value_or("").size();
+  for (const auto& member : group.members) {
+    text += member.member.size() + member.instance.value_or("").size() + member.client_id.size() +
+            member.client_host.size() + member.metadata.size() + member.assignment.size();
+  }
+  return sizeof(group) + 2 * sizeof(Row) +
+         group.members.size() * (sizeof(Reply::Member) + 2 * sizeof(MemberRow)) + 2 * text;
+}
+
+protocol::DescribeGroupsResponse response_of(const Reply& reply, bool with_operations, int16_t version) {
+  protocol::DescribeGroupsResponse response;
+  response.groups.reserve(reply.groups.size());
+  for (const auto& group : reply.groups) {
+    auto& out = response.groups.emplace_back();
+    out.error_code = static_cast<int16_t>(group.error);
+    if (version >= 6) out.error_message = group.message;
+    out.group_id = group.group;
+    out.group_state = group.state;
+    out.protocol_type = group.protocol_type;
+    out.protocol_data = group.protocol;
+    if (with_operations && group.error == ErrorCode::NONE) out.authorized_operations = kGroupOperations;
+    out.members.reserve(group.members.size());
+    for (const auto& member : group.members) {
+      auto& m = out.members.emplace_back();
+      m.member_id = member.member;
+      m.group_instance_id = member.instance;
+      m.client_id = member.client_id;
+      m.client_host = member.client_host;
+      m.member_metadata = member.metadata;
+      m.member_assignment = member.assignment;
+    }
+  }
+  return response;
+}
+
+Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestContext& request) {
+  auto decoded = decode_body<protocol::DescribeGroupsRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  const int16_t version = request.header.request_api_version;
+  auto paid = std::make_shared<PaidAnswer>(services.answer_memory);
+  bool is_full = false;
+  Reply described;
+  for (const std::string_view wanted : decoded->groups) {
+    Reply::Group& group = described.groups.emplace_back();
+    if (!is_full) {
+      coordinator::DescribeGroupsRequest question;
+      question.groups.emplace_back(wanted);
+      question.knows_group_not_found = version >= 6;
+      auto asking = ask_coordinator(services, request, std::string(wanted), std::move(question));
+      coordinator::ReplyBody reply = co_await asking;
+      group = std::move(std::get<Reply>(reply).groups.at(0));
+      is_full = !paid->pay(bytes_of(group));
+      auto breathing = let_others_run(services.home.loop());
+      co_await breathing;
+    }
+    if (is_full) {
+      group = Reply::Group();
+      group.group = wanted;
+      group.error = ErrorCode::POLICY_VIOLATION;
+      group.message = kTooMuch;
+    }
+  }
+  const auto response = response_of(described, decoded->include_authorized_operations, version);
+  auto answer = respond(request, response);
+  if (answer) answer->keep_alive = std::move(paid);
+  co_return answer;
+}
+
+}  // namespace tidemark::broker
