@@ -60,8 +60,8 @@ GroupModel::Attempt GroupModel::commit_begins(PartitionId partition, int64_t val
 void GroupModel::commit_acknowledged(PartitionId partition, Attempt attempt) {
   ++now_;
   auto& commits = commits_[partition];
-  const auto own = std::find_if(commits.begin(), commits.end(),
-                                [&](const Commit& c) { return c.attempt == attempt; });
+  const auto own =
+      std::find_if(commits.begin(), commits.end(), [&](const Commit& c) { return c.attempt == attempt; });
   own->answered = now_;
   for (Commit& c : commits) {
     if (c.attempt == attempt || c.gone != 0) continue;
@@ -85,7 +85,8 @@ Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began
   };
   if (value == -1) {
     if (none()) return std::nullopt;
-    return fmt::format("group {}: nothing is committed for partition {}, and something was", name_, partition);
+    return fmt::format("group {}: nothing is committed for partition {}, and something was", name_,
+                       partition);
   }
   if (found == commits_.end())
     return fmt::format("group {}: {} is committed for partition {}, and nobody did", name_, value, partition);

@@ -66,7 +66,6 @@ SimBrokerOptions draw_broker(Random& random) {
   o.config.properties["group.initial.rebalance.delay.ms"] = one_of(random, {"0", "100", "1000"});
   o.config.properties["group.min.session.timeout.ms"] = "1";
   o.config.properties["offsets.topic.num.partitions"] = one_of(random, {"1", "3"});
-  o.config.properties["offsets.retention.check.interval.ms"] = one_of(random, {"500", "600000"});
   o.config.broker = config::resolve_broker_config({nullptr, nullptr, &o.config.properties});
   o.config.broker.memory_limit = one_of<int64_t>(random, {256 << 10, 4 << 20, 64 << 20});
   o.first_stretch_bytes = one_of<uint64_t>(random, {16 << 10, 32 << 10, 128 << 10});

@@ -45,6 +45,9 @@ void NodeMember::forget() {
 }
 
 void NodeMember::take(const char* what, ErrorCode error) {
+  if (error != ErrorCode::NONE)
+    run_.note("{}: {} of {} in generation {} is answered with {}", group_, what, member_, generation_,
+              error_name(error));
   switch (error) {
     case ErrorCode::NONE: return;
     case ErrorCode::MEMBER_ID_REQUIRED: return;
@@ -138,8 +141,8 @@ Task<bool> NodeMember::find_coordinator() {
 Task<void> NodeMember::join() {
   protocol::JoinGroupRequest request;
   request.group_id = group_;
-  request.session_timeout_ms = one_of({500, 2'000, 6'000});
-  request.rebalance_timeout_ms = one_of({300, 2'000});
+  request.session_timeout_ms = insists_ ? 6'000 : one_of({500, 2'000, 6'000});
+  request.rebalance_timeout_ms = insists_ ? 1'000 : one_of({300, 2'000});
   request.member_id = member_;
   request.protocol_type = "consumer";
   request.protocols.emplace_back().name = "range";
@@ -148,7 +151,8 @@ Task<void> NodeMember::join() {
   if (!connected) co_return;
   GroupModel& model = run_.group(group_);
   const int32_t least = model.least_generation(life());
-  const auto version = static_cast<int16_t>(run_.random.between(1, 9));
+  // Before v4 whoever does not hear the answer leaves a member behind that nobody is.
+  const auto version = static_cast<int16_t>(run_.random.between(insists_ ? 4 : 1, 9));
   auto asking = ask<protocol::JoinGroupResponse>(request, version);
   const auto reply = co_await asking;
   if (!reply) co_return;
@@ -239,7 +243,7 @@ Task<bool> NodeMember::commit(bool as_member) {
   protocol::OffsetCommitRequest request;
   request.group_id = group;
   request.generation_id_or_member_epoch = as_member ? generation_ : -1;
-  request.member_id = as_member ? member_ : "";
+  request.member_id = as_member ? std::string_view(member_) : std::string_view();
   auto& topic = request.topics.emplace_back();
   topic.name = kGroupsTopic;
   auto& p = topic.partitions.emplace_back();
@@ -325,6 +329,8 @@ Task<void> NodeMember::fetch() {
 }
 
 Task<void> NodeMember::insist() {
+  insists_ = true;
+  disconnect();
   while (!run_.violation) {
     if (!found_) {
       auto finding = find_coordinator();

@@ -43,6 +43,7 @@ class NodeMember final : public NodeClient {
   std::string old_member_;
   int32_t old_generation_ = -1;
   bool found_ = false;
+  bool insists_ = false;
 };
 
 }  // namespace tidemark::simulation

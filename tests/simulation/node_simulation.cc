@@ -231,6 +231,8 @@ class NodeSimulation {
 
   // One append, acks=all, to every partition of every topic; and every member comes into its group.
   void insist() {
+    // A member hears how a rebalance ends.
+    run_.workload.request_timeout_ms = std::max(run_.workload.request_timeout_ms, 15'000);
     for (const auto& member : members_) {
       ++insisting_;
       insisting_tasks_.spawn(insist_of(*member));
