@@ -82,6 +82,7 @@ Task<void> StorageNode::run_start() {
     auto allowing = runtime::run_on(*there.loop, *there.scope, loop, std::move(make));
     (void)co_await allowing;
   }
+  replay_finished_ = true;
 }
 
 Result<void> StorageNode::open_folder() {
@@ -182,6 +183,11 @@ void StorageNode::stop() { shards_[0]->scope->spawn(run_stop()); }
 
 Task<void> StorageNode::run_stop() {
   auto& loop = *shards_[0]->loop;
+  // As a node does: without what was replayed in its files there is no mark to leave.
+  while (!replay_finished_) {
+    auto pause = runtime::sleep_for(loop, std::chrono::milliseconds(1));
+    co_await pause;
+  }
   for (auto& shard : shards_) {
     Shard& there = *shard;
     auto make = [this, &there] { return stop_shard(there); };

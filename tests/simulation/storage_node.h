@@ -86,6 +86,7 @@ class StorageNode {
   std::vector<std::unique_ptr<Shard>> shards_;
   storage::RecoveryStats recovery_;
   bool started_ = false;
+  bool replay_finished_ = false;
   bool stopped_ = false;
   std::optional<Error> failure_;
   std::optional<Error> offline_;
