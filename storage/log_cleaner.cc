@@ -55,9 +55,8 @@ struct LogCleaner::Cleaning {
   }
 };
 
-LogCleaner::LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random,
-                       Candidates candidates)
-    : options_(options),
+LogCleaner::LogCleaner(Options options, LogStore& store, runtime::Random& random, Candidates candidates)
+    : options_(std::move(options)),
       store_(store),
       random_(random),
       candidates_(std::move(candidates)),
@@ -88,7 +87,7 @@ Task<void> LogCleaner::run() {
     auto cleaning = clean_one();
     const bool cleaned = co_await cleaning;
     if (cleaned || stopping_) continue;
-    auto wait = changed_.wait_until(store_.loop_.mono() + options_.backoff);
+    auto wait = changed_.wait_until(store_.loop_.mono() + options_().backoff);
     (void)co_await wait;
   }
   running_ = false;
@@ -105,9 +104,11 @@ Task<void> LogCleaner::stop() {
 }
 
 // Of those that have not been given up in this round. `settled`: as far as the journal holds nothing of them.
-std::optional<CleanCandidate> LogCleaner::best_of_round(bool settled) const {
+std::optional<CleanCandidate> LogCleaner::best_of_round(bool settled) {
   std::optional<CleanCandidate> best;
   double best_ratio = 0;
+  stats_.max_dirty_ratio = 0;
+  stats_.max_overdue_ms = 0;
   for (CleanCandidate& candidate : candidates_()) {
     const Log& log = *candidate.log;
     if (log.offline() || log.uncleanable() || !log.settings().compact_policy) continue;
@@ -116,6 +117,8 @@ std::optional<CleanCandidate> LogCleaner::best_of_round(bool settled) const {
     if (settled && known == settled_.end()) continue;
     const CleaningDecision decision =
         decide(candidate, settled ? known->second : settled_now(log), facts_of(log.segments(), log.end()));
+    stats_.max_dirty_ratio = std::max(stats_.max_dirty_ratio, decision.dirty_ratio());
+    stats_.max_overdue_ms = std::max(stats_.max_overdue_ms, decision.overdue_ms);
     if (decision.reason == CleaningReason::none || (best && decision.dirty_ratio() <= best_ratio)) continue;
     best_ratio = decision.dirty_ratio();
     best = std::move(candidate);
@@ -225,7 +228,7 @@ Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
 
 Task<void> LogCleaner::pause(uint64_t bytes) {
   const runtime::MonoTime now = store_.loop_.mono();
-  const uint64_t rate = std::max<uint64_t>(options_.bytes_per_second, 1);
+  const uint64_t rate = std::max<uint64_t>(options_().bytes_per_second, 1);
   const auto least = std::chrono::nanoseconds(
       static_cast<int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
   while (!stopping_ && store_.loop_.mono() < now + least) {
@@ -234,9 +237,9 @@ Task<void> LogCleaner::pause(uint64_t bytes) {
   }
   // Those who wait for an answer come first; but nobody waits for ever.
   constexpr auto kMost = std::chrono::seconds(1);
-  while (!stopping_ && store_.age(store_.loop_.mono()) > options_.yield_to &&
-         store_.loop_.mono() < now + kMost) {
-    auto sleeping = runtime::sleep_for(store_.loop_, options_.yield_to);
+  const runtime::Duration yield_to = options_().yield_to;
+  while (!stopping_ && store_.age(store_.loop_.mono()) > yield_to && store_.loop_.mono() < now + kMost) {
+    auto sleeping = runtime::sleep_for(store_.loop_, yield_to);
     co_await sleeping;
   }
 }
@@ -256,10 +259,10 @@ Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
   }
   // A small log needs no large map: a record takes more bytes than an entry, mostly.
   const size_t map_bytes = std::clamp<uint64_t>(2 * dirty_bytes + 4096, OffsetMap::kMinBytes,
-                                                std::max(options_.map_bytes, OffsetMap::kMinBytes));
+                                                std::max(options_().map_bytes, OffsetMap::kMinBytes));
   const DigestSecret secret{random_.next(), random_.next()};
   const DirtyPart part{cleaning->folder, cleaning->sources(first, count), cleaning->first_dirty, {}};
-  auto scan = [raw = cleaning.get(), files = &store_.files_, map_bytes, load_factor = options_.load_factor,
+  auto scan = [raw = cleaning.get(), files = &store_.files_, map_bytes, load_factor = options_().load_factor,
                secret, part](uint64_t bytes) {
     if (!raw->scan) {  // here, because so much memory takes its time
       raw->map.emplace(map_bytes, load_factor, secret);

@@ -33,6 +33,9 @@ struct LogCleanerStats {
   uint64_t failures = 0;  // logs that are left alone since
   uint64_t given_up = 0;  // the log changed, or the disk was full or failed: tried again
   CleaningStats done;
+  // Of the logs as the round under way has found them; 0 where there is none.
+  double max_dirty_ratio = 0;
+  int64_t max_overdue_ms = 0;  // by which one exceeds max.compaction.lag.ms
 };
 
 // A log that may be cleaned, and what of it: below the high watermark, and below the first unstable offset.
@@ -44,9 +47,12 @@ struct CleanCandidate {
 class LogCleaner {
  public:
   using Candidates = std::function<std::vector<CleanCandidate>()>;
+  using Options = std::function<LogCleanerOptions()>;  // as they are at that moment
 
   // `random`: for the secrets of the offset maps. All outlive it.
-  LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random, Candidates candidates);
+  LogCleaner(Options options, LogStore& store, runtime::Random& random, Candidates candidates);
+  LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random, Candidates candidates)
+      : LogCleaner([options] { return options; }, store, random, std::move(candidates)) {}
 
   // Until stop(), or the folder goes offline. REQUIRES: once.
   runtime::Task<void> run();
@@ -74,7 +80,7 @@ class LogCleaner {
   };
   [[nodiscard]] static Settled settled_now(const Log& log);
   runtime::Task<Result<void>> settle_round();
-  [[nodiscard]] std::optional<CleanCandidate> best_of_round(bool settled) const;
+  [[nodiscard]] std::optional<CleanCandidate> best_of_round(bool settled);
   runtime::Task<Result<CleaningStats>> clean_settled(CleanCandidate candidate, Settled settled);
   [[nodiscard]] CleaningSettings settings_of(const Log& log) const;
   [[nodiscard]] CleaningDecision decide(const CleanCandidate& candidate, Settled settled,
@@ -87,7 +93,7 @@ class LogCleaner {
                                        std::function<Result<bool>(uint64_t max_bytes)> step);
   runtime::Task<void> pause(uint64_t bytes);
 
-  const LogCleanerOptions options_;
+  const Options options_;
   LogStore& store_;
   runtime::Random& random_;
   Candidates candidates_;
