@@ -360,11 +360,13 @@ Task<Result<void>> Node::start() {
         target->tasks().spawn(sample_loop(*target, *sessions));
       });
     }
-    shard->loop().post([this, target = shard.get(), groups = groups_.back().get()] {
-      groups->start();
-      target->tasks().spawn(watch_loop(*target));
-      target->tasks().spawn(retention_loop(*target));
-    });
+    shard->loop().post(
+        [this, target = shard.get(), random = randoms_.back().get(), groups = groups_.back().get()] {
+          groups->start();
+          target->tasks().spawn(watch_loop(*target));
+          target->tasks().spawn(retention_loop(*target));
+          if (config_.broker.log_cleaner_enable) start_cleaner(*target, *random);
+        });
   }
   shards_[0]->tasks().spawn(finish_replay());
   shards_[0]->tasks().spawn(keep_reserve());
@@ -508,6 +510,45 @@ Task<void> Node::retention_loop(Shard& shard) {
   }
 }
 
+storage::LogCleanerOptions Node::cleaner_options(const Shard& shard) const {
+  const config::BrokerConfig& broker = shard.view()->broker;
+  storage::LogCleanerOptions options;
+  const auto map_bytes = static_cast<uint64_t>(std::max<int64_t>(broker.log_cleaner_dedupe_buffer_size, 0));
+  options.map_bytes = std::min(map_bytes, memory_limit(config_) / 2) / shards_.size();
+  constexpr double kMost = 1e18;  // beyond it there is no limit
+  const double rate = broker.log_cleaner_io_max_bytes_per_second / static_cast<double>(shards_.size());
+  if (rate < kMost) options.bytes_per_second = static_cast<uint64_t>(std::max(rate, 1.0));
+  options.backoff = std::chrono::milliseconds(broker.log_cleaner_backoff_ms);
+  return options;
+}
+
+void Node::start_cleaner(Shard& shard, runtime::Random& random) {
+  auto options = [this, &shard] { return cleaner_options(shard); };
+  auto candidates = [&shard] {
+    std::vector<storage::CleanCandidate> all;
+    for (const auto& [id, partition] : shard.partitions()) {
+      if (partition->log().settings().compact_policy)
+        all.push_back({partition->shared_log(), partition->high_watermark()});
+    }
+    return all;
+  };
+  shard.set_cleaner(std::make_unique<storage::LogCleaner>(std::move(options), shard.store(), random,
+                                                          std::move(candidates)));
+  shard.cleaner()->on_cleaned = [this](const storage::Log& of, const storage::CleaningStats& stats) {
+    if (stats.bytes_kept >= stats.bytes_read) return;
+    log().info("compacted", {{"partition", of.folder_name()},
+                             {"to_offset", of.state().cleaned_to},
+                             {"freed_bytes", stats.bytes_read - stats.bytes_kept},
+                             {"kept_bytes", stats.bytes_kept},
+                             {"removed_records", stats.records_read - stats.records_kept}});
+  };
+  shard.cleaner()->on_failure = [this](const storage::Log& of, const Error& error) {
+    log().error("a log cannot be compacted, and is left as it is until a restart",
+                {{"partition", of.folder_name()}, {"reason", error.message()}});
+  };
+  shard.tasks().spawn(shard.cleaner()->run());
+}
+
 namespace {
 
 Task<bool> stop_groups(GroupCoordinators& groups) {
@@ -517,6 +558,10 @@ Task<bool> stop_groups(GroupCoordinators& groups) {
 }
 
 Task<Result<void>> stop_store(Shard& shard) {
+  if (shard.cleaner() != nullptr) {
+    auto ending = shard.cleaner()->stop();
+    co_await ending;
+  }
   auto stopping = shard.store().stop();
   auto stopped = co_await stopping;
   co_return stopped;

@@ -95,6 +95,8 @@ class Node {
   runtime::Task<void> finish_replay();
   runtime::Task<void> keep_reserve();
   runtime::Task<void> retention_loop(Shard& shard);
+  void start_cleaner(Shard& shard, runtime::Random& random);
+  [[nodiscard]] storage::LogCleanerOptions cleaner_options(const Shard& shard) const;
   [[nodiscard]] storage::LogStoreOptions store_options(storage::JournalId journal,
                                                        uint64_t journal_bytes) const;
   std::unique_ptr<storage::LogStore> make_store(runtime::Scheduler& loop, storage::JournalId journal,

@@ -45,6 +45,7 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
                  "Bytes of a topic's logs on this node; the largest topics by name",
                  [this] { return topic_bytes(); });
   add_traffic(metrics);
+  add_cleaner(metrics);
   for (size_t i = 0; i < journals_.size(); ++i)
     add_journal(metrics, journals_[i], i == shards ? "metadata" : std::to_string(i));
 }
@@ -80,6 +81,27 @@ void NodeMetrics::add_traffic(Metrics& metrics) {
        {"tidemark_topic_failed_fetch_requests_total",
         "Of those, the ones that failed other than a client expects, by topic"}},
       read);
+}
+
+void NodeMetrics::add_cleaner(Metrics& metrics) {
+  metrics.counter_of("tidemark_log_cleanings_total", "Logs of compacted topics that were cleaned",
+                     [this] { return sum(&Sample::cleanings); });
+  metrics.counter_of("tidemark_log_cleanings_given_up_total",
+                     "Of those begun, the ones that a change of the log or the disk has ended",
+                     [this] { return sum(&Sample::given_up); });
+  metrics.counter_of("tidemark_log_cleaner_read_bytes_total", "Bytes of segments that were cleaned",
+                     [this] { return sum(&Sample::cleaned_bytes); });
+  metrics.counter_of("tidemark_log_cleaner_kept_bytes_total", "Of those, what stayed",
+                     [this] { return sum(&Sample::kept_bytes); });
+  metrics.gauge("tidemark_uncleanable_partitions",
+                "Partitions that cannot be compacted: a segment is damaged",
+                [this] { return sum(&Sample::uncleanable); });
+  metrics.gauge("tidemark_log_cleaner_max_dirty_ratio",
+                "The greatest share of a compacted log that was not cleaned yet",
+                [this] { return greatest(&Sample::dirty_ratio); });
+  metrics.gauge("tidemark_log_cleaner_max_overdue_seconds",
+                "By how much a log exceeds its max.compaction.lag.ms",
+                [this] { return greatest(&Sample::overdue); });
 }
 
 void NodeMetrics::add_journal(Metrics& metrics, Journal& journal, const std::string& name) {
@@ -122,16 +144,26 @@ double NodeMetrics::sum(Value Sample::* member) const {
   return total;
 }
 
+double NodeMetrics::greatest(Value Sample::* member) const {
+  double most = 0;
+  for (const Sample& sample : samples_)
+    most = std::max(most, (sample.*member).load(std::memory_order_relaxed));
+  return most;
+}
+
 void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
   Sample& sample = samples_[shard.index()];
   size_t offline = 0;
+  size_t uncleanable = 0;
   std::map<std::string, double> bytes;
   for (const auto& [id, partition] : shard.partitions()) {
     if (partition->log().offline()) ++offline;
+    if (partition->log().uncleanable()) ++uncleanable;
     bytes[partition->topic()] += static_cast<double>(partition->log().size_bytes());
   }
   sample.partitions = static_cast<double>(shard.partitions().size());
   sample.offline = static_cast<double>(offline);
+  sample.uncleanable = static_cast<double>(uncleanable);
   sample.sessions = static_cast<double>(sessions.size());
   sample.evictions = static_cast<double>(sessions.evictions());
   {
@@ -139,6 +171,7 @@ void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
     sample.topic_bytes = std::move(bytes);
   }
   sample_traffic(shard);
+  sample_cleaner(shard);
   sample_store(shard.store(), journals_[shard.index()], shard.loop().mono());
 }
 
@@ -153,6 +186,18 @@ void NodeMetrics::sample_traffic(Shard& shard) {
   });
   const std::lock_guard lock(sample.mutex);
   sample.topic_traffic = std::move(by_name);
+}
+
+void NodeMetrics::sample_cleaner(Shard& shard) {
+  if (shard.cleaner() == nullptr) return;
+  Sample& sample = samples_[shard.index()];
+  const storage::LogCleanerStats& stats = shard.cleaner()->stats();
+  sample.cleanings = static_cast<double>(stats.cleanings);
+  sample.given_up = static_cast<double>(stats.given_up);
+  sample.cleaned_bytes = static_cast<double>(stats.done.bytes_read);
+  sample.kept_bytes = static_cast<double>(stats.done.bytes_kept);
+  sample.dirty_ratio = stats.max_dirty_ratio;
+  sample.overdue = static_cast<double>(stats.max_overdue_ms) / 1000;
 }
 
 void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now) {

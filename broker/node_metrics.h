@@ -60,17 +60,22 @@ class NodeMetrics {
   };
   struct Sample {
     Value partitions{0}, offline{0}, sessions{0}, evictions{0};
+    Value cleanings{0}, given_up{0}, cleaned_bytes{0}, kept_bytes{0}, uncleanable{0}, dirty_ratio{0},
+        overdue{0};
     std::unordered_map<Uuid, TopicTraffic> traffic;  // its loop's
     mutable std::mutex mutex;  // guards what follows; neither side is on a request's path
     std::map<std::string, double> topic_bytes;
     std::map<std::string, TopicTraffic> topic_traffic;
   };
   void add_traffic(Metrics& metrics);
+  void add_cleaner(Metrics& metrics);
   void sample_traffic(Shard& shard);
+  void sample_cleaner(Shard& shard);
   void add_journal(Metrics& metrics, Journal& journal, const std::string& name);
   void sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now);
   [[nodiscard]] std::vector<std::pair<MetricLabels, double>> topic_bytes() const;
   [[nodiscard]] double sum(Value Sample::* member) const;
+  [[nodiscard]] double greatest(Value Sample::* member) const;
 
   std::vector<Counter*> errors_;   // by code + 1
   std::vector<Sample> samples_;    // by shard

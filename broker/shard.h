@@ -9,6 +9,7 @@
 
 #include "broker/cluster_view.h"
 #include "replication/partition/partition.h"
+#include "storage/log_cleaner.h"
 #include "storage/log_store.h"
 
 namespace tidemark::broker {
@@ -54,6 +55,10 @@ class Shard {
   [[nodiscard]] storage::LogStore& store() { return *store_; }
   void set_store(std::unique_ptr<storage::LogStore> store) { store_ = std::move(store); }
 
+  // nullptr: no log is cleaned.
+  [[nodiscard]] storage::LogCleaner* cleaner() { return cleaner_.get(); }
+  void set_cleaner(std::unique_ptr<storage::LogCleaner> cleaner) { cleaner_ = std::move(cleaner); }
+
   // Runs `make()`, a Task of a value, on this shard's loop; the value comes back on the caller's. `make` must
   // own what it needs.
   template <class Make>
@@ -67,6 +72,7 @@ class Shard {
   std::shared_ptr<const ClusterView> view_;
   std::vector<std::function<void(const ClusterView&)>> view_watchers_;
   std::unique_ptr<storage::LogStore> store_;
+  std::unique_ptr<storage::LogCleaner> cleaner_;
   std::unordered_map<TopicIdPartition, std::shared_ptr<replication::Partition>> partitions_;
   replication::RefusedProducers refused_producers_;
   runtime::TaskScope tasks_;  // last: its frames go first

@@ -21,6 +21,12 @@ struct BrokerConfig {
   bool delete_topic_enable = true;
   int64_t log_retention_check_interval_ms = 300'000;
 
+  // The log cleaner.
+  bool log_cleaner_enable = true;
+  int64_t log_cleaner_backoff_ms = 15'000;
+  int64_t log_cleaner_dedupe_buffer_size = 128 << 20;
+  double log_cleaner_io_max_bytes_per_second = std::numeric_limits<double>::max();
+
   // Connections and requests.
   int32_t max_connections = kNoConnectionLimit;
   int32_t max_connections_per_ip = kNoConnectionLimit;

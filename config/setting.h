@@ -74,9 +74,6 @@ struct Setting {
   std::string_view broker_synonym = {};
   // Refused ones: further values that are taken, separated by '|'. Honoured lists: none.
   std::string_view also_accepted = {};
-  // Honoured ones: words that Kafka takes and this release refuses, and why.
-  std::string_view refused_word = {};
-  std::string_view refused_word_reason = {};
   // Where our default is not Kafka's: Kafka's, as its documentation writes it.
   std::optional<std::string_view> kafka_default = {};
   // False: Kafka 4.3 does not document this name (ours, its plug-ins', or removed).

@@ -291,14 +291,6 @@ Result<void> check_accepted(const Setting& setting, std::string_view text) {
     return fail(
         Error::config(fmt::format("Refused configuration {}: {} ({})", setting.name, setting.note, instead)));
   }
-  if (!setting.refused_word.empty()) {
-    for (const std::string_view element : list_elements(text)) {
-      if (element == setting.refused_word) {
-        return fail(Error::config(fmt::format("Refused value {} for configuration {}: {}", element,
-                                              setting.name, setting.refused_word_reason)));
-      }
-    }
-  }
   return {};
 }
 

@@ -55,9 +55,8 @@ struct LogCleaner::Cleaning {
   }
 };
 
-LogCleaner::LogCleaner(LogCleanerOptions options, LogStore& store, runtime::Random& random,
-                       Candidates candidates)
-    : options_(options),
+LogCleaner::LogCleaner(Options options, LogStore& store, runtime::Random& random, Candidates candidates)
+    : options_(std::move(options)),
       store_(store),
       random_(random),
       candidates_(std::move(candidates)),
@@ -69,13 +68,16 @@ CleaningSettings LogCleaner::settings_of(const Log& log) const {
           s.segment_index_bytes};
 }
 
-CleaningDecision LogCleaner::decide(const CleanCandidate& candidate,
+LogCleaner::Settled LogCleaner::settled_now(const Log& log) { return {log.rolled_, log.cuts()}; }
+
+CleaningDecision LogCleaner::decide(const CleanCandidate& candidate, Settled settled,
                                     const std::vector<CleanableSegment>& facts) const {
   const Log& log = *candidate.log;
+  if (settled.cuts != log.cuts()) settled.to = Offset(0);
   const Offset cleaned_to = log.state().cleaned_to;
   const CleanableLog state{facts, log.start(), log.end(),
                            cleaned_to == kNoOffset ? std::nullopt : std::optional(cleaned_to),
-                           std::min({candidate.limit, log.counted(), log.durable(), log.rolled_})};
+                           std::min({candidate.limit, log.counted(), log.durable(), settled.to})};
   return decide_cleaning(state, settings_of(log), store_.loop_.clock().wall());
 }
 
@@ -85,7 +87,7 @@ Task<void> LogCleaner::run() {
     auto cleaning = clean_one();
     const bool cleaned = co_await cleaning;
     if (cleaned || stopping_) continue;
-    auto wait = changed_.wait_until(store_.loop_.mono() + options_.backoff);
+    auto wait = changed_.wait_until(store_.loop_.mono() + options_().backoff);
     (void)co_await wait;
   }
   running_ = false;
@@ -101,26 +103,69 @@ Task<void> LogCleaner::stop() {
   }
 }
 
-Task<bool> LogCleaner::clean_one() {
+// Of those that have not been given up in this round. `settled`: as far as the journal holds nothing of them.
+std::optional<CleanCandidate> LogCleaner::best_of_round(bool settled) {
   std::optional<CleanCandidate> best;
   double best_ratio = 0;
+  stats_.max_dirty_ratio = 0;
+  stats_.max_overdue_ms = 0;
   for (CleanCandidate& candidate : candidates_()) {
     const Log& log = *candidate.log;
     if (log.offline() || log.uncleanable() || !log.settings().compact_policy) continue;
-    const CleaningDecision decision = decide(candidate, facts_of(log.segments(), log.end()));
+    if (given_up_.contains(log.id())) continue;
+    const auto known = settled_.find(log.id());
+    if (settled && known == settled_.end()) continue;
+    const CleaningDecision decision =
+        decide(candidate, settled ? known->second : settled_now(log), facts_of(log.segments(), log.end()));
+    stats_.max_dirty_ratio = std::max(stats_.max_dirty_ratio, decision.dirty_ratio());
+    stats_.max_overdue_ms = std::max(stats_.max_overdue_ms, decision.overdue_ms);
     if (decision.reason == CleaningReason::none || (best && decision.dirty_ratio() <= best_ratio)) continue;
     best_ratio = decision.dirty_ratio();
     best = std::move(candidate);
   }
-  if (!best) co_return false;
-  const auto log = best->log;
-  auto cleaning = clean(*std::move(best));
-  const auto cleaned = co_await cleaning;
-  if (cleaned) co_return true;
-  if (cleaned.error().kind() == ErrorKind::timeout || cleaned.error().kind() == ErrorKind::no_space ||
-      log->offline()) {
-    ++stats_.given_up;
+  return best;
+}
+
+// Rule 6: whatever is cleaned lies below the checkpoint. What is sealed by now is settled afterwards.
+Task<Result<void>> LogCleaner::settle_round() {
+  std::map<LogId, Settled> bounds;
+  for (const CleanCandidate& candidate : candidates_())
+    bounds.emplace(candidate.log->id(), settled_now(*candidate.log));
+  auto settling = store_.settle();
+  const auto settled = co_await settling;
+  if (!settled) co_return fail(settled.error());
+  settled_ = std::move(bounds);
+  co_return Result<void>();
+}
+
+Task<bool> LogCleaner::clean_one() {
+  if (settled_.empty()) {
+    if (!best_of_round(false)) co_return false;
+    auto settling = settle_round();
+    if (const auto settled = co_await settling; !settled) {
+      ++stats_.given_up;
+      co_return false;
+    }
+  }
+  auto best = best_of_round(true);
+  if (!best) {
+    settled_.clear();
+    given_up_.clear();
     co_return false;
+  }
+  const auto log = best->log;
+  auto cleaning = clean_settled(*std::move(best), settled_.at(log->id()));
+  const auto cleaned = co_await cleaning;
+  if (cleaned) {
+    if (on_cleaned) on_cleaned(*log, *cleaned);
+    co_return true;
+  }
+  const ErrorKind kind = cleaned.error().kind();
+  // What a disk does not give now it may give later: only what it gives may be damaged.
+  if (kind == ErrorKind::timeout || kind == ErrorKind::no_space || kind == ErrorKind::io || log->offline()) {
+    ++stats_.given_up;
+    given_up_.insert(log->id());
+    co_return true;
   }
   ++stats_.failures;
   log->uncleanable_ = cleaned.error();
@@ -129,21 +174,28 @@ Task<bool> LogCleaner::clean_one() {
 }
 
 Task<Result<CleaningStats>> LogCleaner::clean(CleanCandidate candidate) {
-  // Rule 6: whatever is cleaned lies below the checkpoint. What is sealed by now is settled afterwards.
+  const Settled bound = settled_now(*candidate.log);
+  auto settling = store_.settle();
+  const auto settled = co_await settling;
+  if (!settled) co_return fail(settled.error());
+  auto cleaning = clean_settled(std::move(candidate), bound);
+  const auto cleaned = co_await cleaning;
+  co_return cleaned;
+}
+
+Task<Result<CleaningStats>> LogCleaner::clean_settled(CleanCandidate candidate, Settled settled) {
   const auto log = candidate.log;
+  if (log->offline()) co_return fail(changed_meanwhile(*log));
   auto cleaning = std::make_shared<Cleaning>();
   cleaning->log = log;
   cleaning->folder = log->folder();
   cleaning->segments = log->segments();
   cleaning->cuts = log->cuts();
   cleaning->facts = facts_of(cleaning->segments, log->end());
-  const CleaningDecision decision = decide(candidate, cleaning->facts);
+  const CleaningDecision decision = decide(candidate, settled, cleaning->facts);
   cleaning->first_dirty = decision.first_dirty;
   cleaning->end = decision.end;
   if (decision.end <= decision.first_dirty) co_return CleaningStats{};
-  auto settling = store_.settle();
-  const auto settled = co_await settling;
-  if (!settled) co_return fail(settled.error());
   auto working = clean(cleaning);
   const auto worked = co_await working;
   stats_.done += cleaning->stats;
@@ -164,9 +216,9 @@ Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
     auto working = runtime::on_lane(store_.lanes_.clean, store_.loop_, std::move(work));
     const auto done = co_await working;
     if (!done) co_return fail(done.error());
-    uint64_t read = cleaning->scan ? cleaning->scan->bytes_read() : 0;
-    if (cleaning->group) read = cleaning->group->bytes_read();
-    const uint64_t bytes = read - std::min(read, std::exchange(cleaning->bytes_seen, read));
+    uint64_t moved = cleaning->scan ? cleaning->scan->bytes_read() : 0;
+    if (cleaning->group) moved = cleaning->group->bytes_read() + cleaning->group->bytes_written();
+    const uint64_t bytes = moved - std::min(moved, std::exchange(cleaning->bytes_seen, moved));
     auto pausing = pause(bytes);
     co_await pausing;
     if (*done) co_return Result<void>();
@@ -176,7 +228,7 @@ Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
 
 Task<void> LogCleaner::pause(uint64_t bytes) {
   const runtime::MonoTime now = store_.loop_.mono();
-  const uint64_t rate = std::max<uint64_t>(options_.bytes_per_second, 1);
+  const uint64_t rate = std::max<uint64_t>(options_().bytes_per_second, 1);
   const auto least = std::chrono::nanoseconds(
       static_cast<int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
   while (!stopping_ && store_.loop_.mono() < now + least) {
@@ -185,9 +237,9 @@ Task<void> LogCleaner::pause(uint64_t bytes) {
   }
   // Those who wait for an answer come first; but nobody waits for ever.
   constexpr auto kMost = std::chrono::seconds(1);
-  while (!stopping_ && store_.age(store_.loop_.mono()) > options_.yield_to &&
-         store_.loop_.mono() < now + kMost) {
-    auto sleeping = runtime::sleep_for(store_.loop_, options_.yield_to);
+  const runtime::Duration yield_to = options_().yield_to;
+  while (!stopping_ && store_.age(store_.loop_.mono()) > yield_to && store_.loop_.mono() < now + kMost) {
+    auto sleeping = runtime::sleep_for(store_.loop_, yield_to);
     co_await sleeping;
   }
 }
@@ -207,10 +259,10 @@ Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
   }
   // A small log needs no large map: a record takes more bytes than an entry, mostly.
   const size_t map_bytes = std::clamp<uint64_t>(2 * dirty_bytes + 4096, OffsetMap::kMinBytes,
-                                                std::max(options_.map_bytes, OffsetMap::kMinBytes));
+                                                std::max(options_().map_bytes, OffsetMap::kMinBytes));
   const DigestSecret secret{random_.next(), random_.next()};
   const DirtyPart part{cleaning->folder, cleaning->sources(first, count), cleaning->first_dirty, {}};
-  auto scan = [raw = cleaning.get(), files = &store_.files_, map_bytes, load_factor = options_.load_factor,
+  auto scan = [raw = cleaning.get(), files = &store_.files_, map_bytes, load_factor = options_().load_factor,
                secret, part](uint64_t bytes) {
     if (!raw->scan) {  // here, because so much memory takes its time
       raw->map.emplace(map_bytes, load_factor, secret);
@@ -229,7 +281,7 @@ Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
   rules.now_ms = runtime::unix_ms(store_.loop_.clock().wall());
   rules.delete_retention_ms = log.settings().delete_retention_ms;
   rules.end = cleaning->end;
-  rules.producers = last_of_producers(log.producers());
+  rules.producers = last_of_producers(log.producers(), log.durable());
   cleaning->cleaner.emplace(*cleaning->map, *cleaning->transactions, std::move(rules));
   auto grouping = clean_groups(cleaning);
   auto grouped = co_await grouping;

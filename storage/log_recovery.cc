@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/batch/crc32c.h"
 #include "storage/compaction/segment_swap.h"
@@ -129,9 +130,10 @@ class LogRecovery {
     auto epochs = parse_leader_epoch_checkpoint(snapshot->epochs);
     auto producers = decode_producer_snapshot(snapshot->producers, now_);
     if (!epochs || !producers) return {};
-    // A truncation that was cut short may have taken the start back to where the epochs were forgotten.
+    // A truncation that was cut short may have taken the start back to where the epochs were forgotten. (In a
+    // cleaned log the first batch may be anywhere, and what was forgotten there holds no record.)
     const auto earliest = epochs->earliest();
-    if (earliest && earliest->start_offset > log_.state.log_start) return {};
+    if (earliest && earliest->start_offset > log_.state.log_start && log_.state.contiguous()) return {};
     TRY_ASSIGN(const bool confirmed, confirm(*snapshot));
     if (!confirmed) return {};
     log_.epochs = std::move(*epochs);
@@ -324,6 +326,7 @@ class LogRecovery {
   // segment's last batch; and that one must end where the next segment begins.
   Result<void> load_sealed(Segment& s, Offset next) {
     TRY_ASSIGN(const auto file, files_.open(segment_path(folder_, s.base, kLogSuffix), OpenMode::read));
+    TRY(find_first_timestamp(*file, s));
     auto offsets = load_index<OffsetIndex>(s.base, kOffsetIndexSuffix, 1);
     auto times = load_index<TimeIndex>(s.base, kTimeIndexSuffix, 1);
     if (offsets && times && (times->empty() || times->last().offset < next)) {
@@ -342,6 +345,17 @@ class LogRecovery {
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
     if (ends) return save(s.base, indexes);
     if (!log_.damage) log_.damage = Error::corruption(stop_reason_);
+    return {};
+  }
+
+  // segment.ms and max.compaction.lag.ms count from it. What is no batch there is found by whoever reads it.
+  Result<void> find_first_timestamp(File& file, Segment& s) {
+    std::array<std::byte, protocol::kBatchHeaderBytes> head;
+    if (s.bytes < head.size()) return {};
+    TRY_ASSIGN(const size_t got, file.read(0, head));
+    stats_.scanned_bytes += got;
+    if (got < head.size()) return {};
+    if (const auto header = protocol::parse_batch_header(head)) s.first_timestamp = header->max_timestamp;
     return {};
   }
 
@@ -405,6 +419,7 @@ class LogRecovery {
     HeaderWalker walker(*file, from, s.bytes);
     Offset expected = from == 0 ? s.base : kNoOffset;
     if (from == 0) log_.end = s.base;
+    if (from > 0) TRY(find_first_timestamp(*file, s));
     uint64_t good = from;
     while (true) {
       auto header = walker.next();
@@ -432,10 +447,9 @@ class LogRecovery {
         // again.
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)
           TRY(file->write(walker.batch_position(), std::span<const std::byte>(batch_)));
-        // The first batches may have been cleaned away.
-        const bool is_first = log_.epochs.entries().empty();
-        log_.epochs.assign(h.leader_epoch,
-                           is_first ? std::min(h.base_offset, log_.state.log_start) : h.base_offset);
+        // In a cleaned log the first one may begin above the log's start: there its epoch begins, or what
+        // OffsetForLeaderEpoch says of an earlier one would send its consumers back to the log's start.
+        log_.epochs.assign(h.leader_epoch, h.base_offset);
         if (snapshot_ || h.last_offset() >= log_.producers_kept) log_.producers.apply(h, now_);
       }
       indexes.append(h, walker.batch_position());

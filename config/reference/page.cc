@@ -34,9 +34,6 @@ std::string meaning_cell(const Setting& setting) {
   std::string text(setting.doc);
   if (setting.status != Status::honoured) text += fmt::format(" *{}.*", setting.note);
   if (!setting.also_accepted.empty()) text += fmt::format(" Also accepted: `{}`.", setting.also_accepted);
-  if (!setting.refused_word.empty()) {
-    text += fmt::format(" `{}` is refused: {}.", setting.refused_word, setting.refused_word_reason);
-  }
   if (!setting.broker_synonym.empty())
     text += fmt::format(" Default from the broker's `{}`.", setting.broker_synonym);
   return text;

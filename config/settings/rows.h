@@ -76,8 +76,8 @@ inline constexpr std::string_view kNoCreationRate = "the rate of new connections
 inline constexpr std::string_view kNoOverrides = "max.connections.per.ip has no exceptions yet";
 inline constexpr std::string_view kSystemBacklog = "the backlog is the system's: net.core.somaxconn";
 inline constexpr std::string_view kSystemBuffers = "the kernel sizes socket buffers by itself";
-inline constexpr std::string_view kNoCompaction =
-    "compaction comes with a later release; until then such a log would only grow";
+inline constexpr std::string_view kFixedLoad = "the map of keys is filled to nine tenths";
+inline constexpr std::string_view kFixedPieces = "the cleaner reads and writes in pieces of a megabyte";
 inline constexpr std::string_view kNoCheckpoints = "checkpoints follow the journal here, not a timer";
 inline constexpr std::string_view kNoTiering = "tiered storage does not exist here";
 inline constexpr std::string_view kNoPreallocation =
@@ -94,6 +94,7 @@ inline constexpr std::string_view kNoAccess =
 
 // Reasons of ignored ones.
 inline constexpr std::string_view kThreads = "a thread pool of Kafka's; here each core has one shard";
+inline constexpr std::string_view kCleaners = "a thread pool of Kafka's; here each shard has one cleaner";
 inline constexpr std::string_view kPurgatory = "bookkeeping of Kafka's that has no counterpart here";
 inline constexpr std::string_view kJmx = "metrics of the JVM; here GET /metrics has them";
 inline constexpr std::string_view kZooKeeper = "ZooKeeper's, which Kafka 4.0 left behind";
@@ -139,11 +140,6 @@ constexpr Setting beyond_kafka(Setting row) {
 }
 constexpr Setting accepting(Setting row, std::string_view values) {
   row.also_accepted = values;
-  return row;
-}
-constexpr Setting refusing(Setting row, std::string_view word, std::string_view reason) {
-  row.refused_word = word;
-  row.refused_word_reason = reason;
   return row;
 }
 // `kafka`: Kafka's default where ours differs.

@@ -137,6 +137,13 @@ storage::LogSettings log_settings(const config::TopicConfig& c) {
   s.segment_index_bytes = static_cast<uint64_t>(c.segment_index_bytes);
   s.index_interval_bytes = static_cast<uint64_t>(c.index_interval_bytes);
   s.delete_policy = c.cleanup_delete;
+  s.compact_policy = c.cleanup_compact;
+  // KIP-354: the active segment is not cleaned, so that it may not stay open for longer.
+  if (s.compact_policy) s.segment_ms = std::min(s.segment_ms, c.max_compaction_lag_ms);
+  s.min_cleanable_dirty_ratio = c.min_cleanable_dirty_ratio;
+  s.min_compaction_lag_ms = c.min_compaction_lag_ms;
+  s.max_compaction_lag_ms = c.max_compaction_lag_ms;
+  s.delete_retention_ms = c.delete_retention_ms;
   s.retention_ms = c.retention_ms;
   s.retention_bytes = c.retention_bytes;
   s.file_delete_delay_ms = c.file_delete_delay_ms;

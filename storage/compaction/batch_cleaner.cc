@@ -58,11 +58,12 @@ CleaningStats& CleaningStats::operator+=(const CleaningStats& other) {
   return *this;
 }
 
-std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state) {
+std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state, Offset durable) {
   std::map<ProducerId, LastOfProducer> result;
   for (const auto& [id, entry] : state.producers()) {
     LastOfProducer last{std::nullopt, entry.epoch};
-    if (!entry.batches().empty()) last.last_data_offset = entry.batches().back().last_offset;
+    for (const ProducerBatch& batch : entry.batches())
+      if (batch.last_offset < durable) last.last_data_offset = batch.last_offset;
     result.emplace_hint(result.end(), id, last);
   }
   return result;

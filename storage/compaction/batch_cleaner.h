@@ -25,8 +25,10 @@ struct LastOfProducer {
   ProducerEpoch epoch = kNoProducerEpoch;
 };
 
-// Of all that the log knows.
-[[nodiscard]] std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state);
+// Of all that the log knows, as far as it is below `durable`: a crash may take what is above, and then what
+// is below was the last.
+[[nodiscard]] std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state,
+                                                                     Offset durable);
 
 struct CleaningRules {
   int64_t now_ms = 0;               // wall clock, once for the whole cleaning

@@ -58,6 +58,7 @@ class GroupCleaner {
   // REQUIRES: done.
   [[nodiscard]] const CleanedSegment& segment() const;
   [[nodiscard]] uint64_t bytes_read() const { return walk_.bytes_walked(); }
+  [[nodiscard]] uint64_t bytes_written() const { return segment_.bytes; }
 
  private:
   enum class State : uint8_t { fresh, writing, done, over };

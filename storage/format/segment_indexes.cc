@@ -12,7 +12,9 @@ SegmentIndexes::SegmentIndexes(OffsetIndex offsets, TimeIndex times, uint32_t in
 
 void SegmentIndexes::append(const protocol::BatchHeader& header, uint64_t position) {
   const Offset last = header.last_offset();
-  if (header.max_timestamp > max_timestamp_.timestamp_ms) max_timestamp_ = {header.max_timestamp, last};
+  // One that the log cleaner has emptied keeps its time, and has no record of it (KIP-734).
+  if (header.record_count > 0 && header.max_timestamp > max_timestamp_.timestamp_ms)
+    max_timestamp_ = {header.max_timestamp, last};
   if (bytes_since_entry_ > interval_bytes_ && position <= INT32_MAX) {
     const OffsetPosition entry{last, static_cast<int64_t>(position)};
     if (offsets_.accepts(entry)) {

@@ -4,6 +4,7 @@ import struct
 import time
 import uuid
 
+import stored_batch
 from confluent_admin import Admin
 from raw_frames import produce_answer, produce_body, request, string
 from served_apis import connect, exchange
@@ -59,6 +60,19 @@ class RawClient:
         at += 26 + 16 * max(aborted, 0)
         size, = struct.unpack_from(">i", response, at)
         return error, high_watermark, response[at + 4:at + 4 + max(size, 0)]
+
+    def offsets_left(self, topic, end, partition=0):
+        """Of the batches that still hold a record, below `end`: the first offset of each."""
+        offset, found = self.log_start(topic, partition), []
+        while offset < end:
+            error, _, records = self.fetch(topic, partition, offset)
+            assert error == NONE, error
+            batches = [one for one in stored_batch.batches_of(records) if one.last_offset >= offset]
+            if not batches:
+                break
+            found += [one.base_offset for one in batches if one.count > 0]
+            offset = batches[-1].last_offset + 1
+        return found
 
 
 def fetch_body(topic, partition, offset, max_bytes=1 << 20, max_wait_ms=100):

@@ -40,11 +40,15 @@ def varint(number):
 
 
 def batch(values, magic=2, crc=None, count=None, last_delta=None, attributes=0, length_change=0, timestamp_ms=None,
-          producer=(-1, -1, -1)):
-    """`producer`: id, epoch, first sequence."""
+          producer=(-1, -1, -1), keys=None):
+    """`producer`: id, epoch, first sequence. `keys`: of each value, which may then be None, a tombstone."""
+    def sized(content):
+        return varint(-1) if content is None else varint(len(content)) + content
+
     records = b""
     for delta, value in enumerate(values):
-        body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+        key = keys[delta] if keys else None
+        body = b"\0" + varint(0) + varint(delta) + sized(key) + sized(value) + varint(0)
         records += varint(len(body)) + body
     time_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
     checked = struct.pack(">hiqqqhii", attributes, len(values) - 1 if last_delta is None else last_delta, time_ms, time_ms,

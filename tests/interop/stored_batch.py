@@ -16,7 +16,10 @@ StoredBatch = collections.namedtuple(
 
 def batches_of_file(path):
     with open(path, "rb") as file:
-        data = file.read()
+        return batches_of(file.read(), path)
+
+
+def batches_of(data, path=""):
     position, found = 0, []
     while position + HEADER.size <= len(data):
         (base, length, epoch, magic, _crc, attributes, last_delta, first, newest, producer, producer_epoch, sequence,

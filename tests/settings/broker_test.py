@@ -240,6 +240,52 @@ class BrokerSettings(unittest.TestCase):
             time.sleep(0.02)
         self.assertEqual([client.log_start(topic) for client, topic in topics.values()], [1, 0])
 
+    # --- the log cleaner -----------------------------------------------------------------------------------------------
+    def start_cleaning(self, **settings):
+        """A broker that would clean at once, and a compacted topic on it whose first record is outdated."""
+        broker = self.start({"log.retention.check.interval.ms": 50, "log.cleaner.backoff.ms": 50,
+                             **{name.replace("_", "."): value for name, value in settings.items()}})
+        client = self.client(broker)
+        topic = client.new_topic(1, {"cleanup.policy": "compact", "segment.ms": "1000",
+                                     "min.cleanable.dirty.ratio": "0.001"})
+        began_ms = int(time.time() * 1000) - 3_600_000
+        for number, key in enumerate((b"a", b"b", b"a")):
+            records = batch([b"x" * 100_000], keys=[key], timestamp_ms=began_ms + 2000 * number)
+            self.assertEqual(client.produce(topic, records)[0], NONE)
+        return lambda: client.offsets_left(topic, 3) == [1, 2]
+
+    def assert_only_default_cleans(self, **settings):
+        is_cleaned = self.start_cleaning(**settings)
+        self.eventually(self.start_cleaning())
+        self.assertFalse(is_cleaned())
+
+    def test_log_cleaner_enable(self):
+        self.assert_only_default_cleans(log_cleaner_enable="false")
+
+    def test_log_cleaner_backoff_ms(self):
+        self.assert_only_default_cleans(log_cleaner_backoff_ms=3_600_000)
+
+    def test_log_cleaner_io_max_bytes_per_second(self):
+        self.assert_only_default_cleans(log_cleaner_io_max_bytes_per_second=1000)
+
+    def test_log_cleaner_dedupe_buffer_size(self):
+        cleanings = {}
+        for setting in ({"log.cleaner.dedupe.buffer.size": 4096}, {}):
+            broker = self.start({"shards": 1, "log.retention.check.interval.ms": 50, "log.cleaner.backoff.ms": 50, **setting})
+            client = self.client(broker)
+            topic = client.new_topic(1, {"cleanup.policy": "compact", "segment.ms": "60000"})
+            began_ms = int(time.time() * 1000)
+            for part in range(11):
+                keys = [b"%d-%d" % (part, number) for number in range(100)]
+                # The last one seals the segment of the others.
+                records = batch([b"v"] * 100, keys=keys, timestamp_ms=began_ms + (61_000 if part == 10 else part))
+                self.assertEqual(client.produce(topic, records)[0], NONE)
+            self.eventually(lambda to=broker: to.metric("tidemark_log_cleanings_total")[""] > 0 and
+                            to.metric("tidemark_log_cleaner_max_dirty_ratio")[""] == 0)
+            cleanings[len(setting)] = broker.metric("tidemark_log_cleanings_total")[""]
+        self.assertEqual(cleanings[0], 1)
+        self.assertGreaterEqual(cleanings[1], 5)  # a map of 4 KiB has no room for two batches
+
     def test_producer_id_expiration_ms(self):
         short = self.start({"producer.id.expiration.ms": 100, "log.retention.check.interval.ms": 50})
         for broker, forgets in ((short, True), (self.default, False)):

@@ -21,6 +21,7 @@ MESSAGE_TOO_LARGE, INVALID_TIMESTAMP = 10, 32
 MIB = 1 << 20
 HOUR_MS = 3_600_000
 PATIENCE_SECONDS = 20
+SOON = {"min.cleanable.dirty.ratio": "0.001"}  # every sealed segment is cleaned, however little of the log it is
 
 
 def now_ms():
@@ -30,7 +31,8 @@ def now_ms():
 class TopicSettings(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.broker = brokers.Broker(properties={"log.retention.check.interval.ms": 50}).start()
+        cls.broker = brokers.Broker(properties={"log.retention.check.interval.ms": 50,
+                                                "log.cleaner.backoff.ms": 50}).start()
         cls.client = RawClient(cls.broker.bootstrap)
 
     @classmethod
@@ -72,7 +74,65 @@ class TopicSettings(unittest.TestCase):
             self.produce(topic, batch([b"old"], timestamp_ms=now_ms() - HOUR_MS))
         self.await_log_start(deleted, 1)
         self.assertEqual(self.client.log_start(kept), 0)
+        compacted, deleted = self.with_and_without({"cleanup.policy": "compact", **SOON}, both={"segment.ms": "1000"})
+        for topic in (compacted, deleted):
+            self.produce_keys(topic, ["a", "b", "a"])
+        self.await_left(compacted, 3, [1, 2])
+        self.assertEqual(self.client.offsets_left(deleted, 3), [0, 1, 2])
+        both = self.client.new_topic(1, {"cleanup.policy": "compact,delete", "segment.ms": "1000", "retention.ms": "1800000", **SOON})
+        self.produce_keys(both, ["old"], hours_ago=2)
+        self.produce_keys(both, ["a", "b", "a"], hours_ago=0.1)
+        self.await_log_start(both, 1)
+        self.await_left(both, 4, [2, 3])
 
+    # --- compaction ------------------------------------------------------------------------------------------------
+    def produce_keys(self, topic, keys, hours_ago=1.0, values=None):
+        """Each record in a segment of its own, which is sealed soon."""
+        for number, key in enumerate(keys):
+            self.produce(topic, batch([values[number] if values else b"v"], keys=[key.encode()],
+                                      timestamp_ms=now_ms() - int(hours_ago * HOUR_MS) + 2000 * number))
+
+    def await_left(self, topic, end, offsets):
+        self.eventually(lambda: self.client.offsets_left(topic, end), offsets)
+
+    def compacted_with_and_without(self, configs, **both):
+        return self.with_and_without(configs, both={"cleanup.policy": "compact", "segment.ms": "1000", **both})
+
+    def test_min_cleanable_dirty_ratio(self):
+        soon, default = self.compacted_with_and_without(SOON)
+        for topic in (soon, default):
+            self.produce_keys(topic, ["a", "b", "a"], values=[b"v", b"v", b"v" * 10_000])
+            self.await_left(topic, 3, [1, 2])
+            self.produce_keys(topic, ["b"])
+        self.await_left(soon, 4, [2, 3])
+        self.assertEqual(self.client.offsets_left(default, 4), [1, 2, 3])
+
+    def test_min_compaction_lag_ms(self):
+        late, default = self.compacted_with_and_without({"min.compaction.lag.ms": str(2 * HOUR_MS)}, **SOON)
+        for topic in (late, default):
+            self.produce_keys(topic, ["a", "b", "a"])
+        self.await_left(default, 3, [1, 2])
+        self.assertEqual(self.client.offsets_left(late, 3), [0, 1, 2])
+
+    def test_max_compaction_lag_ms(self):
+        # Nothing is ever dirty enough, and no segment old enough by itself.
+        bounded, default = self.with_and_without({"max.compaction.lag.ms": "1000"},
+                                                 both={"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "1"})
+        for topic in (bounded, default):
+            self.produce_keys(topic, ["a", "b", "a"])
+        self.await_left(bounded, 3, [1, 2])
+        self.assertEqual(self.client.offsets_left(default, 3), [0, 1, 2])
+
+    def test_delete_retention_ms(self):
+        at_once, default = self.compacted_with_and_without({"delete.retention.ms": "0"}, **SOON)
+        for topic in (at_once, default):
+            self.produce_keys(topic, ["a", "a", "b"], values=[b"v", None, b"v"])
+            self.eventually(lambda topic=topic: 0 in self.client.offsets_left(topic, 3), False)
+            self.produce_keys(topic, ["c", "b"])
+        self.await_left(at_once, 5, [3, 4])
+        self.await_left(default, 5, [1, 3, 4])
+
+    # --- retention by time and size --------------------------------------------------------------------------------
     def test_retention_ms(self):
         short, default = self.with_and_without({"retention.ms": str(HOUR_MS // 2)})
         for topic in (short, default):

@@ -239,12 +239,15 @@ TEST_CASE("what must stay of a producer is told by what its log knows of it") {
   const Bytes marker = make_marker(Offset(8), ProducerId(7), false);
   apply(marker);
   state.apply_end_marker(protocol::read_batch_header(marker), 0, {});
-  const auto last = last_of_producers(state);
+  const auto last = last_of_producers(state, Offset(1000));
   REQUIRE(last.size() == 2);
   CHECK(last.at(ProducerId(5)).last_data_offset == Offset(7));
   CHECK(last.at(ProducerId(5)).epoch == ProducerEpoch(1));
   CHECK(last.at(ProducerId(7)).last_data_offset == std::nullopt);
   CHECK(last.at(ProducerId(7)).epoch == ProducerEpoch(0));
+  // What a crash may take does not count: then the one before is the last.
+  CHECK(last_of_producers(state, Offset(7)).at(ProducerId(5)).last_data_offset == Offset(4));
+  CHECK(last_of_producers(state, Offset(3)).at(ProducerId(5)).last_data_offset == std::nullopt);
 }
 
 TEST_CASE("the batch before the end of the cleaning stays, empty, so that the offset is not lost") {

@@ -131,6 +131,7 @@ TEST_CASE("a broker's default reaches the topics that set nothing, for each topi
     if (setting.name == "cleanup.policy") return "";
     if (setting.name == "compression.type") return "zstd";
     if (setting.name == "message.timestamp.type") return "LogAppendTime";
+    if (setting.type == Type::kDouble) return "0.25";
     if (setting.type == Type::kBoolean) return *setting.default_value == "false" ? "true" : "false";
     const int64_t standard = integer_value(setting, *setting.default_value);
     return fmt::format("{}", standard > 1 ? standard - 1 : 5);
@@ -171,6 +172,10 @@ TEST_CASE("every broker setting reaches its field") {
                               {"auto.create.topics.enable", "false"},
                               {"delete.topic.enable", "false"},
                               {"log.retention.check.interval.ms", "4"},
+                              {"log.cleaner.enable", "false"},
+                              {"log.cleaner.backoff.ms", "41"},
+                              {"log.cleaner.dedupe.buffer.size", "42"},
+                              {"log.cleaner.io.max.bytes.per.second", "43.5"},
                               {"max.connections", "5"},
                               {"max.connections.per.ip", "6"},
                               {"connections.max.idle.ms", "7"},
@@ -194,6 +199,10 @@ TEST_CASE("every broker setting reaches its field") {
   expected.auto_create_topics_enable = false;
   expected.delete_topic_enable = false;
   expected.log_retention_check_interval_ms = 4;
+  expected.log_cleaner_enable = false;
+  expected.log_cleaner_backoff_ms = 41;
+  expected.log_cleaner_dedupe_buffer_size = 42;
+  expected.log_cleaner_io_max_bytes_per_second = 43.5;
   expected.max_connections = 5;
   expected.max_connections_per_ip = 6;
   expected.connections_max_idle_ms = 7;

@@ -358,5 +358,156 @@ TEST_CASE("the cleaner leaves a log alone that it cannot read, and goes on with 
   CHECK_FALSE(world.logs.at("c-0")->state().contiguous());
 }
 
+// The candidates of a cleaner: logs of the world, whole.
+std::vector<CleanCandidate> all_of(CompactedWorld& world) {
+  std::vector<CleanCandidate> candidates;
+  for (const auto& [name, log] : world.logs) candidates.push_back({log, log->counted()});
+  return candidates;
+}
+
+TEST_CASE("an epoch whose records are all gone does not send anybody back to the log's start") {
+  CompactedWorld world;
+  if (GENERATE(false, true)) {
+    world.kill();
+    world.keep_derived();
+    world.restart();
+  }
+  world.epoch = 1;
+  world.fill(10);
+  const Offset second = world.log->end();
+  world.epoch = 2;
+  world.fill(40);
+  REQUIRE(world.clean_all().has_value());
+  const Records seen = world.read_from(Offset(0));
+  REQUIRE(seen.begin()->first >= second);
+  for (int i = 0; i < 3; ++i) {
+    const EpochEnd end = world.log->epochs().end_offset_for(LeaderEpoch(1), world.log->end());
+    CHECK(end.epoch == LeaderEpoch(1));
+    CHECK(end.end_offset >= second);
+    CHECK(end.end_offset <= seen.begin()->first);
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.kill();
+    world.restart();
+  }
+}
+
+TEST_CASE("how old a sealed segment is survives a start") {
+  CompactedWorld world;
+  world.kill();
+  world.keep_derived();
+  world.restart();
+  world.fill(20);
+  REQUIRE(world.run(world.store->settle()).has_value());
+  std::vector<int64_t> before;
+  for (const Segment& s : world.log->segments()) before.push_back(s.first_timestamp);
+  REQUIRE(before.size() > 3);
+  CHECK(before.front() == 1004);
+  world.kill();
+  world.restart();
+  std::vector<int64_t> after;
+  for (const Segment& s : world.log->segments()) after.push_back(s.first_timestamp);
+  CHECK(after == before);
+}
+
+TEST_CASE("one checkpoint is forced for a round of cleanings, however many logs are cleaned") {
+  CompactedWorld world;
+  for (const char* name : {"c-0", "d-0", "e-0", "f-0"}) {
+    world.log = world.logs.contains(name) ? world.logs.at(name) : world.create(name);
+    world.fill(30);
+  }
+  const uint64_t before = world.store->checkpoints();
+  LogCleaner cleaner({}, *world.store, world.random, [&] { return all_of(world); });
+  int cleanings = 0;
+  while (world.run(cleaner.clean_one())) ++cleanings;
+  CHECK(cleanings == 4);
+  CHECK(world.store->checkpoints() == before + 1);
+  // Nothing is dirty: nothing is forced.
+  CHECK_FALSE(world.run(cleaner.clean_one()));
+  CHECK(world.store->checkpoints() == before + 1);
+}
+
+TEST_CASE(
+    "a log that a failing or full disk keeps from being cleaned holds up no other, and is tried again") {
+  CompactedWorld world;
+  world.fill(30);
+  const auto ill = world.log;
+  world.log = world.create("d-0");
+  world.fill(20);
+  const bool is_full = GENERATE(false, true);
+  const auto of_ill = [&](const std::string& path) { return path.starts_with(ill->folder()); };
+  if (is_full) {
+    world.files.no_room_for_name = [of_ill](const std::string& path) {
+      return of_ill(path) && path.ends_with(".swap");
+    };
+  } else {
+    world.files.fail_read = [of_ill](const std::string& path) {
+      return of_ill(path) && path.ends_with(".log");
+    };
+  }
+  LogCleaner cleaner({}, *world.store, world.random, [&] { return all_of(world); });
+  while (world.run(cleaner.clean_one())) {
+  }
+  CHECK_FALSE(world.log->state().contiguous());
+  CHECK(ill->state().cleaned_to <= Offset(0));
+  CHECK_FALSE(ill->uncleanable());
+  CHECK(cleaner.stats().given_up == 1);
+  CHECK(cleaner.stats().cleanings == 1);
+  world.files.no_room_for_name = world.files.fail_read = [](const std::string&) { return false; };
+  while (world.run(cleaner.clean_one())) {
+  }
+  CHECK(ill->state().cleaned_to > Offset(0));
+  CHECK(cleaner.stats().cleanings == 2);
+}
+
+TEST_CASE("a cleaning takes its time for what it writes, too") {
+  CompactedWorld world;
+  world.fill(30);
+  LogCleanerOptions options;
+  options.bytes_per_second = 1000;
+  LogCleaner cleaner(options, *world.store, world.random, [] { return std::vector<CleanCandidate>(); });
+  const runtime::MonoTime before = world.time.mono();
+  const auto cleaned = world.run(cleaner.clean({world.log, world.log->counted()}));
+  REQUIRE(cleaned.has_value());
+  // What was dirty is read twice.
+  const auto least = std::chrono::milliseconds(2 * cleaned->bytes_read + cleaned->bytes_kept);
+  CHECK(world.time.mono() - before >= least - std::chrono::milliseconds(100));
+}
+
+TEST_CASE("the record with the greatest time is one that is there") {
+  CompactedWorld world;
+  world.settings.segment_bytes = 400;
+  REQUIRE(world.run(world.log->change_settings(world.settings)).has_value());
+  const auto put = [&](std::string_view key, int64_t time, int32_t sequence, int64_t producer) {
+    protocol::BatchOptions options;
+    options.producer_id = ProducerId(producer);
+    options.producer_epoch = ProducerEpoch(0);
+    options.base_sequence = sequence;
+    protocol::BatchBuilder builder(options);
+    builder.add(time, as_bytes(key), as_bytes(std::string(100, 'v')));
+    const auto bytes = builder.build();
+    REQUIRE(bytes.has_value());
+    auto buffer = runtime::Buffer::allocate(bytes->size());
+    std::copy(bytes->begin(), bytes->end(), buffer->bytes().begin());
+    const Offset base = world.add(*world.log, runtime::BufferSlice::whole(buffer));
+    REQUIRE(world.run(world.log->wait_counted(world.log->end())));
+    return base;
+  };
+  // The last one of its producer, and so kept when it is empty.
+  put("a", 9'000, 0, 5);
+  Offset newest{};
+  for (int i = 0; i < 12; ++i) newest = put("a", 2'000 + i, i, 6);
+  world.settle();
+  REQUIRE(world.clean_all().has_value());
+  for (int i = 0; i < 2; ++i) {
+    const auto found = world.run(world.log->find_max_timestamp(world.log->end()));
+    REQUIRE(found.has_value());
+    REQUIRE(found->has_value());
+    CHECK((*found)->timestamp == 2'011);
+    CHECK((*found)->offset == newest);
+    world.kill();
+    world.restart();
+  }
+}
+
 }  // namespace
 }  // namespace tidemark::storage
