@@ -73,8 +73,8 @@ class Python3KafkaGroups(group_suite.GroupSuite):
     create_topic = python3_kafka_test.Python3Kafka.create_topic
 
     @classmethod
-    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, instance=None,
-                    assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
+    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, on_lost=None,
+                    instance=None, assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
         assert instance is None, "this client has no static members"
         consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, api_version=VERSION, group_id=group,
