@@ -82,7 +82,9 @@ Task<Result<Response>> handle_find_coordinator(ApiServices& services, RequestCon
   protocol::Arena arena;
   const auto describe = [&](const Found& found, auto& out) {
     out.error_code = static_cast<int16_t>(found.error);
-    if (version >= 1) out.error_message = found.message;
+    // Kafka's older form spells success out.
+    const bool spelled = found.error == ErrorCode::NONE && version < kFirstBatchedVersion;
+    if (version >= 1) out.error_message = spelled ? "NONE" : found.message;
     out.node_id = found.broker != nullptr ? found.broker->id.value : -1;
     out.host = found.broker != nullptr ? arena.copy(found.broker->host) : std::string_view();
     out.port = found.broker != nullptr ? found.broker->port : -1;

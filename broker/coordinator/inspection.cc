@@ -13,7 +13,7 @@ namespace tidemark::coordinator {
 
 namespace {
 
-constexpr std::string_view kClassicType = "Classic";
+constexpr std::string_view kClassicType = "classic";
 
 // Filters are compared without case and without blanks around them, as Kafka does.
 std::string plain(std::string_view text) {
@@ -45,9 +45,9 @@ DescribeGroupsReply::Member describe(const Group& group, const Member& member) {
   out.instance = member.instance;
   out.client_id = member.client_id;
   out.client_host = member.client_host;
+  out.assignment = member.assignment;  // the last one, also while the next is being made
   if (group.state != GroupState::stable) return out;
   if (const Bytes* metadata = member.metadata(*group.protocol)) out.metadata = *metadata;
-  out.assignment = member.assignment;
   return out;
 }
 

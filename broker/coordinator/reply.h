@@ -115,7 +115,7 @@ struct DescribeGroupsReply {
     std::optional<std::string> instance;
     std::string client_id;
     std::string client_host;
-    Bytes metadata;  // this and the assignment only while the group is Stable
+    Bytes metadata;  // only while the group is Stable
     Bytes assignment;
   };
   struct Group {

@@ -54,7 +54,7 @@ class Worker(threading.Thread):
     def run(self):
         try:
             self.member = self.suite.open_member(*self.arguments, on_assigned=self.take, on_revoked=self.give_up,
-                                                 **self.settings)
+                                                 on_lost=self.lose, **self.settings)
             while not self.stopping.is_set():
                 for entry in self.member.poll(0.1):
                     self.positions[entry.topic, entry.partition] = entry.offset + 1
@@ -74,6 +74,12 @@ class Worker(threading.Thread):
     def give_up(self, partitions):
         self.events.append(("revoked", partitions))
         self.commit_share(partitions)
+
+    def lose(self, partitions):
+        """They are somebody else's already: too late for a commit."""
+        self.events.append(("lost", partitions))
+        for each in partitions:
+            self.positions.pop(each, None)
 
     def commit_share(self, partitions):
         offsets = {each: (self.positions.pop(each), "") for each in partitions if each in self.positions}
@@ -97,8 +103,8 @@ class GroupSuite(unittest.TestCase):
 
     # --- the verbs of a client -------------------------------------------------------------------------------
     @classmethod
-    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, instance=None,
-                    assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
+    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, on_lost=None,
+                    instance=None, assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
         """Subscribes to the topics, or else takes what it is assigned by hand. It offers poll(seconds), assignment(),
         commit({partition: (offset, metadata)} or None for what was read), commit_async(the same, done(error)),
         committed(partition) as (offset, metadata) or None, seek(partition, offset), end_offset(partition) and close()."""
@@ -372,7 +378,7 @@ class GroupSuite(unittest.TestCase):
             self.skipTest("the broker is not ours to restart")
         topic = self.new_topic(6)
         self.fill(topic, 50)
-        workers = [self.worker([topic]) for _ in range(2)]
+        workers = [self.worker([topic], session_timeout_ms=30_000) for _ in range(2)]
         self.await_shares(workers, topic, 3, 3)
         idle = f"{self.group}.idle"
         self.member(assign=[(topic, 0)], group=idle).commit({(topic, 0): (33, "")})

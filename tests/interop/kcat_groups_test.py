@@ -42,7 +42,8 @@ class BalancedConsumer:
 
     def read(self):
         """[(partition, offset, value)]"""
-        return [(int(partition), int(offset), value) for partition, offset, value in (line.split(" ") for line in list(self.lines))]
+        split = (line.split(" ") for line in list(self.lines))
+        return [(int(partition), int(offset), value) for partition, offset, value in split]
 
     def assigned(self):
         """How many partitions its last note of a rebalance gives it."""
@@ -98,6 +99,10 @@ class KcatGroups(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, what())
             time.sleep(0.02)
 
+    def await_shares(self, consumers, *sizes):
+        self.await_true(lambda: [each.assigned() for each in consumers] == list(sizes),
+                        lambda: [each.notes for each in consumers])
+
     def committed(self):
         """The sum over all partitions."""
         found, = self.client.call(OFFSET_FETCH, 8, groups=[{"group": self.group, "topics": None}])["groups"]
@@ -132,16 +137,16 @@ class KcatGroups(unittest.TestCase):
 
     def test_members_come_and_go(self):
         consumers = [self.consumer()]
-        self.await_true(lambda: consumers[0].assigned() == 6, lambda: consumers[0].notes)
+        self.await_shares(consumers, 6)
         self.fill(0, 120)
         self.await_true(lambda: len(consumers[0].read()) == 120)
         consumers += [self.consumer(), self.consumer()]
-        self.await_true(lambda: [each.assigned() for each in consumers] == [2, 2, 2], lambda: [each.notes for each in consumers])
+        self.await_shares(consumers, 2, 2, 2)
         self.fill(120, 120)
         self.await_true(lambda: sum(len(each.read()) for each in consumers) == 240)
         self.assertTrue(all(each.read() for each in consumers))
         consumers[0].end()
-        self.await_true(lambda: [each.assigned() for each in consumers[1:]] == [3, 3], lambda: [each.notes for each in consumers])
+        self.await_shares(consumers[1:], 3, 3)
         self.fill(240, 120)
         self.await_true(lambda: sum(len(each.read()) for each in consumers) == 360)
         for consumer in consumers[1:]:

@@ -13,7 +13,8 @@ from group_suite import Read
 ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 
 
-VERSION = (2, 6, 0)  # what it makes of a broker of today, after half a second of questions that python3_kafka_test.py lets it ask
+# What it makes of a broker of today after half a second of questions; python3_kafka_test.py lets it ask them.
+VERSION = (2, 5, 0)
 
 
 class Listener(ConsumerRebalanceListener):
@@ -72,8 +73,8 @@ class Python3KafkaGroups(group_suite.GroupSuite):
     create_topic = python3_kafka_test.Python3Kafka.create_topic
 
     @classmethod
-    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, instance=None,
-                    assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
+    def open_member(cls, bootstrap, group, topics=(), assign=(), on_assigned=None, on_revoked=None, on_lost=None,
+                    instance=None, assignor="range", auto_commit_ms=None, session_timeout_ms=10_000, max_poll_ms=60_000):
         assert instance is None, "this client has no static members"
         consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, api_version=VERSION, group_id=group,
@@ -112,9 +113,11 @@ class Python3KafkaGroups(group_suite.GroupSuite):
             self.assertRegex(member.member_id, "^kafka-python-2.0.2-")
             self.assertEqual((member.client_id, member.client_host), ("kafka-python-2.0.2", "/127.0.0.1"))
             self.assertEqual(member.member_metadata.subscription, [topic])
-            assigned |= {(name, partition) for name, partitions in member.member_assignment.assignment for partition in partitions}
+            shares = member.member_assignment.assignment
+            assigned |= {(name, partition) for name, partitions in shares for partition in partitions}
         self.assertEqual(assigned, {(topic, partition) for partition in range(6)})
-        self.assertEqual(dict(self.admin.delete_consumer_groups([self.group])), {self.group: errors.NonEmptyGroupError})
+        deleted = dict(self.admin.delete_consumer_groups([self.group]))
+        self.assertEqual(deleted, {self.group: errors.NonEmptyGroupError})
         for worker in workers:
             worker.stop()
         described, = self.admin.describe_consumer_groups([self.group])
@@ -122,8 +125,8 @@ class Python3KafkaGroups(group_suite.GroupSuite):
         offsets = self.admin.list_consumer_group_offsets(self.group)
         self.assertEqual(offsets, {TopicPartition(topic, partition): OffsetAndMetadata(10, "") for partition in range(6)})
         asked = [TopicPartition(topic, 1), TopicPartition(topic, 9)]
-        self.assertEqual([found.offset for found in self.admin.list_consumer_group_offsets(self.group, partitions=asked).values()],
-                         [10, -1])
+        found = self.admin.list_consumer_group_offsets(self.group, partitions=asked)
+        self.assertEqual([offset for offset, _ in found.values()], [10, -1])
         self.assertEqual(dict(self.admin.delete_consumer_groups([self.group])), {self.group: errors.NoError})
         self.assertNotIn((self.group, "consumer"), self.admin.list_consumer_groups())
         described, = self.admin.describe_consumer_groups([self.group])

@@ -75,7 +75,8 @@ class RawGroupOffsets(unittest.TestCase):
         """(error, {partition: error})"""
         answer = self.outsider.call(OFFSET_DELETE, 0, group=self.group if group is None else group, topics=[
             {"topic": topic or self.topic, "partitions": [{"partition": partition} for partition in partitions]}])
-        return answer["error"], {entry["partition"]: entry["error"] for found in answer["topics"] for entry in found["partitions"]}
+        return answer["error"], {entry["partition"]: entry["error"]
+                                 for found in answer["topics"] for entry in found["partitions"]}
 
     def delete_groups(self, *groups, version=2):
         answer = self.outsider.call(DELETE_GROUPS, version, groups=list(groups))
@@ -103,7 +104,8 @@ class RawGroupOffsets(unittest.TestCase):
                         self.assertEqual(self.fetch(fetch, topics=None), (NONE, {(self.topic, 0): committed}))
                     self.assertEqual(self.fetch(fetch, topics=[]), (NONE, {}))
                     if fetch >= 7:
-                        self.assertEqual(self.fetch(fetch, topics=None, require_stable=True), (NONE, {(self.topic, 0): committed}))
+                        self.assertEqual(self.fetch(fetch, topics=None, require_stable=True),
+                                         (NONE, {(self.topic, 0): committed}))
 
     def test_the_leader_epoch_is_kept(self):
         self.assertEqual(self.commit({0: 1}, leader_epoch=3), {0: NONE})

@@ -603,20 +603,20 @@ TEST_CASE("groups are listed with states from version 4 on, and with types from 
     CHECK(question.states.size() == (version >= 4 ? 1 : 0));
     CHECK(question.types.size() == (version >= 5 ? 1 : 0));
     coordinator::ListGroupsReply reply;
-    reply.groups.push_back({"g", "consumer", "Stable", "Classic"});
+    reply.groups.push_back({"g", "consumer", "Stable", "classic"});
     const auto response = sent(response_of(reply), version, frame);
     REQUIRE(response.groups.size() == 1);
     CHECK(response.groups[0].group_id == "g");
     CHECK(response.groups[0].protocol_type == "consumer");
     CHECK(response.groups[0].group_state == (version >= 4 ? "Stable" : ""));
-    CHECK(response.groups[0].group_type == (version >= 5 ? "Classic" : ""));
+    CHECK(response.groups[0].group_type == (version >= 5 ? "classic" : ""));
   }
 }
 
 TEST_CASE("who does not coordinate has no groups, and who still loads spoils the list") {
   coordinator::ListGroupsReply one, other, stranger, loading;
-  one.groups.push_back({"a", "", "Empty", "Classic"});
-  other.groups.push_back({"b", "", "Empty", "Classic"});
+  one.groups.push_back({"a", "", "Empty", "classic"});
+  other.groups.push_back({"b", "", "Empty", "classic"});
   stranger.error = ErrorCode::NOT_COORDINATOR;
   loading.error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
   const auto all = merge({one, stranger, other});
