@@ -1,10 +1,9 @@
 // The command line: every verb, its options, its help.
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "client/cli/bad_usage.h"
 #include "client/cli/client_config.h"
-#include "client/cli/commands.h"
+#include "client/cli/verbs.h"
 #include "client/core/client_properties.h"
 
 namespace tidemark::cli {
@@ -27,6 +26,7 @@ struct Line {
   Produce produce;
   Consume consume;
   std::string group;
+  GroupLine groups;
   PerfProduce perf_produce;
   PerfConsume perf_consume;
   PerfLatency perf_latency;
@@ -35,24 +35,6 @@ struct Line {
   LogDump dump;
   LogVerify verify;
 };
-
-using Verb = std::function<int(const GlobalOptions&)>;
-
-// A verb with its example; `chosen` becomes what to run.
-CLI::App* add_verb(CLI::App& parent, const char* name, const char* what, const std::string& example,
-                   Verb& chosen, Verb run) {
-  CLI::App* verb = parent.add_subcommand(name, what);
-  verb->footer("Example:\n  " + example);
-  verb->callback([&chosen, run] { chosen = run; });
-  return verb;
-}
-
-CLI::App* add_family(CLI::App& app, const char* name, const char* what, const std::string& example) {
-  CLI::App* family = app.add_subcommand(name, what);
-  family->footer("Example:\n  " + example);
-  family->require_subcommand(1);
-  return family;
-}
 
 void add_topic(CLI::App& app, Line& line, Verb& chosen) {
   CLI::App& topic = *add_family(app, "topic", "create, list, describe, alter, delete and trim topics",
@@ -324,6 +306,7 @@ int run_command_line(int argc, char** argv) {
   app.add_option("--config", line.config_file, "a client's settings in Kafka's properties format");
   add_topic(app, line, chosen);
   add_records(app, line, chosen);
+  add_group(app, line.groups, chosen);
   add_cluster(app, chosen);
   add_config(app, line, chosen);
   add_log(app, line, chosen);

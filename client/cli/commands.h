@@ -107,6 +107,39 @@ struct ConfigAlter {
   std::vector<std::string> unset;  // key
 };
 
+struct GroupList {
+  std::vector<std::string> states;  // empty: all
+};
+struct GroupDescribe {
+  std::vector<std::string> names;
+  bool members = false;  // neither of the two: all there is to say
+  bool lag = false;
+};
+// Topics as TOPIC or TOPIC:PARTITION,PARTITION...
+struct GroupReset {
+  std::string name;
+  std::vector<std::string> topics;
+  bool all_topics = false;
+  bool dry_run = false;
+  // Exactly one of these.
+  bool to_earliest = false;
+  bool to_latest = false;
+  bool to_current = false;
+  std::optional<int64_t> to_offset;
+  std::optional<int64_t> shift_by;
+  std::string to_datetime;
+  std::string by_duration;
+  std::string from_file;
+  std::string to;  // start, end, N, @TIME
+};
+struct GroupDelete {
+  std::vector<std::string> names;
+};
+struct GroupDeleteOffsets {
+  std::string name;
+  std::vector<std::string> topics;
+};
+
 struct LogDump {
   std::vector<std::string> files;
   bool records = false;
@@ -124,6 +157,11 @@ int topic_delete(const GlobalOptions& global, const TopicDelete& command);
 int topic_trim(const GlobalOptions& global, const TopicTrim& command);
 int produce(const GlobalOptions& global, const Produce& command);
 int consume(const GlobalOptions& global, const Consume& command);
+int group_list(const GlobalOptions& global, const GroupList& command);
+int group_describe(const GlobalOptions& global, const GroupDescribe& command);
+int group_reset(const GlobalOptions& global, const GroupReset& command);
+int group_delete(const GlobalOptions& global, const GroupDelete& command);
+int group_delete_offsets(const GlobalOptions& global, const GroupDeleteOffsets& command);
 int cluster_info(const GlobalOptions& global);
 int perf_produce(const GlobalOptions& global, const PerfProduce& command);
 int perf_consume(const GlobalOptions& global, const PerfConsume& command);

@@ -44,10 +44,21 @@ void Output::data(const Value& value, const Value& rows) const {
   }
 }
 
+void Output::data(const Value& value, const std::vector<Value>& tables) const {
+  if (format_ == OutputFormat::json || format_ == OutputFormat::yaml) return data(value, Value());
+  bool first = true;
+  for (const Value& rows : tables) {
+    if (rows.list() == nullptr || rows.list()->empty()) continue;
+    if (!first) write_stdout("\n");
+    first = false;
+    print_table(rows);
+  }
+}
+
 void Output::print_table(const Value& rows) const {
   if (rows.list() == nullptr || rows.list()->empty()) return;
   std::vector<std::vector<std::string>> lines;
-  const bool plain = format_ == OutputFormat::automatic && !on_terminal_;
+  const bool plain = is_plain();
   if (!plain) {
     auto& heading = lines.emplace_back();
     for (const auto& [name, value] : *rows.list()->front().fields()) heading.push_back(upper(name));

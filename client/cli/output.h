@@ -19,6 +19,10 @@ class Output {
   // being asked for is a table on a terminal and else lines of tab-separated cells without a heading.
   void data(const Value& value, const Value& rows) const;
   void data(const Value& rows) const { data(rows, rows); }
+  // Several tables, an empty line between them; those without a row are left out.
+  void data(const Value& value, const std::vector<Value>& tables) const;
+  // Whether tables are lines of cells without a heading.
+  [[nodiscard]] bool is_plain() const { return format_ == OutputFormat::automatic && !on_terminal_; }
   [[nodiscard]] OutputFormat format() const { return format_; }
 
   void note(const std::string& text) const;

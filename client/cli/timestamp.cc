@@ -33,6 +33,7 @@ class Reader {
     return seen > 0;
   }
   [[nodiscard]] bool done() const { return rest_.empty(); }
+  [[nodiscard]] std::string_view rest() const { return rest_; }
 
  private:
   std::string_view rest_;
@@ -77,6 +78,53 @@ Result<int64_t> parse_timestamp(std::string_view text) {
   const auto total = midnight + std::chrono::hours(hour) + std::chrono::minutes(minute - zone) +
                      std::chrono::seconds(second) + std::chrono::milliseconds(fraction);
   return std::chrono::duration_cast<std::chrono::milliseconds>(total).count();
+}
+
+Result<int64_t> parse_duration(std::string_view text) {
+  struct Unit {
+    char letter;
+    bool of_time;  // stands behind the T
+    int64_t ms;
+  };
+  constexpr Unit kUnits[] = {
+      {'D', false, 86'400'000}, {'H', true, 3'600'000}, {'M', true, 60'000}, {'S', true, 1'000}};
+  constexpr int64_t kMost = int64_t{1} << 40;  // of any unit
+  const auto refused = [&] {
+    return fail(Error::config(fmt::format("'{}' is no duration like PT30M, P7D or P1DT12H", text)));
+  };
+  std::string_view rest = text;
+  if (!rest.starts_with('P')) return refused();
+  rest.remove_prefix(1);
+  int64_t total = 0;
+  bool in_time = false;
+  bool any = false;
+  for (const Unit& unit : kUnits) {
+    if (!in_time && rest.starts_with('T')) {
+      in_time = true;
+      any = false;  // something must follow
+      rest.remove_prefix(1);
+    }
+    if (unit.of_time != in_time) continue;
+    int64_t number = 0;
+    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (parsed.ec != std::errc()) continue;
+    if (number < 0 || number > kMost) return refused();
+    std::string_view behind = rest.substr(static_cast<size_t>(parsed.ptr - rest.data()));
+    int fraction_ms = 0;
+    if (unit.letter == 'S' && behind.starts_with('.')) {
+      Reader in(behind.substr(1));
+      if (!in.fraction(fraction_ms)) return refused();
+      behind = in.rest();
+    }
+    if (!behind.starts_with(unit.letter)) continue;  // another unit's
+    if (__builtin_mul_overflow(number, unit.ms, &number) || __builtin_add_overflow(total, number, &total))
+      return refused();
+    total += fraction_ms;
+    any = true;
+    rest = behind.substr(1);
+  }
+  if (!any || !rest.empty()) return refused();
+  return total;
 }
 
 }  // namespace tidemark::cli

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "client/core/admin_wire.h"
 #include "client/core/co_try.h"
 #include "protocol/messages/create_partitions_request.h"
 #include "protocol/messages/create_partitions_response.h"
@@ -29,42 +30,6 @@ constexpr int16_t kDeleteTopicsByState = 6;
 enum class ConfigOperation : int8_t { set = 0, remove = 1 };
 
 std::string text_of(const std::optional<std::string_view>& view) { return std::string(view.value_or("")); }
-
-std::optional<Error> error_of(int16_t code, const std::optional<std::string_view>& message,
-                              std::string_view name) {
-  if (code == 0) return std::nullopt;
-  const std::string text = text_of(message);
-  if (text.empty()) return Error(ErrorCode(code), std::string(name));
-  // Of several topics it must be seen which one failed, and not every message says.
-  const bool told = name.empty() || text.find(fmt::format("'{}'", name)) != std::string::npos;
-  return Error(ErrorCode(code), told ? text : fmt::format("{}: {}", name, text));
-}
-
-// A partition of a request whose topics come one after the other.
-auto& add_partition(auto& request, const TopicPartition& tp) {
-  if (request.topics.empty() || request.topics.back().name != tp.topic)
-    request.topics.emplace_back().name = tp.topic;
-  auto& wanted = request.topics.back().partitions.emplace_back();
-  wanted.partition_index = tp.partition.value;
-  return wanted;
-}
-
-// A partition's answer: its value, or its error.
-template <class Value>
-void take(PerPartition<Value>& results, std::string_view topic, const auto& answer, Value value) {
-  const TopicPartition tp{std::string(topic), PartitionId(answer.partition_index)};
-  const auto error = error_of(answer.error_code, std::nullopt, fmt::format("{}", tp));
-  if (error) {
-    results.emplace(tp, fail(Error(*error)));
-  } else {
-    results.emplace(tp, std::move(value));
-  }
-}
-
-bool is_unreachable(const Error& error) {
-  return error.kind() == ErrorKind::io || error.kind() == ErrorKind::closed ||
-         error.kind() == ErrorKind::timeout || is_retriable(error.code());
-}
 
 }  // namespace
 

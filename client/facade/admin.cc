@@ -51,7 +51,13 @@ Task<Result<std::vector<std::string>>> topic_names(core::Cluster& cluster) {
   co_return names;
 }
 
+// As it is now: what is known may be older than a change that was just answered.
 Task<Result<Topic>> find_topic(core::Cluster& cluster, std::string name) {
+  core::Cluster::Interest interest;
+  interest.topics.insert(name);
+  Task<Result<void>> refreshing = cluster.refresh(std::move(interest));
+  const Result<void> refreshed = co_await refreshing;
+  if (!refreshed) co_return tidemark::fail(Error(refreshed.error()));
   auto asking = cluster.topic(std::move(name), false, cluster.scheduler().mono() + kTopicPatience);
   const auto found = co_await asking;
   if (!found) co_return tidemark::fail(Error(found.error()));

@@ -7,7 +7,8 @@ Client::Impl::OnLoop::OnLoop(core::PollLoop& loop, const core::ClusterOptions& g
     : random(static_cast<uint64_t>(loop.clock().mono().time_since_epoch().count())),
       connector(loop),
       cluster(loop, connector, random, given),
-      admin(cluster) {}
+      admin(cluster),
+      groups(cluster) {}
 
 Client::Impl::Impl(core::ClientOptions given) : options(std::move(given)) {
   thread.run([this] { on_loop = std::make_unique<OnLoop>(thread.loop(), options.cluster); });

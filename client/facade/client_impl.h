@@ -2,7 +2,7 @@
 // in its shared_ptr, and everything but `thread` on that thread's loop.
 #pragma once
 
-#include "client/core/admin.h"
+#include "client/core/group_admin.h"
 #include "client/runtime/loop_thread.h"
 #include "client/runtime/tcp.h"
 #include "tidemark/client.h"
@@ -25,6 +25,7 @@ class Client::Impl {
     core::TcpConnector connector;
     core::Cluster cluster;
     core::Admin admin;
+    core::GroupAdmin groups;
   };
   std::unique_ptr<OnLoop> on_loop;
 };

@@ -5,6 +5,7 @@
 #include <tidemark/consumer.h>
 #include <tidemark/producer.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <iostream>
@@ -92,6 +93,35 @@ void test_admin(const std::string& bootstrap) {
   check(names.ok() && std::set(names->begin(), names->end()).contains("admin"), "list");
   check(admin.delete_topic("admin"), "delete");
   check(admin.delete_topic("admin").name == "UNKNOWN_TOPIC_OR_PARTITION", "delete twice");
+}
+
+void test_groups(const std::string& bootstrap) {
+  Admin admin(client_of({}, bootstrap));
+  const auto none = admin.list_groups();
+  if (none.status().name == "UNSUPPORTED_VERSION") {
+    std::cout << "the broker has no groups: " << none.status().message << std::endl;
+    return;
+  }
+  check(admin.create_topic({.name = "shared", .partitions = 2}), "create");
+  check(comes_true([&] { return admin.offsets("shared", 1).ok(); }), "a topic to commit to");
+  check(admin.describe_group("library").status().name == "GROUP_ID_NOT_FOUND", "a group that is not there");
+  check(admin.group_offsets("library")->empty(), "offsets of a group that is not there");
+  check(admin.commit_group_offsets("library", {{{"shared", 0}, 4}, {{"shared", 1}, 5}}), "commit");
+  auto offsets = admin.group_offsets("library");
+  check(offsets.ok() && *offsets == GroupOffsets{{{"shared", 0}, 4}, {{"shared", 1}, 5}}, "committed");
+  const auto group = admin.describe_group("library");
+  check(group.ok() && group->group.state == "Empty" && group->members.empty() && group->coordinator >= 0,
+        "describe the group");
+  const auto groups = admin.list_groups();
+  check(groups.ok() && std::any_of(groups->begin(), groups->end(),
+                                   [](const Group& each) { return each.id == "library"; }),
+        "list");
+  check(admin.delete_group_offsets("library", "shared", {1}), "delete offsets");
+  offsets = admin.group_offsets("library");
+  check(offsets.ok() && *offsets == GroupOffsets{{{"shared", 0}, 4}}, "what is left");
+  check(admin.delete_group("library"), "delete");
+  check(admin.delete_group("library").name == "GROUP_ID_NOT_FOUND", "delete twice");
+  check(admin.delete_topic("shared"), "delete the topic");
 }
 
 void test_round_trip(const std::string& bootstrap) {
@@ -255,6 +285,7 @@ int main(int count, char** argv) {
   if (count == 4) return read_a_log_that_is_cut(bootstrap, argv[2], argv[3]);
   test_settings();
   test_admin(bootstrap);
+  test_groups(bootstrap);
   test_round_trip(bootstrap);
   test_a_record_whole(bootstrap);
   test_positions(bootstrap);

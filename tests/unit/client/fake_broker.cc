@@ -1,7 +1,6 @@
 #include "tests/unit/client/fake_broker.h"
 
 #include "protocol/batch/batch_iterator.h"
-#include "protocol/frame.h"
 #include "protocol/messages/api_versions_response.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
@@ -22,13 +21,6 @@ using protocol::ApiKey;
 using runtime::Task;
 
 const Uuid kTopicId = Uuid::from_halves(11, 12);
-
-template <class Response>
-std::vector<std::byte> frame_of(int32_t correlation_id, const Response& response, int16_t version) {
-  auto encoded = protocol::encode_response_frame(correlation_id, response, version);
-  INVARIANT(encoded.has_value(), "{}", encoded.error().to_string());
-  return encoded->flatten();
-}
 
 std::string text_of(const protocol::NullableBytes& bytes) {
   return bytes ? std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()) : "";
@@ -131,6 +123,12 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
         api.min_version = static_cast<int16_t>(min);
         api.max_version = key == 18 ? newest_api_versions : static_cast<int16_t>(max);
       }
+      for (const auto& [key, range] : more_apis) {
+        auto& api = response.api_keys.emplace_back();
+        api.api_key = static_cast<int16_t>(key);
+        api.min_version = range.min;
+        api.max_version = range.max;
+      }
       const bool refused = version > newest_api_versions;
       if (refused) response.error_code = static_cast<int16_t>(ErrorCode::UNSUPPORTED_VERSION);
       return frame_of(id, response, refused ? int16_t{0} : version);
@@ -202,7 +200,7 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
       }
       return frame_of(id, response, version);
     }
-    default: return {};
+    default: return answer_more ? answer_more(*header, in) : std::vector<std::byte>();
   }
 }
 

@@ -2,13 +2,21 @@
 // sequence. It answers in order, as brokers do, and can be told to misbehave.
 #pragma once
 
+#include <functional>
 #include <map>
 
-#include "protocol/decoder.h"
+#include "protocol/frame.h"
 #include "protocol/runtime/stream.h"
 #include "tests/simulation/sim_network.h"
 
 namespace tidemark::client::testing {
+
+template <class Response>
+std::vector<std::byte> frame_of(int32_t correlation_id, const Response& response, int16_t version) {
+  auto encoded = protocol::encode_response_frame(correlation_id, response, version);
+  INVARIANT(encoded.has_value(), "{}", encoded.error().to_string());
+  return encoded->flatten();
+}
 
 class FakeBroker {
  public:
@@ -30,15 +38,19 @@ class FakeBroker {
   void begin_epoch(int32_t partition, int64_t end = INT64_MAX);
 
   // Behaviour.
-  int16_t newest_api_versions = 4;      // older: our first question is refused, in version 0
-  int answers_not_leader = 0;           // so many produce requests are refused for want of leadership
-  bool keeps_sessions = true;           // of fetches; forgetting one is forget_sessions()
-  int refuses_fetches = 0;              // so many fetches are refused for want of leadership
-  int unknown_epochs = 0;               // so many requests that name their epoch are told that it is too new
-  int16_t newest_epoch_ends = 4;        // OffsetForLeaderEpoch's last version; -1: none is served
-  int drops_answers = 0;                // so many produce requests are carried out, and the connection cut
-  std::map<int16_t, int> requests;      // by API key, as they came
-  std::map<int16_t, int16_t> versions;  // the last version of each
+  int16_t newest_api_versions = 4;  // older: our first question is refused, in version 0
+  int answers_not_leader = 0;       // so many produce requests are refused for want of leadership
+  bool keeps_sessions = true;       // of fetches; forgetting one is forget_sessions()
+  int refuses_fetches = 0;          // so many fetches are refused for want of leadership
+  int unknown_epochs = 0;           // so many requests that name their epoch are told that it is too new
+  int16_t newest_epoch_ends = 4;    // OffsetForLeaderEpoch's last version; -1: none is served
+  int drops_answers = 0;            // so many produce requests are carried out, and the connection cut
+  // APIs beyond those of a log: their versions, and what answers them (the answer's frame; empty: none, and
+  // the connection ends).
+  std::map<protocol::ApiKey, protocol::VersionRange> more_apis;
+  std::function<std::vector<std::byte>(const protocol::RequestHeader&, protocol::Decoder&)> answer_more;
+  std::map<int16_t, int> requests;        // by API key, as they came
+  std::map<int16_t, int16_t> versions;    // the last version of each
   bool last_metadata_may_create = false;  // whether the last Metadata request asks for missing topics
   std::vector<size_t> fetched;            // partitions that each fetch request named
 

@@ -1,0 +1,93 @@
+// `tidemark group describe`.
+#include "client/cli/group_choice.h"
+#include "client/cli/group_view.h"
+
+namespace tidemark::cli {
+namespace {
+
+using client::GroupAdmin;
+using runtime::Task;
+
+// Of the partitions that have a leader now: the others must not hold up what is known.
+Task<Result<std::map<TopicPartition, Offset>>> end_offsets(Session& session,
+                                                           std::set<TopicPartition> partitions) {
+  std::map<TopicPartition, Offset> ends;
+  if (partitions.empty()) co_return ends;
+  client::Cluster::Interest interest;
+  for (const TopicPartition& tp : partitions) interest.topics.insert(tp.topic);
+  Task<Result<void>> refreshing = session.cluster.refresh(std::move(interest));
+  const Result<void> refreshed = co_await refreshing;
+  if (!refreshed) co_return fail(Error(refreshed.error()));
+  std::map<TopicPartition, int64_t> times;
+  for (const TopicPartition& tp : partitions) {
+    if (session.cluster.metadata().leader(tp) != kNoBroker) times[tp] = client::kLatest;
+  }
+  auto asking = session.admin.list_offsets(times, client::Isolation::read_uncommitted);
+  const auto answers = co_await asking;
+  if (!answers) co_return fail(Error(answers.error()));
+  for (const auto& [tp, end] : *answers) {
+    if (end) ends.emplace(tp, end->offset);
+  }
+  co_return ends;
+}
+
+Task<Result<GroupReport>> report_of(Session& session, GroupAdmin& groups, client::GroupDescription group) {
+  GroupReport report;
+  report.group = std::move(group);
+  auto fetching = groups.committed(report.group.id);
+  auto committed = co_await fetching;
+  if (!committed) co_return fail(Error(committed.error()));
+  report.committed = std::move(*committed);
+  auto asking = end_offsets(session, report.partitions());
+  auto ends = co_await asking;
+  if (!ends) co_return fail(Error(ends.error()));
+  report.ends = std::move(*ends);
+  co_return report;
+}
+
+Task<Result<int>> describe(Session& session, const GroupDescribe& command) {
+  GroupAdmin groups(session.cluster);
+  auto describing = groups.describe(command.names);
+  const auto described = co_await describing;
+  if (!described) co_return fail(Error(described.error()));
+  Value::List documents;
+  Value::List rows;
+  Value::List members;
+  Value::List partitions;
+  int status = kDone;
+  for (const auto& [name, group] : *described) {
+    if (!group) {
+      auto explaining = explain(groups, name, group.error());
+      const Error explained = co_await explaining;
+      session.out.error(explained);
+      status = kRefused;
+      continue;
+    }
+    auto reporting = report_of(session, groups, *group);
+    const Result<GroupReport> report = co_await reporting;
+    if (!report) {
+      session.out.error(report.error());
+      status = kRefused;
+      continue;
+    }
+    documents.push_back(group_document(*report));
+    rows.push_back(group_row(*report));
+    add_member_rows(*report, members);
+    add_lag_rows(*report, !session.out.is_plain(), partitions);
+  }
+  const bool all = !command.members && !command.lag;
+  std::vector<Value> tables;
+  if (all) tables.emplace_back(std::move(rows));
+  if (all || command.members) tables.emplace_back(std::move(members));
+  if (all || command.lag) tables.emplace_back(std::move(partitions));
+  session.out.data(Value(documents), tables);
+  co_return status;
+}
+
+}  // namespace
+
+int group_describe(const GlobalOptions& g, const GroupDescribe& command) {
+  return run_session(g, command, describe);
+}
+
+}  // namespace tidemark::cli
