@@ -49,14 +49,14 @@ void GroupShell::stop() {
   input_.notify_all();
 }
 
-coordinator::Now GroupShell::now() const { return {shard_.loop().mono(), shard_.loop().clock().wall()}; }
+coordinator::Now GroupShell::moment() const { return {shard_.loop().mono(), shard_.loop().clock().wall()}; }
 
 Task<ReplyBody> GroupShell::ask(coordinator::Request request) {
   if (stopping_ || ended_) co_return coordinator::refusal(request, ErrorCode::NOT_COORDINATOR);
   const RequestToken token(++last_token_);
   if (core_.standing() != Standing::leader) {
     // Answered at once, and changes nothing of what is being loaded.
-    Decision refused = core_.handle(token, request, now());
+    Decision refused = core_.handle(token, request, moment());
     INVARIANT(refused.replies.size() == 1 && refused.records.empty(), "a coordinator that loads has decided");
     co_return std::move(refused.replies.front().body);
   }
@@ -88,14 +88,14 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
                   {{"partition", partition_->log().folder_name()}, {"reason", loaded.error().message()}});
   } else if (!ending()) {
     appended_ = partition_->log().end();
-    auto beginning = carry_out(core_.promote(now()));
+    auto beginning = carry_out(core_.promote(moment()));
     co_await beginning;
     forget_missing_topics();
     events_.debug("groups loaded", {{"partition", partition_->log().folder_name()},
                                     {"groups", core_.image().groups().size()},
                                     {"offsets", core_.image().offset_count()}});
     while (!ending()) {
-      if (inputs_.empty() && core_.next_deadline() > now().mono) {
+      if (inputs_.empty() && core_.next_deadline() > moment().mono) {
         auto waiting = input_.wait_until(core_.next_deadline());
         (void)co_await waiting;
         continue;
@@ -109,8 +109,8 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
 
 // What is due, then one input: neither keeps the other waiting.
 Task<void> GroupShell::decide_next() {
-  if (core_.next_deadline() <= now().mono) {
-    auto ticking = carry_out(core_.tick(now()));
+  if (core_.next_deadline() <= moment().mono) {
+    auto ticking = carry_out(core_.tick(moment()));
     co_await ticking;
   }
   if (inputs_.empty() || ending()) co_return;
@@ -118,10 +118,10 @@ Task<void> GroupShell::decide_next() {
   inputs_.pop_front();
   Decision decision;
   if (const auto* asked = std::get_if<Asked>(&input)) {
-    decision = core_.handle(asked->token, asked->request, now());
+    decision = core_.handle(asked->token, asked->request, moment());
   } else {
     const auto& deleted = std::get<Deleted>(input);
-    decision = core_.topic_deleted(deleted.topic, deleted.id, now());
+    decision = core_.topic_deleted(deleted.topic, deleted.id, moment());
   }
   auto carrying = carry_out(std::move(decision));
   co_await carrying;
@@ -139,14 +139,14 @@ Task<void> GroupShell::carry_out(Decision decision) {
                  {{"partition", partition_->log().folder_name()}, {"reason", appended.error().message()}});
     // What is written already stays true.
     decision.records.erase(decision.records.begin(), decision.records.begin() + static_cast<ptrdiff_t>(next));
-    decision = core_.refused(std::move(decision), error_of(appended.error()), now());
+    decision = core_.refused(std::move(decision), error_of(appended.error()), moment());
     INVARIANT(decision.records.empty(), "a refusal has {} records", decision.records.size());
   }
   hold(std::move(decision.replies));
 }
 
 Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, size_t first) {
-  const int64_t timestamp = runtime::unix_ms(now().wall);
+  const int64_t timestamp = runtime::unix_ms(moment().wall);
   protocol::BatchBuilder builder;
   size_t next = first;
   for (; next < records.size(); ++next) {

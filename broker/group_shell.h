@@ -50,7 +50,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
     coordinator::Reply reply;
   };
 
-  [[nodiscard]] coordinator::Now now() const;
+  [[nodiscard]] coordinator::Now moment() const;
   [[nodiscard]] bool ending() const { return stopping_ || partition_->log().offline(); }
   // `self` keeps it while they run.
   runtime::Task<void> run(std::shared_ptr<GroupShell> self);

@@ -247,7 +247,8 @@ TEST_CASE("a log that changes while it is cleaned is left as it is") {
   CompactedWorld world;
   world.fill(30);
   world.clean.hold();
-  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random, [] { return std::vector<CleanCandidate>(); });
+  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random,
+                     [] { return std::vector<CleanCandidate>(); });
   auto out = world.begin(cleaner.clean({world.log, world.log->counted()}));
   CHECK_FALSE(out->has_value());
   SECTION("trimmed") {
