@@ -24,8 +24,8 @@ coordinator::GroupSettings group_settings(const config::BrokerConfig& broker) {
 
 }  // namespace
 
-GroupCoordinators::GroupCoordinators(Shard& shard, uint64_t seed, Log& events)
-    : shard_(shard), events_(events), random_(seed) {}
+GroupCoordinators::GroupCoordinators(Shard& shard, uint64_t seed, Log& events, storage::Planted planted)
+    : shard_(shard), events_(events), random_(seed), planted_(planted) {}
 
 void GroupCoordinators::start() {
   shard_.watch_views([this](const ClusterView& view) { view_changed(view); });
@@ -64,7 +64,7 @@ void GroupCoordinators::view_changed(const ClusterView& view) {
     auto partition = shard_.partition({topic->image->id, id});
     if (!partition) continue;
     auto shell = std::make_shared<GroupShell>(shard_, std::move(partition), group_settings(view.broker),
-                                              random_, events_);
+                                              random_, events_, planted_);
     shell->start();
     shells_.emplace(id, std::move(shell));
   }

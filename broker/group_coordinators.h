@@ -14,7 +14,8 @@ namespace tidemark::broker {
 class GroupCoordinators {
  public:
   // `shard` and `events` outlive it; `seed` is of what members are called.
-  GroupCoordinators(Shard& shard, uint64_t seed, Log& events);
+  GroupCoordinators(Shard& shard, uint64_t seed, Log& events,
+                    storage::Planted planted = storage::Planted::none);
 
   // From now on it follows the shard's views.
   void start();
@@ -31,6 +32,7 @@ class GroupCoordinators {
   Shard& shard_;
   Log& events_;
   runtime::SeededRandom random_;
+  const storage::Planted planted_;
   std::map<PartitionId, std::shared_ptr<GroupShell>> shells_;
   bool stopped_ = false;
 };

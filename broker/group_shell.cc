@@ -29,11 +29,13 @@ ErrorCode error_of(const Error& append) {
 }  // namespace
 
 GroupShell::GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
-                       coordinator::GroupSettings settings, runtime::Random& random, Log& events)
+                       coordinator::GroupSettings settings, runtime::Random& random, Log& events,
+                       storage::Planted planted)
     : shard_(shard),
       partition_(std::move(partition)),
       settings_(settings),
       events_(events),
+      planted_(planted),
       core_(settings, random),
       input_(shard.loop()),
       holding_(shard.loop()) {}
@@ -117,7 +119,8 @@ Task<void> GroupShell::decide_next() {
   auto input = std::move(inputs_.front());
   inputs_.pop_front();
   Decision decision;
-  if (const auto* asked = std::get_if<Asked>(&input)) {
+  if (auto* asked = std::get_if<Asked>(&input)) {
+    if (planted_ == storage::Planted::fenced_commit) plant_fenced_commit(asked->request);
     decision = core_.handle(asked->token, asked->request, moment());
   } else {
     const auto& deleted = std::get<Deleted>(input);
@@ -173,8 +176,16 @@ Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, 
   co_return next;
 }
 
+void GroupShell::plant_fenced_commit(coordinator::Request& request) const {
+  auto* commit = std::get_if<coordinator::OffsetCommitRequest>(&request);
+  if (commit == nullptr || commit->generation < 0) return;
+  const auto group = core_.groups().find(commit->group);
+  if (group != core_.groups().end()) commit->generation = group->second.generation;
+}
+
 void GroupShell::hold(std::vector<coordinator::Reply> replies) {
-  const bool committed = held_.empty() && partition_->high_watermark() >= appended_;
+  const bool committed = (held_.empty() && partition_->high_watermark() >= appended_) ||
+                         planted_ == storage::Planted::group_reply_early;
   for (coordinator::Reply& reply : replies) {
     if (committed) {
       answer(std::move(reply));
@@ -260,6 +271,8 @@ Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
     TRY_ASSIGN(const auto record, records.next());
     if (!record) return {};
     if (!record->key) continue;
+    const bool is_group = record->key->size() > 1 && (*record->key)[1] == std::byte{2};  // the key's type
+    if (is_group && planted_ == storage::Planted::groups_forgotten) continue;
     auto applied = core_.apply(*record->key, record->value);
     if (!applied)
       return fail(Error(applied.error().kind(), applied.error().code(),

@@ -21,7 +21,8 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
  public:
   // `shard`, `random` and `events` outlive its tasks, which are the shard's.
   GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
-             coordinator::GroupSettings settings, runtime::Random& random, Log& events);
+             coordinator::GroupSettings settings, runtime::Random& random, Log& events,
+             storage::Planted planted = storage::Planted::none);
 
   // Once.
   void start();
@@ -62,6 +63,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   runtime::Task<void> carry_out(coordinator::Decision decision);
   // Appends and applies records from `first` on, as many as fit one batch; the first one that is left.
   runtime::Task<Result<size_t>> append(const coordinator::RecordList& records, size_t first);
+  void plant_fenced_commit(coordinator::Request& request) const;
   void hold(std::vector<coordinator::Reply> replies);
   void answer(coordinator::Reply reply);
   void end();
@@ -70,6 +72,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   const std::shared_ptr<replication::Partition> partition_;
   const coordinator::GroupSettings settings_;
   Log& events_;
+  const storage::Planted planted_;
   coordinator::GroupCoordinator core_;
   std::deque<std::variant<Asked, Deleted>> inputs_;
   std::map<coordinator::RequestToken, runtime::OneShot<coordinator::ReplyBody>::Resolver> asking_;

@@ -351,7 +351,8 @@ Task<Result<void>> Node::start() {
     sessions_.push_back(std::make_unique<FetchSessions>(
         shard->index(), shards_.size(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
-    groups_.push_back(std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log()));
+    groups_.push_back(
+        std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log(), seams_.planted));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_,
                     *folder_info_, *compression_lane_, *randoms_.back(), answers, seams_.metrics}));

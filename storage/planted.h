@@ -23,9 +23,12 @@ enum class Planted : uint8_t {
   segment_boundary,         // a read at a segment's first offset looks into the segment before
   stale_index,              // truncation leaves the index entries of what it cut
   dead_log_replayed,        // recovery replays a deleted log's records into its namesake
+  group_reply_early,        // a group's coordinator answers before its record is committed
+  groups_forgotten,         // it passes over the records of groups when it loads its log
+  fenced_commit,            // it takes a member's commit whatever its generation
 };
 
-inline constexpr std::array<std::pair<Planted, std::string_view>, 11> kPlantedBugs{{
+inline constexpr std::array<std::pair<Planted, std::string_view>, 14> kPlantedBugs{{
     {Planted::ack_before_sync, "ack-before-sync"},
     {Planted::forget_folder_sync, "forget-folder-sync"},
     {Planted::early_stretch_reuse, "early-stretch-reuse"},
@@ -37,6 +40,9 @@ inline constexpr std::array<std::pair<Planted, std::string_view>, 11> kPlantedBu
     {Planted::segment_boundary, "segment-boundary"},
     {Planted::stale_index, "stale-index"},
     {Planted::dead_log_replayed, "dead-log-replayed"},
+    {Planted::group_reply_early, "group-reply-early"},
+    {Planted::groups_forgotten, "groups-forgotten"},
+    {Planted::fenced_commit, "fenced-commit"},
 }};
 
 inline std::optional<Planted> parse_planted(std::string_view name) {
