@@ -61,9 +61,9 @@ CleaningStats& CleaningStats::operator+=(const CleaningStats& other) {
 std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state, Offset durable) {
   std::map<ProducerId, LastOfProducer> result;
   for (const auto& [id, entry] : state.producers()) {
-    LastOfProducer last{std::nullopt, entry.epoch};
+    LastOfProducer last{{}, entry.epoch};
     for (const ProducerBatch& batch : entry.batches())
-      if (batch.last_offset < durable) last.last_data_offset = batch.last_offset;
+      if (batch.last_offset < durable) last.data_offsets.push_back(batch.last_offset);
     result.emplace_hint(result.end(), id, last);
   }
   return result;
@@ -78,7 +78,9 @@ bool BatchCleaner::is_last_of_producer(const BatchHeader& header) const {
   if (!header.is_idempotent()) return false;
   const auto last = rules_.producers.find(header.producer_id);
   if (last == rules_.producers.end()) return false;
-  if (last->second.last_data_offset) return header.last_offset() == *last->second.last_data_offset;
+  const std::vector<Offset>& batches = last->second.data_offsets;
+  if (!batches.empty())
+    return std::find(batches.begin(), batches.end(), header.last_offset()) != batches.end();
   return header.is_control() && header.producer_epoch == last->second.epoch;
 }
 

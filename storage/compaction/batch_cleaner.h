@@ -18,15 +18,15 @@
 
 namespace tidemark::storage {
 
-// What must stay of an active producer, even without a record: the batch with its newest sequence, or, where
-// it wrote none, its newest marker, which holds the epoch.
+// What must stay of an active producer, even without a record: the batches that it may still send again, of
+// which a start may know from the log alone, or, where it wrote none, its newest marker, which holds the
+// epoch.
 struct LastOfProducer {
-  std::optional<Offset> last_data_offset;
+  std::vector<Offset> data_offsets;  // the last offset of each
   ProducerEpoch epoch = kNoProducerEpoch;
 };
 
-// Of all that the log knows, as far as it is below `durable`: a crash may take what is above, and then what
-// is below was the last.
+// Of all that the log knows, as far as it is below `durable`.
 [[nodiscard]] std::map<ProducerId, LastOfProducer> last_of_producers(const ProducerState& state,
                                                                      Offset durable);
 

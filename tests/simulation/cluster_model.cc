@@ -11,7 +11,13 @@ using Pending = NameModel::Pending;
 void TopicModel::set_partitions(int32_t count) {
   while (partition_count() < count) {
     partitions.emplace_back(fmt::format("{}-{} ({})", name, partition_count(), id), id);
+    if (compacts) partitions.back().may_be_compacted();
   }
+}
+
+void TopicModel::may_be_compacted() {
+  compacts = true;
+  for (PartitionModel& partition : partitions) partition.may_be_compacted();
 }
 
 ClusterModel::ClusterModel(size_t names) {
@@ -56,6 +62,9 @@ Verdict ClusterModel::created(const std::string& name, Uuid id, int32_t partitio
   model.topic = std::make_shared<TopicModel>(name, id);
   model.topic->set_partitions(partitions);
   model.topic->settings = std::move(settings);
+  const auto policy = model.topic->settings.find("cleanup.policy");
+  if (policy != model.topic->settings.end() && policy->second.starts_with("compact"))
+    model.topic->may_be_compacted();
   topics_.push_back(model.topic);
   by_id_.emplace(id, model.topic);
   allow_late_trims(model);
@@ -180,6 +189,19 @@ Verdict ClusterModel::new_producer_id(ProducerId id) {
 SentBatch* ClusterModel::batch(uint64_t identity) {
   const auto it = batches_.find(identity);
   return it == batches_.end() ? nullptr : &it->second;
+}
+
+bool ClusterModel::may_hold_tombstone(const TopicModel& topic, PartitionId partition, int32_t key) const {
+  return std::any_of(batches_.begin(), batches_.end(), [&](const auto& entry) {
+    const SentBatch& batch = entry.second;
+    if (batch.partition != partition || !belongs(batch, topic)) return false;
+    const auto placed = batch.places.find(topic.id);
+    const auto places = placed == batch.places.end() ? size_t{0} : placed->second.size();
+    if (static_cast<size_t>(batch.attempts) <= places) return false;
+    for (size_t i = 0; i < batch.keys.size(); ++i)
+      if (batch.keys[i] == key && batch.tombstones[i]) return true;
+    return false;
+  });
 }
 
 bool ClusterModel::belongs(const SentBatch& batch, const TopicModel& topic) {

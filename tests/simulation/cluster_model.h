@@ -19,6 +19,8 @@ struct TopicModel {
   TopicModel(std::string n, Uuid i) : name(std::move(n)), id(i) {}
   // REQUIRES: partitions only grow.
   void set_partitions(int32_t count);
+  // Somebody has asked for a cleanup.policy with `compact`.
+  void may_be_compacted();
   PartitionModel& partition(PartitionId p) { return partitions[static_cast<size_t>(p.value)]; }
   [[nodiscard]] int32_t partition_count() const { return static_cast<int32_t>(partitions.size()); }
 
@@ -26,6 +28,7 @@ struct TopicModel {
   const Uuid id;
   bool gone = false;
   uint64_t gone_at = 0;  // ClusterModel::changes() then
+  bool compacts = false;
   std::deque<PartitionModel> partitions;
   std::map<std::string, std::string> settings;  // that were set
 };
@@ -90,6 +93,8 @@ class ClusterModel {
     return batches_.emplace(identity, std::move(batch)).first->second;
   }
   [[nodiscard]] SentBatch* batch(uint64_t identity);
+  // Whether a tombstone of the key may stand in that partition without anybody knowing where.
+  [[nodiscard]] bool may_hold_tombstone(const TopicModel& topic, PartitionId partition, int32_t key) const;
   // Whether a batch may stand in that topic at all.
   [[nodiscard]] static bool belongs(const SentBatch& batch, const TopicModel& topic);
 

@@ -87,6 +87,14 @@ NodeAdmin::Settings NodeAdmin::some_settings() {
   if (run_.random.chance(0.4)) settings["segment.ms"] = one_of({"300", "5000", "604800000"});
   if (run_.random.chance(0.5)) settings["index.interval.bytes"] = one_of({"0", "300", "4096"});
   if (run_.random.chance(0.5)) settings["file.delete.delay.ms"] = one_of({"0", "1000", "60000"});
+  if (run_.workload.keys == 0) return settings;
+  // One that only compacts is not cut from its front.
+  settings["cleanup.policy"] =
+      one_of({"delete", "compact,delete", run_.workload.trims ? "compact,delete" : "compact"});
+  settings["segment.ms"] = one_of({"300", "2000", "10000"});
+  settings["min.cleanable.dirty.ratio"] = one_of({"0.01", "0.3"});
+  settings["delete.retention.ms"] = run_.workload.tombstones_go ? "0" : "86400000";
+  if (run_.random.chance(0.3)) settings["max.compaction.lag.ms"] = one_of({"500", "5000"});
   return settings;
 }
 
@@ -196,6 +204,8 @@ Task<void> NodeAdmin::alter(std::string name) {
   NameModel& model = run_.cluster.name(name);
   const Settings settings = some_settings();
   model.pending_settings = settings;
+  const auto policy = settings.find("cleanup.policy");
+  if (policy != settings.end() && policy->second.starts_with("compact")) model.topic->may_be_compacted();
   protocol::IncrementalAlterConfigsRequest request;
   auto& resource = request.resources.emplace_back();
   resource.resource_type = kTopicResource;

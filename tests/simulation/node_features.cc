@@ -85,6 +85,20 @@ SimBrokerOptions draw_broker(Random& random) {
   return o;
 }
 
+void draw_compaction(uint64_t seed, NodeWorkload& w, SimBrokerOptions& o) {
+  runtime::SeededRandom random(seed ^ 0xC1EA);
+  if (!random.chance(0.4)) return;
+  w.keys = one_of(random, {3, 12, 60});
+  w.tombstones_go = random.chance(0.5);
+  auto& properties = o.config.properties;
+  properties["log.retention.check.interval.ms"] = "300";  // segments roll by time
+  properties["log.cleaner.backoff.ms"] = one_of(random, {"100", "1500"});
+  properties["log.cleaner.dedupe.buffer.size"] = one_of(random, {"2048", "1048576"});
+  if (random.chance(0.3)) properties["log.cleaner.io.max.bytes.per.second"] = "30000";
+  const config::BrokerConfig resolved = config::resolve_broker_config({nullptr, nullptr, &properties});
+  o.config.broker.log_retention_check_interval_ms = resolved.log_retention_check_interval_ms;
+}
+
 void declare_node_counters(FaultCounters& counters) {
   for (const char* name : {"node: acknowledged by all",
                            "node: acknowledged by the leader",
@@ -128,6 +142,10 @@ void declare_node_counters(FaultCounters& counters) {
                            "group: asked what is committed",
                            "group: healed and settled",
                            "node: connected",
+                           "node: log compacted",
+                           "node: records compacted away",
+                           "node: read a batch without records",
+                           "node: newest record of each key verified",
                            "node: everything verified",
                            "node: healed and answered",
                            "world: killed",

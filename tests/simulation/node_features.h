@@ -26,6 +26,8 @@ struct NodeFeatures {
 [[nodiscard]] NodeWorkload draw_workload(runtime::Random& random);
 [[nodiscard]] SimBrokerOptions draw_broker(runtime::Random& random);
 // Everything that the node world counts, so that what never happens is seen.
+// Compacted topics, in a part of the seeds: draws of their own, so that the other seeds are what they were.
+void draw_compaction(uint64_t seed, NodeWorkload& workload, SimBrokerOptions& broker);
 void declare_node_counters(FaultCounters& counters);
 
 }  // namespace tidemark::simulation

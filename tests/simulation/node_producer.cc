@@ -1,5 +1,7 @@
 #include "tests/simulation/node_producer.h"
 
+#include <fmt/ranges.h>
+
 #include "protocol/batch/header.h"
 #include "protocol/messages/init_producer_id_request.h"
 #include "protocol/messages/init_producer_id_response.h"
@@ -39,6 +41,10 @@ std::shared_ptr<NodeProducer::Out> NodeProducer::make(const TopicPtr& topic, Par
     content.base_sequence = session->next_sequence;
     session->next_sequence += content.records;
   }
+  for (int32_t i = 0; i < content.records && w.keys > 0; ++i) {
+    content.keys.push_back(static_cast<int32_t>(run_.random.below(static_cast<uint64_t>(w.keys))));
+    content.tombstones.push_back(run_.random.chance(0.1));
+  }
   auto out = std::make_shared<Out>();
   out->topic = topic;
   out->bytes = content.encode();
@@ -54,6 +60,12 @@ std::shared_ptr<NodeProducer::Out> NodeProducer::make(const TopicPtr& topic, Par
   batch.crc = protocol::read_batch_header(out->bytes.bytes).crc;
   batch.producer = content.producer;
   batch.base_sequence = content.base_sequence;
+  if (!content.keys.empty())
+    run_.note("#{} has keys {}, deleted {}", content.identity, fmt::join(content.keys, " "),
+              fmt::join(content.tombstones, " "));
+  batch.keys = content.keys;
+  batch.tombstones = content.tombstones;
+  batch.value_bytes = content.value_bytes;
   out->batch = &run_.cluster.sent(std::move(batch));
   out->was_promised = topic->partition(partition).promised_end();
   out->first_version = version_of(*topic);

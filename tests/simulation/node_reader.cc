@@ -17,16 +17,56 @@ namespace {
 constexpr int64_t kLatest = -1;
 constexpr int64_t kEarliest = -2;
 
-// Every record of a batch carries the batch's identity in its value's first bytes.
+// What a keyed record is, as its producer made it.
+struct KeyedContent {
+  uint64_t identity = 0;
+  int32_t key = -1;
+  bool tombstone = false;
+};
+
+uint64_t number(std::span<const std::byte> bytes) {
+  uint64_t result = 0;
+  for (const std::byte byte : bytes) result = result << 8 | static_cast<uint64_t>(byte);
+  return result;
+}
+
+std::optional<KeyedContent> content_of(const protocol::RecordView& record) {
+  std::optional<uint64_t> identity;
+  for (const auto& header : record.headers)
+    if (header.key == "i" && header.value && header.value->size() == 8) identity = number(*header.value);
+  if (!identity || !record.key || record.key->size() != 4) return std::nullopt;
+  return KeyedContent{*identity, static_cast<int32_t>(number(*record.key)), !record.value};
+}
+
+// Every record of a batch carries the batch's identity: in a header, or in its value's first bytes.
 std::optional<uint64_t> identity_of(const protocol::BatchView& batch) {
   const auto opened = protocol::OpenBatch::open(batch);
   if (!opened) return std::nullopt;
   auto records = opened->records();
   const auto first = records.next();
-  if (!first || !*first || !(*first)->value || (*first)->value->size() < 8) return std::nullopt;
-  uint64_t identity = 0;
-  for (size_t i = 0; i < 8; ++i) identity = identity << 8 | static_cast<uint64_t>((*(*first)->value)[i]);
-  return identity;
+  if (!first || !*first) return std::nullopt;
+  if (const auto keyed = content_of(**first)) return keyed->identity;
+  if (!(*first)->value || (*first)->value->size() < 8) return std::nullopt;
+  return number((*first)->value->first(8));
+}
+
+Verdict judge_record(const SentBatch& batch, const protocol::RecordView& record, const KeyedContent& content,
+                     size_t index) {
+  const auto wrong = [&](std::string_view what) {
+    return fmt::format("batch #{}: the {} of the record at {} is not what was sent", batch.identity, what,
+                       record.offset);
+  };
+  if (index >= batch.keys.size() || content.identity != batch.identity) return wrong("batch");
+  if (content.key != batch.keys[index]) return wrong("key");
+  if (content.tombstone != batch.tombstones[index]) return wrong("value");
+  if (record.timestamp != batch.timestamp_ms) return wrong("time");
+  if (content.tombstone) return std::nullopt;
+  const auto filled = record.value->subspan(std::min<size_t>(8, record.value->size()));
+  const auto fill = static_cast<std::byte>(batch.identity * 31 + index);
+  const bool is_same = record.value->size() == std::max<size_t>(batch.value_bytes, 8) &&
+                       number(record.value->first(8)) == batch.identity &&
+                       std::all_of(filled.begin(), filled.end(), [&](std::byte b) { return b == fill; });
+  return is_same ? Verdict() : wrong("value");
 }
 
 }  // namespace
@@ -40,16 +80,56 @@ Verdict NodeReader::judge_batch(const Wish& w, std::span<const std::byte> bytes,
   const std::string& name = w.model().name();
   const protocol::BatchView view{protocol::read_batch_header(bytes), bytes};
   if (!protocol::batch_crc_holds(bytes)) return fmt::format("{}: the batch at {} is damaged", name, base);
+  if (w.topic->compacts) return judge_compacted(w, view);
   const auto identity = identity_of(view);
   SentBatch* batch = identity ? run_.cluster.batch(*identity) : nullptr;
   if (batch == nullptr) return fmt::format("{}: nobody ever sent the batch at {}", name, base);
   if (batch->crc != view.header.crc || batch->records != view.header.record_count)
     return fmt::format("{}: batch #{} at {} is not what was sent", name, *identity, base);
-  if (batch->partition != w.partition || !ClusterModel::belongs(*batch, *w.topic)) {
-    return fmt::format("{}: batch #{} at {} was sent to {}-{} ({})", name, *identity, base, batch->topic,
-                       batch->partition, batch->topic_id);
-  }
+  if (auto wrong = judge_place(w, *batch, base)) return wrong;
   return w.model().read(*batch, base, epoch);
+}
+
+Verdict NodeReader::judge_place(const Wish& w, const SentBatch& batch, Offset base) const {
+  if (batch.partition == w.partition && ClusterModel::belongs(batch, *w.topic)) return std::nullopt;
+  return fmt::format("{}: batch #{} at {} was sent to {}-{} ({})", w.model().name(), batch.identity, base,
+                     batch.topic, batch.partition, batch.topic_id);
+}
+
+Verdict NodeReader::judge_compacted(const Wish& w, const protocol::BatchView& view) {
+  const std::string& name = w.model().name();
+  const Offset base = view.header.base_offset;
+  if (view.header.record_count == 0) {
+    run_.counters.count("node: read a batch without records");
+    return w.model().read_empty(base, view.header.last_offset());
+  }
+  const auto unreadable = [&] { return fmt::format("{}: the batch at {} cannot be read", name, base); };
+  const auto opened = protocol::OpenBatch::open(view);
+  if (!opened) return unreadable();
+  auto records = opened->records();
+  SentBatch* batch = nullptr;
+  int32_t found = 0;
+  while (true) {
+    const auto record = records.next();
+    if (!record) return unreadable();
+    if (!*record) break;
+    const auto content = content_of(**record);
+    if (batch == nullptr && content) batch = run_.cluster.batch(content->identity);
+    if (!content || batch == nullptr)
+      return fmt::format("{}: nobody ever sent the record at {}", name, (*record)->offset);
+    if (auto wrong = judge_record(*batch, **record, *content, static_cast<size_t>((*record)->offset - base)))
+      return wrong;
+    ++found;
+    run_.note("  {} at {} of #{}: key {}{}", name, (*record)->offset, content->identity, content->key,
+              content->tombstone ? ", deleted" : "");
+    if (table_) table_->newest[content->key] = {(*record)->offset, content->tombstone};
+  }
+  if (batch == nullptr || view.header.last_offset() != base + (batch->records - 1))
+    return fmt::format("{}: the batch at {} ends elsewhere than it did", name, base);
+  if (found < batch->records)
+    run_.counters.count("node: records compacted away", static_cast<uint64_t>(batch->records - found));
+  if (auto wrong = judge_place(w, *batch, base)) return wrong;
+  return w.model().read(*batch, base, view.header.leader_epoch);
 }
 
 Offset NodeReader::judge_records(const Wish& w, std::span<const std::byte> records, Offset high_watermark) {
@@ -66,8 +146,9 @@ Offset NodeReader::judge_records(const Wish& w, std::span<const std::byte> recor
     }
     if (!*batch) break;
     const auto& header = (*batch)->header;
-    const bool follows =
-        any ? header.base_offset == next : header.base_offset <= next && header.last_offset() >= next;
+    const bool follows = w.topic->compacts ? (any ? header.base_offset >= next : header.last_offset() >= next)
+                         : any             ? header.base_offset == next
+                                           : header.base_offset <= next && header.last_offset() >= next;
     if (!follows) {
       run_.violate(fmt::format("{}: a fetch from {} goes on with the batch {} to {} where {} is next", name,
                                w.from, header.base_offset, header.last_offset(), next));
@@ -112,6 +193,7 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
             data.records.size(), data.high_watermark, data.log_start_offset);
   const Offset high_watermark(data.high_watermark);
   run_.judge(model.saw_high_watermark(high_watermark, w.view));
+  if (table_) table_->high_watermark = std::max(table_->high_watermark, high_watermark);
   if (data.log_start_offset >= 0) run_.judge(model.saw_start(Offset(data.log_start_offset), w.view));
   const Offset next = judge_records(w, data.records.bytes(), high_watermark);
   if (must_return && data.records.bytes().empty() && w.from < high_watermark)

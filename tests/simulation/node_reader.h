@@ -2,6 +2,7 @@
 // ends; every answer is held against the model. The base of the consumers and of the verifier.
 #pragma once
 
+#include "protocol/batch/batch_iterator.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
 #include "tests/simulation/node_client.h"
@@ -32,6 +33,12 @@ class NodeReader : public NodeClient {
   // Fetches one partition without a session; the next offset, or nothing without an answer.
   runtime::Task<std::optional<Offset>> fetch_one(TopicPtr topic, PartitionId partition, Offset from,
                                                  int32_t max_bytes, int16_t version);
+  // Where set: the newest record of each key that fetches return, and how far they say one may read.
+  struct Table {
+    KeyTable newest;
+    Offset high_watermark{0};
+  };
+  std::optional<Table> table_;
   // ListOffsets of one timestamp (-1: the high watermark, -2: the start). kNoOffset: none.
   runtime::Task<std::optional<Offset>> list_offset(TopicPtr topic, PartitionId partition, int64_t timestamp);
 
@@ -39,6 +46,9 @@ class NodeReader : public NodeClient {
   Offset judge_records(const Wish& wish, std::span<const std::byte> records, Offset high_watermark);
   [[nodiscard]] Verdict judge_batch(const Wish& wish, std::span<const std::byte> bytes, Offset base,
                                     LeaderEpoch epoch);
+  [[nodiscard]] Verdict judge_place(const Wish& wish, const SentBatch& batch, Offset base) const;
+  // Of a topic that may be compacted: each record is one that was sent, at its offset.
+  [[nodiscard]] Verdict judge_compacted(const Wish& wish, const protocol::BatchView& view);
 };
 
 }  // namespace tidemark::simulation

@@ -36,6 +36,9 @@ struct NodeWorkload {
   bool trims = true;
   bool alters = true;
   bool retention = false;
+  // Topics may be compacted: every record has one of so many keys (0: none has a key).
+  int32_t keys = 0;
+  bool tombstones_go = false;  // delete.retention.ms is 0
 };
 
 struct NodeRun {

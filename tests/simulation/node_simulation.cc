@@ -48,6 +48,7 @@ class NodeSimulation {
     features_ = draw_features(random_);
     run_.workload = draw_workload(random_);
     broker_ = draw_broker(random_);
+    draw_compaction(options.seed, run_.workload, broker_);
     broker_.planted = options.planted;
     // This plant answers before it can know that a write failed, and nobody is answered twice.
     if (options.planted == storage::Planted::ack_before_sync) features_.disk_errors = false;
@@ -369,6 +370,8 @@ class NodeSimulation {
     const bool unreadable = run_.disk_may_fail && has("Input/output error");
     if ((has("is damaged") && !unreadable) || has("no readable partition.state"))
       run_.violate("on a disk that keeps its bits: " + line);
+    if (has("cannot be compacted")) run_.violate("on a disk that keeps its bits: " + line);
+    if (line.starts_with("compacted")) counters_.count("node: log compacted");
     if (has("bad frame") || has("bad request"))
       run_.violate("to a client that keeps to the protocol: " + line);
   }

@@ -12,7 +12,12 @@ Task<bool> NodeVerifier::read_partition(TopicPtr topic, PartitionId partition) {
   const auto end = co_await ending;
   if (!start || !end) co_return topic->gone || run_.cluster.name(topic->name).busy;
   Offset next = *start;
-  while (next < *end && !over()) {
+  const auto sent = [this](uint64_t identity) -> const SentBatch& { return *run_.cluster.batch(identity); };
+  const KeyTable known = topic->compacts ? model.newest_by_key(sent) : KeyTable();
+  table_.reset();
+  if (topic->compacts) table_.emplace();
+  // A record that is missing has made way for one below the high watermark of then.
+  while (next < std::max(*end, table_ ? table_->high_watermark : *end) && !over()) {
     const bool could_fail = run_.disk_may_fail;  // where the answer comes from, which may be the life before
     auto fetching = fetch_one(topic, partition, next, 256 << 10, 17);
     const auto after = co_await fetching;
@@ -25,7 +30,31 @@ Task<bool> NodeVerifier::read_partition(TopicPtr topic, PartitionId partition) {
     if (*after <= next) co_return topic->gone;
     next = *after;
   }
+  if (table_ && !over()) judge_keys(*topic, partition, known);
+  table_.reset();
   co_return true;
+}
+
+void NodeVerifier::judge_keys(const TopicModel& topic, PartitionId partition, const KeyTable& known) {
+  const PartitionModel& model = topic.partitions[static_cast<size_t>(partition.value)];
+  const auto sent = [this](uint64_t identity) -> const SentBatch& { return *run_.cluster.batch(identity); };
+  for (const auto& [key, last] : known) {
+    if (last.offset < model.start_limit()) continue;  // trimmed, or about to be
+    const auto met = table_->newest.find(key);
+    if (met != table_->newest.end() && met->second.offset >= last.offset) continue;
+    if (met == table_->newest.end()) {
+      if (last.tombstone || model.deleted_above(key, last.offset, sent) ||
+          run_.cluster.may_hold_tombstone(topic, partition, key))
+        continue;
+      run_.violate(
+          fmt::format("{}: key {} is at {}, and no record of it is left", model.name(), key, last.offset));
+    } else if (!run_.workload.tombstones_go || !last.tombstone) {
+      // (Who reads for longer than delete.retention.ms may miss a tombstone.)
+      run_.violate(fmt::format("{}: key {} is at {}, and the last record of it that is left at {}",
+                               model.name(), key, last.offset, met->second.offset));
+    }
+  }
+  run_.counters.count("node: newest record of each key verified");
 }
 
 Task<bool> NodeVerifier::read_everything() {

@@ -19,6 +19,8 @@ class NodeVerifier final : public NodeAdmin {
   runtime::Task<bool> look_at_everything();
   runtime::Task<bool> read_everything();
   runtime::Task<bool> read_partition(TopicPtr topic, PartitionId partition);
+  // A compacted topic's: the newest record of each key was met, or a newer one. `known`: before.
+  void judge_keys(const TopicModel& topic, PartitionId partition, const KeyTable& known);
 
   uint64_t verified_life_ = 0;
 };

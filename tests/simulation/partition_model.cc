@@ -83,6 +83,38 @@ Verdict PartitionModel::read(SentBatch& batch, Offset base, LeaderEpoch epoch) {
   return judge_epoch(at);
 }
 
+KeyTable PartitionModel::newest_by_key(const std::function<const SentBatch&(uint64_t)>& find) const {
+  KeyTable table;
+  for (const auto& [base, entry] : content_) {
+    const SentBatch& batch = find(entry.identity);
+    for (size_t i = 0; i < batch.keys.size(); ++i)
+      table[batch.keys[i]] = {base + static_cast<int64_t>(i), batch.tombstones[i]};
+  }
+  return table;
+}
+
+bool PartitionModel::deleted_above(int32_t key, Offset offset,
+                                   const std::function<const SentBatch&(uint64_t)>& find) const {
+  for (const auto& [base, entry] : content_) {
+    const SentBatch& batch = find(entry.identity);
+    for (size_t i = 0; i < batch.keys.size(); ++i) {
+      const bool is_one = batch.keys[i] == key && batch.tombstones[i];
+      if (is_one && base + static_cast<int64_t>(i) > offset) return true;
+    }
+  }
+  return false;
+}
+
+Verdict PartitionModel::read_empty(Offset base, Offset last) const {
+  if (!compacted_) return fmt::format("{}: the batch at {} has no record", name_, base);
+  const auto after = content_.upper_bound(last);
+  if (after == content_.begin()) return std::nullopt;
+  const auto& [there, entry] = *std::prev(after);
+  if (entry.last < base || (there == base && entry.last == last)) return std::nullopt;
+  return fmt::format("{}: batch #{} stands at {} to {}, and an empty one at {} to {}", name_, entry.identity,
+                     there, entry.last, base, last);
+}
+
 Verdict PartitionModel::saw_leader(LeaderEpoch epoch, uint64_t life) {
   const auto [known, is_new] = led_in_.emplace(epoch, life);
   if (known->second != life) {
@@ -120,7 +152,7 @@ Verdict PartitionModel::found_by_time(int64_t timestamp, Offset found, int64_t f
                                       View at_send) const {
   // Whatever may have been trimmed meanwhile need not be found; what was not certain yet need not either.
   const Offset until = found == kNoOffset ? at_send.certain_end : found;
-  for (auto at = content_.begin(); at != content_.end() && at->first < until; ++at) {
+  for (auto at = content_.begin(); at != content_.end() && at->first < until && !compacted_; ++at) {
     if (at->second.last < start_limit_ || at->second.timestamp_ms < timestamp) continue;
     if (at->second.last >= until) break;  // the record found is in this very batch
     if (at->first >= at_send.certain_end) break;

@@ -5,6 +5,7 @@
 // An answer is held against what was certain when its request was sent (View): answers overtake each other.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -33,7 +34,18 @@ struct SentBatch {
   int32_t base_sequence = -1;
   int attempts = 0;
   std::map<Uuid, std::vector<Offset>> places;  // where it stands, by topic id
+  // Where the run has compacted topics.
+  std::vector<int32_t> keys;
+  std::vector<bool> tombstones;
+  size_t value_bytes = 0;
 };
+
+// The newest record of a key.
+struct KeyedRecord {
+  Offset offset = kAnyOffset;
+  bool tombstone = false;
+};
+using KeyTable = std::map<int32_t, KeyedRecord>;
 
 class PartitionModel {
  public:
@@ -53,6 +65,15 @@ class PartitionModel {
   // A produce request was answered with an offset. `life`: the process's that answered. `was_promised`:
   // promised_end() when the batch was first sent.
   [[nodiscard]] Verdict acked(SentBatch& batch, Offset base, uint64_t life, Offset was_promised);
+  // From now on records may be missing that have newer ones of their keys, and batches be empty.
+  void may_be_compacted() { compacted_ = true; }
+  // What is known to have been appended last of each key. `find`: a batch by its identity.
+  [[nodiscard]] KeyTable newest_by_key(const std::function<const SentBatch&(uint64_t)>& find) const;
+  // Whether a tombstone of the key is known to have been appended above `offset`.
+  [[nodiscard]] bool deleted_above(int32_t key, Offset offset,
+                                   const std::function<const SentBatch&(uint64_t)>& find) const;
+  // A fetch has returned a batch without records.
+  [[nodiscard]] Verdict read_empty(Offset base, Offset last) const;
   // One batch of a fetch response.
   [[nodiscard]] Verdict read(SentBatch& batch, Offset base, LeaderEpoch epoch);
   // A fetch or ListOffsets response says this.
@@ -89,7 +110,8 @@ class PartitionModel {
   std::map<LeaderEpoch, uint64_t> led_in_;  // epoch -> life
   Offset promised_end_;                     // acknowledged, or seen by a reader
   Offset start_;                            // the highest start that anybody was told
-  Offset start_limit_;                      // no start beyond it: the furthest trim that was ever asked for
+  bool compacted_ = false;
+  Offset start_limit_;  // no start beyond it: the furthest trim that was ever asked for
 };
 
 }  // namespace tidemark::simulation

@@ -30,19 +30,37 @@ runtime::BufferSlice SimBatch::encode() const {
     record.assign(1, std::byte{0});  // attributes
     put_varint(record, 0);           // timestamp delta
     put_varint(record, i);
-    put_varint(record, keyed ? 12 : -1);
-    if (keyed) {
+    const auto index = static_cast<size_t>(i);
+    if (!keys.empty()) {
+      put_varint(record, 4);
+      record.resize(record.size() + 4);
+      put(record, record.size() - 4, keys[index], 4);
+    } else {
+      put_varint(record, keyed ? 12 : -1);
+    }
+    if (keys.empty() && keyed) {
       const size_t key = record.size();
       record.resize(key + 12);
       put(record, key, static_cast<int64_t>(identity), 8);
       put(record, key + 8, i, 4);
     }
-    const size_t bytes = std::max<size_t>(value_bytes, 8);
-    put_varint(record, static_cast<int64_t>(bytes));
-    const size_t value = record.size();
-    record.resize(value + bytes, static_cast<std::byte>(identity * 31 + static_cast<uint64_t>(i)));
-    put(record, value, static_cast<int64_t>(identity), 8);
-    put_varint(record, 0);  // no headers
+    if (!keys.empty() && tombstones[index]) {
+      put_varint(record, -1);
+    } else {
+      const size_t bytes = std::max<size_t>(value_bytes, 8);
+      put_varint(record, static_cast<int64_t>(bytes));
+      const size_t value = record.size();
+      record.resize(value + bytes, static_cast<std::byte>(identity * 31 + static_cast<uint64_t>(i)));
+      put(record, value, static_cast<int64_t>(identity), 8);
+    }
+    put_varint(record, keys.empty() ? 0 : 1);  // headers
+    if (!keys.empty()) {
+      put_varint(record, 1);
+      record.push_back(std::byte{'i'});
+      put_varint(record, 8);
+      record.resize(record.size() + 8);
+      put(record, record.size() - 8, static_cast<int64_t>(identity), 8);
+    }
     put_varint(out, static_cast<int64_t>(record.size()));
     out.insert(out.end(), record.begin(), record.end());
   }

@@ -2,6 +2,8 @@
 // that no two batches of a run can be taken for each other.
 #pragma once
 
+#include <vector>
+
 #include "protocol/ids.h"
 #include "protocol/runtime/buffer.h"
 
@@ -16,6 +18,10 @@ struct SimBatch {
   ProducerEpoch producer_epoch = kNoProducerEpoch;
   int32_t base_sequence = -1;
   bool keyed = false;  // each record has a key that no other has
+  // Instead: the key of each record, and which of them are tombstones. What such a batch is can be told by
+  // any record that is left of it: a header names its identity.
+  std::vector<int32_t> keys;
+  std::vector<bool> tombstones;
 
   [[nodiscard]] runtime::BufferSlice encode() const;
 };

@@ -190,9 +190,9 @@ TEST_CASE("no delete.retention.ms overflows the horizon") {
   }
 }
 
-TEST_CASE("the batch with an active producer's newest sequence stays, empty, and others do not") {
+TEST_CASE("a batch that an active producer may send again stays, empty, and others do not") {
   Cleaner cleaner({{"a", 90}}, 100);
-  cleaner.rules.producers[ProducerId(5)] = {Offset(13), ProducerEpoch(1)};
+  cleaner.rules.producers[ProducerId(5)] = {{Offset(13)}, ProducerEpoch(1)};
   const protocol::BatchOptions options{.base_offset = Offset(10),
                                        .leader_epoch = LeaderEpoch(2),
                                        .codec = CompressionType::zstd,
@@ -215,13 +215,16 @@ TEST_CASE("the batch with an active producer's newest sequence stays, empty, and
   CHECK(seen.header.codec() == CompressionType::none);
   CHECK(cleaner.stats.batches_emptied == 1);
   CHECK(cleaner.clean(emptied) == emptied);
+  // Also once there are others behind it, as long as it may come again.
+  cleaner.rules.producers[ProducerId(5)].data_offsets = {Offset(13), Offset(20)};
+  CHECK(cleaner.clean(emptied) == emptied);
   // Once the producer has gone on, or is forgotten, it goes too.
-  cleaner.rules.producers[ProducerId(5)].last_data_offset = Offset(20);
+  cleaner.rules.producers[ProducerId(5)].data_offsets = {Offset(20)};
   CHECK(cleaner.clean(emptied).empty());
   cleaner.rules.producers.clear();
   CHECK(cleaner.clean(batch).empty());
   // Another producer's batch at that offset is not meant.
-  cleaner.rules.producers[ProducerId(6)] = {Offset(13), ProducerEpoch(1)};
+  cleaner.rules.producers[ProducerId(6)] = {{Offset(13)}, ProducerEpoch(1)};
   CHECK(cleaner.clean(batch).empty());
 }
 
@@ -241,13 +244,13 @@ TEST_CASE("what must stay of a producer is told by what its log knows of it") {
   state.apply_end_marker(protocol::read_batch_header(marker), 0, {});
   const auto last = last_of_producers(state, Offset(1000));
   REQUIRE(last.size() == 2);
-  CHECK(last.at(ProducerId(5)).last_data_offset == Offset(7));
+  CHECK(last.at(ProducerId(5)).data_offsets == std::vector{Offset(4), Offset(7)});
   CHECK(last.at(ProducerId(5)).epoch == ProducerEpoch(1));
-  CHECK(last.at(ProducerId(7)).last_data_offset == std::nullopt);
+  CHECK(last.at(ProducerId(7)).data_offsets.empty());
   CHECK(last.at(ProducerId(7)).epoch == ProducerEpoch(0));
-  // What a crash may take does not count: then the one before is the last.
-  CHECK(last_of_producers(state, Offset(7)).at(ProducerId(5)).last_data_offset == Offset(4));
-  CHECK(last_of_producers(state, Offset(3)).at(ProducerId(5)).last_data_offset == std::nullopt);
+  // What a crash may take does not count.
+  CHECK(last_of_producers(state, Offset(7)).at(ProducerId(5)).data_offsets == std::vector{Offset(4)});
+  CHECK(last_of_producers(state, Offset(3)).at(ProducerId(5)).data_offsets.empty());
 }
 
 TEST_CASE("the batch before the end of the cleaning stays, empty, so that the offset is not lost") {
@@ -288,7 +291,7 @@ TEST_CASE("records of an aborted transaction go, its marker only after them, and
   cleaner.rules.now_ms = kNow + kRetention;
   CHECK(cleaner.clean(marked).empty());
   // It is the producer's only trace: it keeps the epoch by which older instances are fenced.
-  cleaner.rules.producers[producer] = {std::nullopt, ProducerEpoch(0)};
+  cleaner.rules.producers[producer] = {{}, ProducerEpoch(0)};
   const SeenBatch emptied = only(cleaner.clean(marked));
   CHECK(emptied.records.empty());
   CHECK(emptied.header.is_control());

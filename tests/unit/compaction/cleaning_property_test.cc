@@ -39,7 +39,7 @@ struct World {
     if (!h.is_idempotent()) return;
     LastOfProducer& last = producers[h.producer_id];
     last.epoch = h.producer_epoch;
-    if (!h.is_control()) last.last_data_offset = h.last_offset();
+    if (!h.is_control()) last.data_offsets = {h.last_offset()};
   }
 
   [[nodiscard]] LeaderEpoch epoch() const { return LeaderEpoch(static_cast<int32_t>(log.end.value / 40)); }
@@ -162,9 +162,9 @@ struct World {
     }
     REQUIRE(end_is_there);
     for (const auto& [producer, last] : producers) {
-      if (!last.last_data_offset) continue;
+      if (last.data_offsets.empty()) continue;
       REQUIRE(std::any_of(batches.begin(), batches.end(),
-                          [&, id = producer, offset = *last.last_data_offset](const SeenBatch& batch) {
+                          [&, id = producer, offset = last.data_offsets.back()](const SeenBatch& batch) {
                             return batch.header.producer_id == id && batch.header.last_offset() == offset;
                           }));
     }
