@@ -72,7 +72,7 @@ struct CompactedWorld : HostileWorld {
   }
 
   Result<CleaningStats> clean_all() {
-    LogCleaner cleaner(LogCleanerOptions{}, *store, random, [] { return std::vector<CleanCandidate>(); });
+    LogCleaner cleaner(LogCleanerOptions(), *store, random, [] { return std::vector<CleanCandidate>(); });
     auto out = std::make_shared<std::optional<Result<CleaningStats>>>();
     spawn(cleaner.clean({log, log->counted()}), out);
     for (int i = 0; i < 100'000 && !*out && time.step(); ++i) {
@@ -247,7 +247,7 @@ TEST_CASE("a log that changes while it is cleaned is left as it is") {
   CompactedWorld world;
   world.fill(30);
   world.clean.hold();
-  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random,
+  LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random,
                      [] { return std::vector<CleanCandidate>(); });
   auto out = world.begin(cleaner.clean({world.log, world.log->counted()}));
   CHECK_FALSE(out->has_value());
@@ -341,7 +341,7 @@ TEST_CASE("the cleaner leaves a log alone that it cannot read, and goes on with 
     REQUIRE((*file)->write(300, as_bytes("damage")).has_value());
   }
   std::vector<std::string> told;
-  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random, [&] {
+  LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] {
     return std::vector<CleanCandidate>{{world.logs.at("c-0"), world.logs.at("c-0")->counted()},
                                        {damaged, damaged->counted()}};
   });
@@ -417,7 +417,7 @@ TEST_CASE("one checkpoint is forced for a round of cleanings, however many logs 
     world.fill(30);
   }
   const uint64_t before = world.store->checkpoints();
-  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random, [&] { return all_of(world); });
+  LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] { return all_of(world); });
   int cleanings = 0;
   while (world.run(cleaner.clean_one())) ++cleanings;
   CHECK(cleanings == 4);
@@ -445,7 +445,7 @@ TEST_CASE(
       return of_ill(path) && path.ends_with(".log");
     };
   }
-  LogCleaner cleaner(LogCleanerOptions{}, *world.store, world.random, [&] { return all_of(world); });
+  LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] { return all_of(world); });
   while (world.run(cleaner.clean_one())) {
   }
   CHECK_FALSE(world.log->state().contiguous());
