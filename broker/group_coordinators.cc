@@ -10,6 +10,8 @@ using runtime::Task;
 
 namespace {
 
+constexpr auto kPatience = std::chrono::seconds(10);
+
 coordinator::GroupSettings group_settings(const config::BrokerConfig& broker) {
   coordinator::GroupSettings settings;
   settings.group_min_session_timeout_ms = broker.group_min_session_timeout_ms;
@@ -35,8 +37,11 @@ void GroupCoordinators::start() {
 Task<void> GroupCoordinators::stop() {
   stopped_ = true;
   for (const auto& [partition, shell] : shells_) shell->stop();
-  for (const auto& [partition, shell] : shells_) {
-    auto ending = shell->wait_ended();
+  // No longer than the stores wait for a disk that stalls.
+  const runtime::MonoTime deadline = shard_.loop().mono() + kPatience;
+  const auto stopping = shells_;
+  for (const auto& [partition, shell] : stopping) {
+    auto ending = shell->wait_ended(deadline);
     co_await ending;
   }
 }

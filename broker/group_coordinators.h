@@ -19,7 +19,7 @@ class GroupCoordinators {
 
   // From now on it follows the shard's views.
   void start();
-  // Ends all of them, and waits until they have ended.
+  // Ends all of them, and waits until they have ended, or for some seconds.
   runtime::Task<void> stop();
 
   // nullptr: that partition is not here.

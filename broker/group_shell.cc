@@ -19,6 +19,25 @@ using runtime::Task;
 namespace {
 
 constexpr uint32_t kLoadPiece = 1 << 20;
+constexpr auto kLoadAgain = std::chrono::seconds(1);
+// Requests that wait for their decision while the log takes nothing. Beyond, they are refused.
+constexpr size_t kMaxInputs = 10'000;
+constexpr size_t kMaxInputBytes = 16 << 20;
+
+// What a request keeps in memory, but for its fixed part.
+size_t bytes_of(const coordinator::Request& request) {
+  size_t bytes = 0;
+  if (const auto* join = std::get_if<coordinator::JoinRequest>(&request)) {
+    for (const auto& protocol : join->protocols) bytes += protocol.name.size() + protocol.metadata.size();
+  } else if (const auto* sync = std::get_if<coordinator::SyncRequest>(&request)) {
+    for (const auto& member : sync->assignments) bytes += member.member.size() + member.assignment.size();
+  } else if (const auto* commit = std::get_if<coordinator::OffsetCommitRequest>(&request)) {
+    for (const auto& topic : commit->topics) {
+      for (const auto& p : topic.partitions) bytes += sizeof p + p.metadata.value_or("").size();
+    }
+  }
+  return bytes;
+}
 
 // What Kafka's coordinator makes of a log that takes nothing: try again here, or look for another.
 ErrorCode error_of(const Error& append) {
@@ -36,12 +55,13 @@ GroupShell::GroupShell(Shard& shard, std::shared_ptr<replication::Partition> par
       settings_(settings),
       events_(events),
       planted_(planted),
-      core_(settings, random),
+      random_(random),
+      core_(std::make_unique<coordinator::GroupCoordinator>(settings, random)),
       input_(shard.loop()),
       holding_(shard.loop()) {}
 
 void GroupShell::start() {
-  core_.begin_loading();
+  core_->begin_loading();
   shard_.tasks().spawn(run(shared_from_this()));
   shard_.tasks().spawn(release_loop(shared_from_this()));
 }
@@ -56,12 +76,16 @@ coordinator::Now GroupShell::moment() const { return {shard_.loop().mono(), shar
 Task<ReplyBody> GroupShell::ask(coordinator::Request request) {
   if (stopping_ || ended_) co_return coordinator::refusal(request, ErrorCode::NOT_COORDINATOR);
   const RequestToken token(++last_token_);
-  if (core_.standing() != Standing::leader) {
+  if (core_->standing() != Standing::leader) {
     // Answered at once, and changes nothing of what is being loaded.
-    Decision refused = core_.handle(token, request, moment());
+    Decision refused = core_->handle(token, request, moment());
     INVARIANT(refused.replies.size() == 1 && refused.records.empty(), "a coordinator that loads has decided");
     co_return std::move(refused.replies.front().body);
   }
+  const size_t bytes = bytes_of(request);
+  if (inputs_.size() >= kMaxInputs || input_bytes_ + bytes > kMaxInputBytes + (inputs_.empty() ? bytes : 0))
+    co_return coordinator::refusal(request, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+  input_bytes_ += bytes;
   runtime::OneShot<ReplyBody> reply(shard_.loop());
   asking_.emplace(token, reply.resolver());
   inputs_.push_back(Asked{token, std::move(request)});
@@ -71,34 +95,46 @@ Task<ReplyBody> GroupShell::ask(coordinator::Request request) {
 }
 
 void GroupShell::topic_deleted(std::string topic, const Uuid& id) {
+  if (stopping_ || ended_) return;
   inputs_.push_back(Deleted{std::move(topic), id});
   input_.notify_all();
 }
 
-Task<void> GroupShell::wait_ended() {
-  while (!ended_) {
-    auto waiting = holding_.wait();
-    co_await waiting;
+Task<void> GroupShell::wait_ended(runtime::MonoTime deadline) {
+  while (!ended_ && shard_.loop().mono() < deadline) {
+    auto waiting = holding_.wait_until(deadline);
+    (void)co_await waiting;
   }
 }
 
 Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
-  auto loading = load();
-  const auto loaded = co_await loading;
+  Result<void> loaded;
+  while (true) {
+    auto loading = load();
+    loaded = co_await loading;
+    // Damage stays. What the disk or a moving start keeps from being read may be there the next time.
+    const bool may_pass = !loaded && (loaded.error().kind() == ErrorKind::io ||
+                                      loaded.error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+    if (!may_pass || ending()) break;
+    auto pause = runtime::sleep_for(shard_.loop(), kLoadAgain);
+    co_await pause;
+    core_ = std::make_unique<coordinator::GroupCoordinator>(settings_, random_);
+    core_->begin_loading();
+  }
   if (!loaded) {
     events_.error("the groups of a partition cannot be loaded: it coordinates none",
                   {{"partition", partition_->log().folder_name()}, {"reason", loaded.error().message()}});
   } else if (!ending()) {
     appended_ = partition_->log().end();
-    auto beginning = carry_out(core_.promote(moment()));
+    auto beginning = carry_out(core_->promote(moment()));
     co_await beginning;
     forget_missing_topics();
     events_.debug("groups loaded", {{"partition", partition_->log().folder_name()},
-                                    {"groups", core_.image().groups().size()},
-                                    {"offsets", core_.image().offset_count()}});
+                                    {"groups", core_->image().groups().size()},
+                                    {"offsets", core_->image().offset_count()}});
     while (!ending()) {
-      if (inputs_.empty() && core_.next_deadline() > moment().mono) {
-        auto waiting = input_.wait_until(core_.next_deadline());
+      if (inputs_.empty() && core_->next_deadline() > moment().mono) {
+        auto waiting = input_.wait_until(core_->next_deadline());
         (void)co_await waiting;
         continue;
       }
@@ -111,20 +147,26 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
 
 // What is due, then one input: neither keeps the other waiting.
 Task<void> GroupShell::decide_next() {
-  if (core_.next_deadline() <= moment().mono) {
-    auto ticking = carry_out(core_.tick(moment()));
+  if (core_->next_deadline() <= moment().mono) {
+    auto ticking = carry_out(core_->tick(moment()));
     co_await ticking;
+    // More may be due at once: others of this loop come first.
+    auto pause = runtime::sleep_for(shard_.loop(), runtime::Duration(0));
+    co_await pause;
   }
   if (inputs_.empty() || ending()) co_return;
   auto input = std::move(inputs_.front());
   inputs_.pop_front();
   Decision decision;
   if (auto* asked = std::get_if<Asked>(&input)) {
+    input_bytes_ -= bytes_of(asked->request);
     if (planted_ == storage::Planted::fenced_commit) plant_fenced_commit(asked->request);
-    decision = core_.handle(asked->token, asked->request, moment());
+    decision = core_->handle(asked->token, asked->request, moment());
   } else {
     const auto& deleted = std::get<Deleted>(input);
-    decision = core_.topic_deleted(deleted.topic, deleted.id, moment());
+    decision = core_->topic_deleted(deleted.topic, deleted.id, moment());
+    if (decision.records.size() >= coordinator::kMaxRecordsPerDecision)
+      inputs_.push_back(deleted);  // the rest
   }
   auto carrying = carry_out(std::move(decision));
   co_await carrying;
@@ -138,11 +180,15 @@ Task<void> GroupShell::carry_out(Decision decision) {
       next = *appended;
       continue;
     }
-    events_.warn("a change of groups was refused by their log",
-                 {{"partition", partition_->log().folder_name()}, {"reason", appended.error().message()}});
+    if (const auto left_out = refusals_.admit(shard_.loop().mono())) {
+      events_.warn("a change of groups was refused by their log",
+                   {{"partition", partition_->log().folder_name()},
+                    {"reason", appended.error().message()},
+                    {"left_out", *left_out}});
+    }
     // What is written already stays true.
     decision.records.erase(decision.records.begin(), decision.records.begin() + static_cast<ptrdiff_t>(next));
-    decision = core_.refused(std::move(decision), error_of(appended.error()), moment());
+    decision = core_->refused(std::move(decision), error_of(appended.error()), moment());
     INVARIANT(decision.records.empty(), "a refusal has {} records", decision.records.size());
   }
   hold(std::move(decision.replies));
@@ -170,7 +216,7 @@ Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, 
   if (!appended) co_return fail(appended.error());
   appended_ = appended->next_offset;
   for (size_t i = first; i < next; ++i) {
-    const auto applied = core_.apply(records[i].key, records[i].value);
+    const auto applied = core_->apply(records[i].key, records[i].value);
     INVARIANT(applied, "a group record of our own: {}", applied.error().message());
   }
   co_return next;
@@ -179,8 +225,8 @@ Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, 
 void GroupShell::plant_fenced_commit(coordinator::Request& request) const {
   auto* commit = std::get_if<coordinator::OffsetCommitRequest>(&request);
   if (commit == nullptr || commit->generation < 0) return;
-  const auto group = core_.groups().find(commit->group);
-  if (group != core_.groups().end()) commit->generation = group->second.generation;
+  const auto group = core_->groups().find(commit->group);
+  if (group != core_->groups().end()) commit->generation = group->second.generation;
 }
 
 void GroupShell::hold(std::vector<coordinator::Reply> replies) {
@@ -232,7 +278,7 @@ void GroupShell::end() {
     if (const auto* asked = std::get_if<Asked>(&input))
       answer({asked->token, coordinator::refusal(asked->request, ErrorCode::NOT_COORDINATOR)});
   }
-  for (coordinator::Reply& reply : core_.demote().replies) answer(std::move(reply));
+  for (coordinator::Reply& reply : core_->demote().replies) answer(std::move(reply));
   holding_.notify_all();
 }
 
@@ -273,7 +319,7 @@ Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
     if (!record->key) continue;
     const bool is_group = record->key->size() > 1 && (*record->key)[1] == std::byte{2};  // the key's type
     if (is_group && planted_ == storage::Planted::groups_forgotten) continue;
-    auto applied = core_.apply(*record->key, record->value);
+    auto applied = core_->apply(*record->key, record->value);
     if (!applied)
       return fail(Error(applied.error().kind(), applied.error().code(),
                         fmt::format("offset {}: {}", record->offset, applied.error().message())));
@@ -284,7 +330,7 @@ Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
 void GroupShell::forget_missing_topics() {
   std::set<std::pair<std::string, Uuid>> gone;
   const auto view = shard_.view();
-  for (const auto& [id, group] : core_.image().groups()) {
+  for (const auto& [id, group] : core_->image().groups()) {
     for (const auto& [name, partitions] : group.offsets) {
       const TopicView* topic = view->topic(name);
       if (topic == nullptr) {

@@ -32,9 +32,9 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   // The reply may take as long as a rebalance does.
   runtime::Task<coordinator::ReplyBody> ask(coordinator::Request request);
   void topic_deleted(std::string topic, const Uuid& id);
-  runtime::Task<void> wait_ended();
+  runtime::Task<void> wait_ended(runtime::MonoTime deadline);
 
-  [[nodiscard]] const coordinator::GroupCoordinator& core() const { return core_; }
+  [[nodiscard]] const coordinator::GroupCoordinator& core() const { return *core_; }
   [[nodiscard]] const TopicIdPartition& partition() const { return partition_->id(); }
 
  private:
@@ -73,12 +73,15 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   const coordinator::GroupSettings settings_;
   Log& events_;
   const storage::Planted planted_;
-  coordinator::GroupCoordinator core_;
+  runtime::Random& random_;
+  std::unique_ptr<coordinator::GroupCoordinator> core_;  // never null; another for each try to load the log
   std::deque<std::variant<Asked, Deleted>> inputs_;
+  size_t input_bytes_ = 0;  // of the requests among them
   std::map<coordinator::RequestToken, runtime::OneShot<coordinator::ReplyBody>::Resolver> asking_;
   std::deque<Held> held_;  // Invariant: `needed` never falls
   Offset appended_;        // the end of what this shell has seen appended
   uint64_t last_token_ = 0;
+  LogLimiter refusals_{1};
   bool stopping_ = false;
   bool ended_ = false;
   runtime::Signal input_;    // an input, or the end

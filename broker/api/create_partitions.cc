@@ -1,5 +1,6 @@
 // CreatePartitions (key 37), v0-3 (KIP-195): more partitions for existing topics.
 #include "broker/api/handlers.h"
+#include "broker/coordinator/placement.h"
 #include "protocol/messages/create_partitions_request.h"
 #include "protocol/messages/create_partitions_response.h"
 
@@ -22,6 +23,10 @@ Task<Result<Response>> handle_create_partitions(ApiServices& services, RequestCo
       for (const int32_t id : assignment.broker_ids) replicas.emplace_back(id);
     }
   }
+  // The number of its partitions says which of them coordinates a group.
+  const bool grows_offsets = std::erase_if(topics, [](const replication::MorePartitions& topic) {
+                               return topic.topic == coordinator::kOffsetsTopic;
+                             }) > 0;
   MetadataService::Decide<std::vector<replication::GrownTopic>> decision =
       [topics, validate = decoded->validate_only](const replication::Controller& controller) {
         return controller.create_partitions(topics, validate);
@@ -31,6 +36,13 @@ Task<Result<Response>> handle_create_partitions(ApiServices& services, RequestCo
 
   protocol::Arena arena;
   protocol::CreatePartitionsResponse response;
+  if (grows_offsets) {
+    auto& out = response.results.emplace_back();
+    out.name = coordinator::kOffsetsTopic;
+    out.error_code = static_cast<int16_t>(ErrorCode::INVALID_PARTITIONS);
+    out.error_message =
+        "Groups would lose their coordinators: this topic keeps the partitions that it was made with.";
+  }
   for (size_t i = 0; i < (grown ? grown->size() : topics.size()); ++i) {
     auto& out = response.results.emplace_back();
     const replication::ApiError error = grown ? (*grown)[i].error : replication::ApiError(grown.error());

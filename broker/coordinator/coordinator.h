@@ -58,7 +58,8 @@ class GroupCoordinator {
   Decision tick(Now now);
   // kNever unless leader.
   [[nodiscard]] runtime::MonoTime next_deadline() const;
-  // A topic has been deleted: its offsets go too. `id` zero: not known.
+  // A topic has been deleted: its offsets go too. `id` zero: not known. A decision of kMaxRecordsPerDecision
+  // records is not all: call it again.
   Decision topic_deleted(std::string_view topic, const Uuid& id, Now now);
 
   // The log has not taken the decision's records: what to say instead. Groups whose records these were fall

@@ -197,8 +197,10 @@ void bury_group(Turn& turn, std::string_view group) {
 
 std::string expire_offsets(Turn& turn, const Groups& groups, std::string_view from) {
   const auto& images = turn.image.groups();
-  for (auto image = images.lower_bound(from); image != images.end(); ++image) {
-    if (turn.decision.records.size() >= kMaxRecordsPerDecision) return image->first;
+  size_t looked_at = 0;
+  for (auto image = images.lower_bound(from); image != images.end(); ++image, ++looked_at) {
+    if (turn.decision.records.size() >= kMaxRecordsPerDecision || looked_at >= kMaxGroupsPerTick)
+      return image->first;
     const auto group = groups.find(image->first);
     expire_group(turn, group != groups.end() ? &group->second : nullptr, image->first, image->second);
   }
@@ -209,6 +211,7 @@ void forget_topic(Turn& turn, std::string_view topic, const Uuid& id) {
   for (const auto& [group, image] : turn.image.groups()) {
     const auto found = image.offsets.find(topic);
     if (found == image.offsets.end()) continue;
+    if (turn.decision.records.size() >= kMaxRecordsPerDecision) return;
     for (const auto& [partition, committed] : found->second)
       if (!is_of_other_topic(committed, id)) turn.record(offset_tombstone(group, topic, partition));
   }

@@ -19,7 +19,8 @@ void bury_group(Turn& turn, std::string_view group);
 // Tombstones for what is past its retention, and for groups that have nothing left, from the group `from`
 // on. The group at which the next piece begins; empty: all have been looked at.
 [[nodiscard]] std::string expire_offsets(Turn& turn, const Groups& groups, std::string_view from);
-// Tombstones for the offsets of a topic that is no more: of that id, where both ids are known.
+// Tombstones for the offsets of a topic that is no more: of that id, where both ids are known. Not for all of
+// them at once: again, once these are applied, if there are kMaxRecordsPerDecision.
 void forget_topic(Turn& turn, std::string_view topic, const Uuid& id);
 
 }  // namespace tidemark::coordinator

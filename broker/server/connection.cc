@@ -132,6 +132,7 @@ void Connection::pump() {
         if (auto self = weak.lock()) self->pump();
       });
     };
+    next.request.on_park_ = [place = &next.place] { place->give_back(); };
     tasks_.spawn(serve(next));
   }
   pumping_ = false;

@@ -51,6 +51,12 @@ class RequestContext {
     if (auto release = std::exchange(on_release_, nullptr)) release();
   }
 
+  // It waits for others' requests, and holds up none but its connection's: JoinGroup while a rebalance goes
+  // on. Later calls do nothing.
+  void park() {
+    if (auto parking = std::exchange(on_park_, nullptr)) parking();
+  }
+
   // The answer is wanted now: the node drains, or the client has gone (then nobody reads it). A parked
   // request registers what wakes it; the hook runs at most once, at once if it is late already. Registering
   // nullptr takes it back, which a handler must do before what the hook touches goes away.
@@ -68,6 +74,7 @@ class RequestContext {
   }
 
   runtime::Job on_release_;
+  runtime::Job on_park_;
   runtime::Job hurry_;
   bool hurried_ = false;
 };

@@ -6,14 +6,15 @@ using runtime::Task;
 
 Task<bool> NodeVerifier::read_partition(TopicPtr topic, PartitionId partition) {
   PartitionModel& model = topic->partition(partition);
+  // Before the end is asked for: it is not below what is known by now.
+  const auto sent = [this](uint64_t identity) -> const SentBatch& { return *run_.cluster.batch(identity); };
+  const KeyTable known = topic->compacts ? model.newest_by_key(sent) : KeyTable();
   auto starting = list_offset(topic, partition, -2);
   const auto start = co_await starting;
   auto ending = list_offset(topic, partition, -1);
   const auto end = co_await ending;
   if (!start || !end) co_return topic->gone || run_.cluster.name(topic->name).busy;
   Offset next = *start;
-  const auto sent = [this](uint64_t identity) -> const SentBatch& { return *run_.cluster.batch(identity); };
-  const KeyTable known = topic->compacts ? model.newest_by_key(sent) : KeyTable();
   table_.reset();
   if (topic->compacts) table_.emplace();
   // A record that is missing has made way for one below the high watermark of then.
