@@ -48,9 +48,11 @@ main_class() {
     kafka-console-consumer) echo org.apache.kafka.tools.consumer.ConsoleConsumer ;;
     kafka-producer-perf-test) echo org.apache.kafka.tools.ProducerPerformance ;;
     kafka-consumer-groups) echo org.apache.kafka.tools.consumer.group.ConsumerGroupCommand ;;
+    kafka-groups) echo org.apache.kafka.tools.GroupsCommand ;;
     kafka-consumer-perf-test) echo org.apache.kafka.tools.ConsumerPerformance ;;
     kafka-broker-api-versions) echo org.apache.kafka.tools.BrokerApiVersionsCommand ;;
     kafka-verifiable-producer) echo org.apache.kafka.tools.VerifiableProducer ;;
+    kafka-verifiable-consumer) echo org.apache.kafka.tools.VerifiableConsumer ;;
     kafka-dump-log) echo org.apache.kafka.tools.DumpLogSegments ;;
     kafka-metadata-quorum) echo org.apache.kafka.tools.MetadataQuorumCommand ;;
     kafka-cluster) echo org.apache.kafka.tools.ClusterTool ;;
