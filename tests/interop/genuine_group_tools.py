@@ -135,9 +135,9 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
     def test_describing_a_group_without_members(self):
         topic = self.filled_topic([10, 4])
         group = self.new_group(topic, {0: 3, 1: 4})
-        said = self.groups_tool("--describe", "--group", group)
-        self.assertIn(f"Consumer group '{group}' has no active members.", said)
-        self.assertEqual(self.of_group(group, said), [[topic, "0", "3", "10", "7", "-", "-", "-"],
+        done = self.run_tool("kafka-consumer-groups", "--bootstrap-server", self.broker.bootstrap, "--describe", "--group", group)
+        self.assertEqual(done.stderr.strip(), f"Consumer group '{group}' has no active members.")
+        self.assertEqual(self.of_group(group, done.stdout), [[topic, "0", "3", "10", "7", "-", "-", "-"],
                                                       [topic, "1", "4", "4", "0", "-", "-", "-"]])
         self.assertEqual(self.of_group(group, self.groups_tool("--describe", "--group", group, "--members")), [])
         self.assertEqual(self.of_group(group, self.groups_tool("--describe", "--group", group, "--state")),
@@ -366,9 +366,10 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
             "log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100}).start()
         self.addCleanup(broker.close)
         group_broker.await_coordinator(broker.bootstrap)
-        admin = Admin(broker.bootstrap)
-        admin.alter_configs("topic", OFFSETS_TOPIC, {"cleanup.policy": "delete"})
-        admin.create_topic("read", 20)
+        Admin(broker.bootstrap).create_topic("read", 20)
+        change = ("kafka-configs", "--bootstrap-server", broker.bootstrap, "--alter", "--entity-type", "topics", "--entity-name",
+                  OFFSETS_TOPIC, "--add-config")
+        self.tool(*change, "cleanup.policy=delete,retention.ms=-1")
         consumer = self.consumer("the-group", broker.bootstrap)
         for i in range(100):
             wanted = [TopicPartition("read", partition, i, metadata="m" * 2000) for partition in range(20)]
@@ -383,7 +384,7 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
             dumped = self.dump("--offsets-decoder", "--deep-iteration", "--files", log)
             count += len(re.findall(r'key: \{"type":"1"', dumped))
         self.assertEqual(count, 2000)
-        admin.alter_configs("topic", OFFSETS_TOPIC, {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"})
+        self.tool(*change, "cleanup.policy=compact,min.cleanable.dirty.ratio=0.01")
         before = sum(map(os.path.getsize, logs))
         logs = self.await_file(pattern, lambda files: sum(map(os.path.getsize, files)) < before / 2, PATIENCE_SECONDS)
         found = {}
