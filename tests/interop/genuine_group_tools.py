@@ -59,7 +59,7 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
 
     def consumer(self, group, bootstrap=None):
         consumer = Consumer({"bootstrap.servers": bootstrap or self.broker.bootstrap, "group.id": group,
-                             "enable.auto.commit": False})
+                             "enable.auto.commit": False, "log_level": 0})
         self.addCleanup(consumer.close)
         return consumer
 
