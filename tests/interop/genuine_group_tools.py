@@ -12,11 +12,12 @@ import tempfile
 import time
 import uuid
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 import broker as brokers
 import genuine_suite
 import group_broker
+import stored_batch
 from confluent_admin import Admin
 from kcat_groups_test import BalancedConsumer
 
@@ -58,7 +59,7 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
 
     def consumer(self, group, bootstrap=None):
         consumer = Consumer({"bootstrap.servers": bootstrap or self.broker.bootstrap, "group.id": group,
-                             "enable.auto.commit": False})
+                             "enable.auto.commit": False, "log_level": 0})
         self.addCleanup(consumer.close)
         return consumer
 
@@ -135,9 +136,9 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
     def test_describing_a_group_without_members(self):
         topic = self.filled_topic([10, 4])
         group = self.new_group(topic, {0: 3, 1: 4})
-        said = self.groups_tool("--describe", "--group", group)
-        self.assertIn(f"Consumer group '{group}' has no active members.", said)
-        self.assertEqual(self.of_group(group, said), [[topic, "0", "3", "10", "7", "-", "-", "-"],
+        done = self.run_tool("kafka-consumer-groups", "--bootstrap-server", self.broker.bootstrap, "--describe", "--group", group)
+        self.assertEqual(done.stderr.strip(), f"Consumer group '{group}' has no active members.")
+        self.assertEqual(self.of_group(group, done.stdout), [[topic, "0", "3", "10", "7", "-", "-", "-"],
                                                       [topic, "1", "4", "4", "0", "-", "-", "-"]])
         self.assertEqual(self.of_group(group, self.groups_tool("--describe", "--group", group, "--members")), [])
         self.assertEqual(self.of_group(group, self.groups_tool("--describe", "--group", group, "--state")),
@@ -340,9 +341,10 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         self.wait_for(lambda: self.committed(group, topic) == {0: 5, 1: 5})
         member.end()
         self.groups_tool("--delete-offsets", "--group", group, "--topic", f"{topic}:1")
-        partition = self.offsets_partition(group, len(self.offsets(OFFSETS_TOPIC, -1)))
-        log, = self.await_file(os.path.join(glob.escape(data_dir), f"{OFFSETS_TOPIC}-{partition}", "*.log"),
-                               lambda files: open(files[-1], "rb").read().count(group.encode()) >= 6)
+        ends = self.offsets(OFFSETS_TOPIC, -1)
+        partition = self.offsets_partition(group, len(ends))
+        stored_batch.stored_batches(data_dir, OFFSETS_TOPIC, partition, ends[partition])
+        log, = glob.glob(os.path.join(glob.escape(data_dir), f"{OFFSETS_TOPIC}-{partition}", "*.log"))
         dumped = self.dump("--offsets-decoder", "--files", log)
         self.assertNotIn("isvalid: false", dumped)
         found = re.findall(r"key: (\{.*?\}\}) payload: (.*)", dumped)
@@ -366,24 +368,22 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
             "log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100}).start()
         self.addCleanup(broker.close)
         group_broker.await_coordinator(broker.bootstrap)
-        admin = Admin(broker.bootstrap)
-        admin.alter_configs("topic", OFFSETS_TOPIC, {"cleanup.policy": "delete"})
-        admin.create_topic("read", 20)
+        topic = "read-".ljust(200, "x")  # as long as that, for segments to fill
+        Admin(broker.bootstrap).create_topic(topic, 100)
+        change = ("kafka-configs", "--bootstrap-server", broker.bootstrap, "--alter", "--entity-type", "topics", "--entity-name",
+                  OFFSETS_TOPIC, "--add-config")
+        self.tool(*change, "cleanup.policy=delete,retention.ms=-1")
         consumer = self.consumer("the-group", broker.bootstrap)
-        for i in range(100):
-            wanted = [TopicPartition("read", partition, i, metadata="m" * 2000) for partition in range(20)]
-            try:
-                consumer.commit(offsets=wanted, asynchronous=False)
-            except KafkaException as error:
-                self.fail(error)
+        for i in range(150):
+            consumer.commit(offsets=[TopicPartition(topic, partition, i) for partition in range(100)], asynchronous=False)
         pattern = os.path.join(glob.escape(broker.data_dir), f"{OFFSETS_TOPIC}-0", "*.log")
-        logs = self.await_file(pattern, lambda files: len(files) > 3 and os.path.getsize(files[-1]) > 0)
+        logs = self.await_file(pattern, lambda files: len(files) > 2 and os.path.getsize(files[-1]) > 0)
         count = 0
         for log in logs:
             dumped = self.dump("--offsets-decoder", "--deep-iteration", "--files", log)
             count += len(re.findall(r'key: \{"type":"1"', dumped))
-        self.assertEqual(count, 2000)
-        admin.alter_configs("topic", OFFSETS_TOPIC, {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"})
+        self.assertEqual(count, 15_000)
+        self.tool(*change, "cleanup.policy=compact,min.cleanable.dirty.ratio=0.01")
         before = sum(map(os.path.getsize, logs))
         logs = self.await_file(pattern, lambda files: sum(map(os.path.getsize, files)) < before / 2, PATIENCE_SECONDS)
         found = {}
@@ -391,14 +391,14 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
             dumped = self.dump("--offsets-decoder", "--deep-iteration", "--files", log)
             for partition, offset in re.findall(r'"partition":(\d+)\}\} payload: \{"version":"4","data":\{"offset":(\d+)', dumped):
                 found[int(partition)] = int(offset)
-        self.assertEqual(found, {partition: 99 for partition in range(20)})
+        self.assertEqual(found, {partition: 149 for partition in range(100)})
         for index in glob.glob(pattern[:-3] + "index"):
-            self.assertIn("passed sanity check", self.dump("--index-sanity-check", "--files", index))
+            self.assertRegex(self.dump("--index-sanity-check", "--files", index), "passed sanity check|is empty")
         broker.kill()
         broker.start()
         group_broker.await_coordinator(broker.bootstrap)
-        left = consumer.committed([TopicPartition("read", i) for i in range(20)], timeout=PATIENCE_SECONDS)
-        self.assertEqual({entry.offset for entry in left}, {99})
+        left = consumer.committed([TopicPartition(topic, i) for i in range(100)], timeout=PATIENCE_SECONDS)
+        self.assertEqual({entry.offset for entry in left}, {149})
 
 
 if __name__ == "__main__":
