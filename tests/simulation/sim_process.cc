@@ -25,6 +25,11 @@ void SimProcess::tear_down(CrashKind kind) {
   REQUIRES(!ended_);
   ended_ = true;
   while (!hosted_.empty()) hosted_.pop_back();
+  drop_work();
+  if (on_end) on_end(kind);
+}
+
+void SimProcess::drop_work() {
   const auto dry = [this] {
     return std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->has_work(); }) &&
            std::none_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->has_events(); });
@@ -33,7 +38,6 @@ void SimProcess::tear_down(CrashKind kind) {
     for (const auto& lane : lanes_) lane->drop();
     for (const auto& loop : loops_) loop->drop_events();
   }
-  if (on_end) on_end(kind);
 }
 
 void SimProcess::crash(CrashKind kind) {

@@ -51,6 +51,9 @@ class SimProcess {
   // Called when it has ended, before the disk settles: connections of this process go now.
   std::function<void(CrashKind)> on_end;
 
+  // Drops what loops and lanes have to do, unrun, and what that posts in turn. For a node that ends.
+  void drop_work();
+
  private:
   void tear_down(CrashKind kind);
 
