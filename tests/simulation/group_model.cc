@@ -26,6 +26,8 @@ Verdict GroupModel::joined(int32_t number, const std::string& member, const std:
                        least);
   }
   Generation& generation = generations_[number];
+  // A dead process's answer, which was long under way: nobody else need have heard of that generation.
+  if (life < generation.life) return std::nullopt;
   // One that was never synced is named again after a crash.
   if (generation.life != life && !generation.synced) generation = Generation{leader, life, false, {}};
   if (generation.leader != leader) {
