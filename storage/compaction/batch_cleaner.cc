@@ -97,7 +97,8 @@ Result<BatchCleaner::Verdict> BatchCleaner::judge(const BatchView& batch) {
   } else {
     verdict.discard_records = transactions_.is_aborted(header);
   }
-  verdict.keep_empty = is_last_of_producer(header) || header.next_offset() == rules_.end;
+  // Above the end everything stays, also what an earlier cleaning has emptied.
+  verdict.keep_empty = is_last_of_producer(header) || header.next_offset() >= rules_.end;
   return verdict;
 }
 
