@@ -88,7 +88,7 @@ Task<ReplyBody> GroupShell::ask(coordinator::Request request) {
   input_bytes_ += bytes;
   runtime::OneShot<ReplyBody> reply(shard_.loop());
   asking_.emplace(token, reply.resolver());
-  inputs_.push_back(Asked{token, std::move(request)});
+  inputs_.push_back(Asked{token, std::move(request), bytes});
   input_.notify_all();
   auto waiting = reply.wait();
   co_return co_await waiting;
@@ -159,7 +159,7 @@ Task<void> GroupShell::decide_next() {
   inputs_.pop_front();
   Decision decision;
   if (auto* asked = std::get_if<Asked>(&input)) {
-    input_bytes_ -= bytes_of(asked->request);
+    input_bytes_ -= asked->bytes;
     if (planted_ == storage::Planted::fenced_commit) plant_fenced_commit(asked->request);
     decision = core_->handle(asked->token, asked->request, moment());
   } else {
@@ -317,8 +317,9 @@ Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
     TRY_ASSIGN(const auto record, records.next());
     if (!record) return {};
     if (!record->key) continue;
-    const bool is_group = record->key->size() > 1 && (*record->key)[1] == std::byte{2};  // the key's type
-    if (is_group && planted_ == storage::Planted::groups_forgotten) continue;
+    if (planted_ == storage::Planted::groups_forgotten && record->key->size() > 1 &&
+        (*record->key)[1] == std::byte{2})  // the type of a group's key
+      continue;
     auto applied = core_->apply(*record->key, record->value);
     if (!applied)
       return fail(Error(applied.error().kind(), applied.error().code(),

@@ -41,6 +41,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   struct Asked {
     coordinator::RequestToken token;
     coordinator::Request request;
+    size_t bytes;  // that it keeps in memory
   };
   struct Deleted {
     std::string topic;

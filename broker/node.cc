@@ -241,7 +241,7 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
     }
   }
   log().info("logs recovered", {{"logs", recovered.size()}, {"scanned_bytes", stats.scanned_bytes}});
-  co_return recovered;
+  co_return std::move(recovered);
 }
 
 Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {

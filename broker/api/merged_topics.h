@@ -30,4 +30,15 @@ std::vector<Topic> merge_topics(std::vector<Topic> refused, std::vector<Topic> a
   return merged;
 }
 
+// Rows of a partition's index and its error.
+template <class Partition, class Row>
+void write_errors(const std::vector<Partition>& partitions, std::vector<Row>& rows) {
+  rows.reserve(partitions.size());
+  for (const Partition& partition : partitions) {
+    Row& row = rows.emplace_back();
+    row.partition_index = partition.partition.value;
+    row.error_code = static_cast<int16_t>(partition.error);
+  }
+}
+
 }  // namespace tidemark::broker

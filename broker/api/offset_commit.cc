@@ -84,12 +84,7 @@ protocol::OffsetCommitResponse response_of(const Reply& reply, int16_t version) 
     } else {
       out.name = topic.name;
     }
-    out.partitions.reserve(topic.partitions.size());
-    for (const auto& partition : topic.partitions) {
-      auto& p = out.partitions.emplace_back();
-      p.partition_index = partition.partition.value;
-      p.error_code = static_cast<int16_t>(partition.error);
-    }
+    write_errors(topic.partitions, out.partitions);
   }
   return response;
 }

@@ -53,12 +53,7 @@ protocol::OffsetDeleteResponse response_of(const Reply& reply) {
   for (const auto& topic : reply.topics) {
     auto& out = response.topics.emplace_back();
     out.name = topic.name;
-    out.partitions.reserve(topic.partitions.size());
-    for (const auto& partition : topic.partitions) {
-      auto& p = out.partitions.emplace_back();
-      p.partition_index = partition.partition.value;
-      p.error_code = static_cast<int16_t>(partition.error);
-    }
+    write_errors(topic.partitions, out.partitions);
   }
   return response;
 }

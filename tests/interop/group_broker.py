@@ -1,6 +1,7 @@
 """A broker to test consumer groups against: quick rebalances, short sessions, and its coordinator awake."""
 
 import time
+import unittest
 
 import broker as brokers
 from confluent_admin import Admin
@@ -19,6 +20,18 @@ def open_group_broker():
         broker.close()
         raise
     return broker
+
+
+class GroupBrokerTest(unittest.TestCase):
+    """Tests of one class share such a broker."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = open_group_broker()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
 
 
 def await_coordinator(bootstrap, patience_seconds=30):

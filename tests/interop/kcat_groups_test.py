@@ -6,7 +6,6 @@ import re
 import subprocess
 import threading
 import time
-import unittest
 import uuid
 
 import client_suite
@@ -62,15 +61,7 @@ class BalancedConsumer:
         return status
 
 
-class KcatGroups(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.broker = group_broker.open_group_broker()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.broker.close()
-
+class KcatGroups(group_broker.GroupBrokerTest):
     def setUp(self):
         self.group = f"kcat-{uuid.uuid4().hex[:8]}"
         self.client = RawMember(self.broker.bootstrap, self.group)

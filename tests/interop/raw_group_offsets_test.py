@@ -3,7 +3,6 @@
 Every expectation here is genuine Kafka's behaviour (4.3)."""
 
 import time
-import unittest
 import uuid
 
 import client_suite
@@ -19,15 +18,7 @@ COMMIT_VERSIONS, FETCH_VERSIONS = range(2, 10), range(1, 10)
 NOT_ASKED = -(1 << 31)  # for the authorized operations
 
 
-class RawGroupOffsets(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.broker = group_broker.open_group_broker()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.broker.close()
-
+class RawGroupOffsets(group_broker.GroupBrokerTest):
     def setUp(self):
         self.group = f"raw-{uuid.uuid4().hex[:8]}"
         self.outsider = self.member()

@@ -4,7 +4,6 @@ Every expectation here is genuine Kafka's behaviour (4.3)."""
 
 import select
 import time
-import unittest
 import uuid
 
 import client_suite
@@ -18,15 +17,7 @@ UNKNOWN_MEMBER_ID, INVALID_SESSION_TIMEOUT, REBALANCE_IN_PROGRESS, INVALID_REQUE
 NOBODY = {"error": UNKNOWN_MEMBER_ID, "instance": None}
 
 
-class RawGroups(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.broker = group_broker.open_group_broker()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.broker.close()
-
+class RawGroups(group_broker.GroupBrokerTest):
     def setUp(self):
         self.group = f"raw-{uuid.uuid4().hex[:8]}"
         self.outsider = self.member()  # a connection that belongs to no member
