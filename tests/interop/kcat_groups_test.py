@@ -108,10 +108,15 @@ class KcatGroups(group_broker.GroupBrokerTest):
         self.assertEqual(sorted(int(value) for _, _, value in read), list(range(count)))
         by_partition = collections.defaultdict(list)
         for consumer in consumers:
+            own = collections.defaultdict(list)
             for partition, offset, _ in consumer.read():
-                by_partition[partition].append(offset)
+                own[partition].append(offset)
+            # Each reads in order. Which of them had a partition first is not told by their order here.
+            for partition, offsets in own.items():
+                self.assertEqual(offsets, sorted(set(offsets)))
+                by_partition[partition] += offsets
         for offsets in by_partition.values():
-            self.assertEqual(offsets, list(range(count // 6)))
+            self.assertEqual(sorted(offsets), list(range(count // 6)))
 
     def test_one_reads_everything_and_the_next_goes_on(self):
         self.fill(0, 600)
