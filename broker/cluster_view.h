@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/quota/quota_table.h"
 #include "config/node_config.h"
 #include "replication/controller/image.h"
 
@@ -20,6 +21,8 @@ struct TopicView {
   config::TopicConfig config;
   // By partition: the shard that holds this node's replica. kNoShard: none here, or it could not be opened.
   std::vector<uint16_t> shards;
+  // And the data folder of its log, as `log.dirs` has them. Where there is no shard, it says nothing.
+  std::vector<uint16_t> folders;
 };
 
 struct ClusterView {
@@ -27,6 +30,7 @@ struct ClusterView {
   Uuid cluster_id;
   std::shared_ptr<const replication::MetadataImage> image;
   replication::PersistentMap<Uuid, std::shared_ptr<const TopicView>> topics;
+  std::shared_ptr<const QuotaTable> quotas;           // never null
   std::vector<std::pair<std::string, Uuid>> deleted;  // topics that the view before this one had
   config::BrokerConfig broker;                        // with the dynamic changes of this broker
   // This node's addresses as configured, by listener; a listener without one tells a client what it connected

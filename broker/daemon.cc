@@ -134,7 +134,7 @@ class Daemon {
         random_(os_random_seed()),
         metrics_(shard_count(config)),
         server_metrics_(metrics_),
-        node_metrics_(metrics_, metrics_.shards()),
+        node_metrics_(metrics_, metrics_.shards(), config.data_dirs.size()),
         limits_(open_files.connections),
         accept_limit_(std::make_shared<AcceptLimit>(size_t{open_files.connections} + kConnectionsToRefuse)) {
     for (size_t i = 0; i < metrics_.shards(); ++i)
@@ -165,6 +165,7 @@ class Daemon {
     seams.planted = planted;
     seams.max_open_segments = open_files.segments;
     node_ = std::make_unique<Node>(config_, std::move(seams));
+    NodeMetrics::watch_folders(metrics_, node_->folders());
   }
 
   ~Daemon() {
@@ -306,12 +307,15 @@ class Daemon {
                                                        server_options(config_.broker)));
     }
     for (size_t i = 0; i < threads_.size(); ++i) {
-      threads_[i]->scheduler().post([server = servers_[i].get(), shard = node_->shards()[i].get()] {
-        shard->watch_views(
-            [server](const ClusterView& view) { server->set_options(server_options(view.broker)); });
-        // Settings that were changed in an earlier life.
-        server->set_options(server_options(shard->view()->broker));
-      });
+      threads_[i]->scheduler().post(
+          [server = servers_[i].get(), shard = node_->shards()[i].get(), quotas = &node_->quotas(i)] {
+            server->set_connection_quota(
+                [quotas](const std::string& address) { return quotas->connection_pause(address); });
+            shard->watch_views(
+                [server](const ClusterView& view) { server->set_options(server_options(view.broker)); });
+            // Settings that were changed in an earlier life.
+            server->set_options(server_options(shard->view()->broker));
+          });
     }
     for (auto& [name, listeners] : listeners_) {
       for (size_t i = 0; i < listeners.size(); ++i) {
@@ -385,7 +389,7 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
   log.info("ready", {{"kafka", daemon.addresses()},
                      {"http", daemon.http_address()},
                      {"node", config.node_id},
-                     {"data", config.data_dirs.front()},
+                     {"data", fmt::format("{}", fmt::join(config.data_dirs, ","))},
                      {"ms", took.count()}});
   const sigset_t signals = stop_signals();
   int caught = 0;

@@ -26,8 +26,9 @@ coordinator::GroupSettings group_settings(const config::BrokerConfig& broker) {
 
 }  // namespace
 
-GroupCoordinators::GroupCoordinators(Shard& shard, uint64_t seed, Log& events, storage::Planted planted)
-    : shard_(shard), events_(events), random_(seed), planted_(planted) {}
+GroupCoordinators::GroupCoordinators(Shard& shard, uint64_t seed, Log& events, GroupMetrics* metrics,
+                                     storage::Planted planted)
+    : shard_(shard), events_(events), metrics_(metrics), random_(seed), planted_(planted) {}
 
 void GroupCoordinators::start() {
   shard_.watch_views([this](const ClusterView& view) { view_changed(view); });
@@ -69,7 +70,7 @@ void GroupCoordinators::view_changed(const ClusterView& view) {
     auto partition = shard_.partition({topic->image->id, id});
     if (!partition) continue;
     auto shell = std::make_shared<GroupShell>(shard_, std::move(partition), group_settings(view.broker),
-                                              random_, events_, planted_);
+                                              random_, events_, metrics_, planted_);
     shell->start();
     shells_.emplace(id, std::move(shell));
   }
@@ -80,8 +81,7 @@ replication::NewTopic offsets_topic(const config::BrokerConfig& broker) {
   topic.name = coordinator::kOffsetsTopic;
   topic.partitions = broker.offsets_topic_num_partitions;
   topic.replication_factor = 1;  // the only one that a cluster of one can have
-  topic.configs = {{"cleanup.policy", "delete"},
-                   {"retention.ms", "-1"},
+  topic.configs = {{"cleanup.policy", "compact"},
                    {"compression.type", "producer"},
                    {"segment.bytes", fmt::format("{}", broker.offsets_topic_segment_bytes)}};
   return topic;

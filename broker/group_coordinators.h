@@ -13,8 +13,9 @@ namespace tidemark::broker {
 
 class GroupCoordinators {
  public:
-  // `shard` and `events` outlive it; `seed` is of what members are called.
-  GroupCoordinators(Shard& shard, uint64_t seed, Log& events,
+  // `shard`, `events` and `metrics` (nullptr: nobody counts) outlive it; `seed` is of what members are
+  // called.
+  GroupCoordinators(Shard& shard, uint64_t seed, Log& events, GroupMetrics* metrics,
                     storage::Planted planted = storage::Planted::none);
 
   // From now on it follows the shard's views.
@@ -31,6 +32,7 @@ class GroupCoordinators {
 
   Shard& shard_;
   Log& events_;
+  GroupMetrics* const metrics_;
   runtime::SeededRandom random_;
   const storage::Planted planted_;
   std::map<PartitionId, std::shared_ptr<GroupShell>> shells_;

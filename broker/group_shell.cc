@@ -39,21 +39,66 @@ size_t bytes_of(const coordinator::Request& request) {
   return bytes;
 }
 
+// And not of an offset, by the type of its key.
+bool is_of_group(std::span<const std::byte> key) { return key.size() > 1 && key[1] == std::byte{2}; }
+
 // What Kafka's coordinator makes of a log that takes nothing: try again here, or look for another.
 ErrorCode error_of(const Error& append) {
   return append.kind() == ErrorKind::no_space ? ErrorCode::COORDINATOR_NOT_AVAILABLE
                                               : ErrorCode::NOT_COORDINATOR;
 }
 
+std::string text_of(const coordinator::NamedMembers& members) {
+  std::string text;
+  for (const std::string& name : members.first) text += (text.empty() ? "" : ", ") + name;
+  if (members.count > members.first.size())
+    text += fmt::format(" and {} more", members.count - members.first.size());
+  return text;
+}
+
+void log_event(Log& log, const coordinator::Event& event, uint64_t left_out) {
+  if (const auto* ended = std::get_if<coordinator::RebalanceEnded>(&event)) {
+    const coordinator::Rebalance& rebalance = ended->rebalance;
+    log.info("a group has rebalanced", {{"group", ended->group},
+                                        {"outcome", outcome_name(rebalance.outcome)},
+                                        {"generation", rebalance.generation},
+                                        {"members", rebalance.members},
+                                        {"cause", cause_name(rebalance.cause)},
+                                        {"reason", rebalance.reason},
+                                        {"joined", text_of(rebalance.changes.joined)},
+                                        {"left", text_of(rebalance.changes.left)},
+                                        {"timed_out", text_of(rebalance.changes.timed_out)},
+                                        {"joining_ms", rebalance.joining_ms},
+                                        {"assigning_ms", rebalance.assigning_ms},
+                                        {"left_out", left_out}});
+  } else if (const auto* looping = std::get_if<coordinator::RebalancesInLoop>(&event)) {
+    log.warn("a group goes on rebalancing, and does little else", {{"group", looping->group},
+                                                                   {"rebalances", looping->loop.rebalances},
+                                                                   {"since_ms", looping->loop.since_ms},
+                                                                   {"last_reason", looping->reason},
+                                                                   {"left_out", left_out}});
+  } else if (const auto* reset = std::get_if<coordinator::OffsetsReset>(&event)) {
+    log.info("offsets of a group were reset",
+             {{"group", reset->group}, {"offsets", reset->offsets}, {"left_out", left_out}});
+  } else if (const auto* gone = std::get_if<coordinator::OffsetsEnded>(&event)) {
+    log.info(gone->with_group ? "a group is no more" : "offsets of a group are no more",
+             {{"group", gone->group},
+              {"why", end_name(gone->end)},
+              {"offsets", gone->offsets},
+              {"left_out", left_out}});
+  }
+}
+
 }  // namespace
 
 GroupShell::GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
                        coordinator::GroupSettings settings, runtime::Random& random, Log& events,
-                       storage::Planted planted)
+                       GroupMetrics* metrics, storage::Planted planted)
     : shard_(shard),
       partition_(std::move(partition)),
       settings_(settings),
       events_(events),
+      metrics_(metrics),
       planted_(planted),
       random_(random),
       core_(std::make_unique<coordinator::GroupCoordinator>(settings, random)),
@@ -126,7 +171,7 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
                   {{"partition", partition_->log().folder_name()}, {"reason", loaded.error().message()}});
   } else if (!ending()) {
     appended_ = partition_->log().end();
-    auto beginning = carry_out(core_->promote(moment()));
+    auto beginning = carry_out(core_->promote(moment_of_promotion()));
     co_await beginning;
     forget_missing_topics();
     events_.debug("groups loaded", {{"partition", partition_->log().folder_name()},
@@ -150,6 +195,10 @@ Task<void> GroupShell::decide_next() {
   if (core_->next_deadline() <= moment().mono) {
     auto ticking = carry_out(core_->tick(moment()));
     co_await ticking;
+    if (planted_ == storage::Planted::living_group_expired) {
+      auto expiring = carry_out(plant_expiry());
+      co_await expiring;
+    }
     // More may be due at once: others of this loop come first.
     auto pause = runtime::sleep_for(shard_.loop(), runtime::Duration(0));
     co_await pause;
@@ -191,6 +240,7 @@ Task<void> GroupShell::carry_out(Decision decision) {
     decision = core_->refused(std::move(decision), error_of(appended.error()), moment());
     INVARIANT(decision.records.empty(), "a refusal has {} records", decision.records.size());
   }
+  report(decision);
   hold(std::move(decision.replies));
 }
 
@@ -215,11 +265,20 @@ Task<Result<size_t>> GroupShell::append(const coordinator::RecordList& records, 
   const auto appended = co_await appending;
   if (!appended) co_return fail(appended.error());
   appended_ = appended->next_offset;
-  for (size_t i = first; i < next; ++i) {
-    const auto applied = core_->apply(records[i].key, records[i].value);
-    INVARIANT(applied, "a group record of our own: {}", applied.error().message());
-  }
+  for (size_t i = first; i < next; ++i) apply(records[i]);
   co_return next;
+}
+
+void GroupShell::apply(const coordinator::Record& record) {
+  const coordinator::Record* now = &record;
+  coordinator::Record late;
+  if (planted_ == storage::Planted::group_lags_log && !is_of_group(record.key)) {
+    late = std::exchange(lagging_, record);
+    if (late.key.empty()) return;
+    now = &late;
+  }
+  const auto applied = core_->apply(now->key, now->value);
+  INVARIANT(applied, "a group record of our own: {}", applied.error().message());
 }
 
 void GroupShell::plant_fenced_commit(coordinator::Request& request) const {
@@ -227,6 +286,40 @@ void GroupShell::plant_fenced_commit(coordinator::Request& request) const {
   if (commit == nullptr || commit->generation < 0) return;
   const auto group = core_->groups().find(commit->group);
   if (group != core_->groups().end()) commit->generation = group->second.generation;
+}
+
+// By when they were committed, whoever is in the group.
+Decision GroupShell::plant_expiry() const {
+  Decision decision;
+  const int64_t oldest = runtime::unix_ms(moment().wall) - settings_.offsets_retention_ms;
+  for (const auto& [id, group] : core_->image().groups()) {
+    for (const auto& [topic, partitions] : group.offsets)
+      for (const auto& [partition, committed] : partitions)
+        if (committed.commit_timestamp_ms <= oldest)
+          decision.records.push_back(coordinator::offset_tombstone(id, topic, partition));
+  }
+  return decision;
+}
+
+coordinator::Now GroupShell::moment_of_promotion() const {
+  coordinator::Now now = moment();
+  if (planted_ != storage::Planted::deadlines_carried_over) return now;
+  int64_t oldest = runtime::unix_ms(now.wall);
+  for (const auto& [id, group] : core_->image().groups())
+    if (group.metadata && !group.metadata->members.empty())
+      oldest = std::min(oldest, group.metadata->state_timestamp_ms);
+  now.mono -= std::chrono::milliseconds(runtime::unix_ms(now.wall) - oldest);
+  return now;
+}
+
+void GroupShell::report(const Decision& decision) {
+  if (metrics_ != nullptr && decision.commits > 0) metrics_->commits.add(shard_.index(), decision.commits);
+  for (const coordinator::Event& event : decision.events) {
+    if (metrics_ != nullptr) metrics_->count(shard_.index(), event);
+    const bool is_loop = std::holds_alternative<coordinator::RebalancesInLoop>(event);
+    const auto left_out = (is_loop ? loops_ : reports_).admit(shard_.loop().mono());
+    if (left_out) log_event(events_, event, *left_out);
+  }
 }
 
 void GroupShell::hold(std::vector<coordinator::Reply> replies) {
@@ -317,14 +410,23 @@ Result<void> GroupShell::apply_batch(const protocol::BatchView& batch) {
     TRY_ASSIGN(const auto record, records.next());
     if (!record) return {};
     if (!record->key) continue;
-    if (planted_ == storage::Planted::groups_forgotten && record->key->size() > 1 &&
-        (*record->key)[1] == std::byte{2})  // the type of a group's key
-      continue;
-    auto applied = core_->apply(*record->key, record->value);
-    if (!applied)
-      return fail(Error(applied.error().kind(), applied.error().code(),
-                        fmt::format("offset {}: {}", record->offset, applied.error().message())));
+    if (planted_ == storage::Planted::groups_forgotten && is_of_group(*record->key)) continue;
+    const auto applied = core_->apply(*record->key, record->value);
+    if (!applied) skip_unreadable(record->offset, applied.error());
   }
+}
+
+// Somebody may have produced it: clients that call themselves __admin_client write to this topic. What the
+// record before it of the same key said stands, as it has stood until now.
+void GroupShell::skip_unreadable(Offset offset, const Error& why) {
+  if (metrics_ != nullptr) metrics_->unreadable.add(shard_.index());
+  const auto left_out = skipped_.admit(shard_.loop().mono());
+  if (!left_out) return;
+  events_.warn("a record of groups cannot be read, and is skipped",
+               {{"partition", partition_->log().folder_name()},
+                {"offset", offset},
+                {"reason", why.message()},
+                {"left_out", *left_out}});
 }
 
 // Topics that were deleted when nobody could tell this coordinator.

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "broker/coordinator/coordinator.h"
+#include "broker/group_metrics.h"
 #include "broker/observe/log.h"
 #include "broker/shard.h"
 #include "protocol/batch/batch_iterator.h"
@@ -19,9 +20,10 @@ namespace tidemark::broker {
 
 class GroupShell : public std::enable_shared_from_this<GroupShell> {
  public:
-  // `shard`, `random` and `events` outlive its tasks, which are the shard's.
+  // `shard`, `random`, `events` and `metrics` (nullptr: nobody counts) outlive its tasks, which are the
+  // shard's.
   GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
-             coordinator::GroupSettings settings, runtime::Random& random, Log& events,
+             coordinator::GroupSettings settings, runtime::Random& random, Log& events, GroupMetrics* metrics,
              storage::Planted planted = storage::Planted::none);
 
   // Once.
@@ -59,12 +61,19 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   runtime::Task<void> release_loop(std::shared_ptr<GroupShell> self);
   runtime::Task<Result<void>> load();
   Result<void> apply_batch(const protocol::BatchView& batch);
+  void skip_unreadable(Offset offset, const Error& why);
   void forget_missing_topics();
   runtime::Task<void> decide_next();
   runtime::Task<void> carry_out(coordinator::Decision decision);
   // Appends and applies records from `first` on, as many as fit one batch; the first one that is left.
   runtime::Task<Result<size_t>> append(const coordinator::RecordList& records, size_t first);
+  void apply(const coordinator::Record& record);
+  // Of the planted bugs.
   void plant_fenced_commit(coordinator::Request& request) const;
+  [[nodiscard]] coordinator::Decision plant_expiry() const;
+  [[nodiscard]] coordinator::Now moment_of_promotion() const;
+  // What has been decided and is in the log.
+  void report(const coordinator::Decision& decision);
   void hold(std::vector<coordinator::Reply> replies);
   void answer(coordinator::Reply reply);
   void end();
@@ -73,6 +82,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   const std::shared_ptr<replication::Partition> partition_;
   const coordinator::GroupSettings settings_;
   Log& events_;
+  GroupMetrics* const metrics_;
   const storage::Planted planted_;
   runtime::Random& random_;
   std::unique_ptr<coordinator::GroupCoordinator> core_;  // never null; another for each try to load the log
@@ -83,6 +93,10 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   Offset appended_;        // the end of what this shell has seen appended
   uint64_t last_token_ = 0;
   LogLimiter refusals_{1};
+  coordinator::Record lagging_;  // planted: appended, and not applied
+  LogLimiter skipped_{1};
+  LogLimiter reports_{10};
+  LogLimiter loops_{1};
   bool stopping_ = false;
   bool ended_ = false;
   runtime::Signal input_;    // an input, or the end

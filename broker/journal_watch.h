@@ -1,11 +1,22 @@
 // Whether a journal stalls (durability.md, rule 15). Looked at on the journal's loop, asked on any thread.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
+#include <string>
 
 #include "protocol/runtime/time.h"
 
 namespace tidemark::broker {
+
+// As logs and metrics name it: its shard; of a folder behind the first, with that folder's number behind it.
+// `index`: by folder, by shard, and the metadata log's last of all `journals`.
+[[nodiscard]] inline std::string journal_name(size_t index, size_t journals, size_t shards) {
+  if (index + 1 == journals) return "metadata";
+  const size_t folder = index / shards;
+  return folder == 0 ? std::to_string(index) : fmt::format("{}-{}", index % shards, folder);
+}
 
 class JournalWatch {
  public:

@@ -22,22 +22,36 @@ namespace {
 
 constexpr uint64_t kLeastBytesBetweenSnapshots = 256 << 10;
 
+std::optional<config::Scope> scope_of(replication::ConfigResourceType type) {
+  switch (type) {
+    case replication::ConfigResourceType::topic: return config::Scope::topic;
+    case replication::ConfigResourceType::broker: return config::Scope::broker;
+    case replication::ConfigResourceType::group: return config::Scope::group;
+    case replication::ConfigResourceType::client_metrics: return config::Scope::client_metrics;
+    case replication::ConfigResourceType::broker_logger: break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-MetadataService::MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config,
-                                 Uuid cluster_id, Log& events)
+MetadataService::MetadataService(Shards& shards, const FolderInfos& folders, runtime::Random& random,
+                                 const config::NodeConfig& config, Uuid cluster_id, Log& events)
     : shards_(shards),
       events_(events),
       clock_(shards[0]->loop().clock()),
       config_(config),
       controller_(cluster_id.to_string(), config.node_id, config.properties, random),
       snapshot_done_(shards[0]->loop()),
-      partitions_on_(shards.size(), 0) {
+      folders_(folders),
+      partitions_on_(shards.size(), 0),
+      partitions_in_(folders.size(), 0) {
   auto view = std::make_shared<ClusterView>();
   view->node = config.node_id;
   view->cluster_id = cluster_id;
   view->image = controller_.image();
   view->broker = config.broker;
+  view->quotas = std::make_shared<const QuotaTable>(view->image->quotas);
   for (const auto& listener : config.listeners) {
     if (listener.advertised) view->advertised.emplace_back(listener.name, *listener.advertised);
   }
@@ -133,6 +147,11 @@ Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRe
   auto beginning = commit_records(controller_.begin_term());
   auto begun = co_await beginning;
   if (!begun) co_return fail(begun.error());
+  if (const auto* before = controller_.image()->broker(config_.node_id)) {
+    all_folders_here_ = std::ranges::all_of(before->log_dirs, [&](const Uuid& dir) {
+      return std::ranges::find(registration.log_dirs, dir) != registration.log_dirs.end();
+    });
+  }
   auto decision = controller_.register_broker(registration);
   auto registering = commit_records(std::move(decision.records));
   auto registered = co_await registering;
@@ -171,7 +190,7 @@ Task<Result<void>> MetadataService::committed() {
 }
 
 Task<Result<ImageDelta>> MetadataService::commit_records(replication::RecordList records) {
-  if (records.empty()) co_return ImageDelta{controller_.image(), controller_.image(), {}, {}, {}};
+  if (records.empty()) co_return ImageDelta{controller_.image(), controller_.image(), {}, {}, {}, {}};
   auto batch = replication::encode_records(controller_.next_offset(), term_, records, clock_.wall());
   if (!batch) co_return fail(batch.error());
   const uint64_t bytes = batch->size();
@@ -220,7 +239,10 @@ void MetadataService::consider_snapshot() {
   shards_[0]->tasks().spawn(take_snapshot());
 }
 
-Task<void> MetadataService::stop_snapshots() {
+Task<void> MetadataService::stop() {
+  turns_.clear();  // nobody is there any more to be answered
+  auto last = take_turn();
+  co_await last;
   snapshots_allowed_ = false;
   while (snapshotting_) {
     auto waiting = snapshot_done_.wait();
@@ -306,14 +328,23 @@ void MetadataService::tell(const ImageDelta& delta) const {
                                         {"after", change.after->partition_count()}});
     }
   }
+  for (const auto& entity : delta.quotas) {
+    std::string of, values;
+    for (const auto& [type, name] : entity)
+      of += fmt::format("{}{} {}", of.empty() ? "" : ", ", type, name.value_or("<default>"));
+    for (const auto& [key, value] : delta.after->quotas_of(entity))
+      values += fmt::format("{}{}={}", values.empty() ? "" : ",", key, value);
+    events_.info("quotas changed", {{"of", of}, {"quotas", values}});
+  }
   for (const auto& resource : delta.configs) {
-    const bool topic = resource.type == replication::ConfigResourceType::topic;
-    if (topic && delta.after->topic(resource.name) == nullptr) continue;  // they went with it
-    events_.info("settings changed", {{"of", topic ? "topic" : "broker"}, {"name", resource.name}});
-    const auto scope = topic ? config::Scope::topic : config::Scope::broker;
+    const auto scope = scope_of(resource.type);
+    if (!scope) continue;  // a newer release's
+    if (*scope == config::Scope::topic && delta.after->topic(resource.name) == nullptr)
+      continue;  // they went with it
+    events_.info("settings changed", {{"of", config::scope_name(*scope)}, {"name", resource.name}});
     const auto& before = delta.before->config(resource.type, resource.name);
     for (const auto& [key, value] : delta.after->config(resource.type, resource.name)) {
-      const config::Setting* setting = config::find_setting(scope, key);
+      const config::Setting* setting = config::find_setting(*scope, key);
       if (setting == nullptr || setting->status != config::Status::ignored) continue;
       if (const auto was = before.find(key); was != before.end() && was->second == value) continue;
       events_.warn("setting is ignored", {{"setting", key}, {"why", setting->note}});

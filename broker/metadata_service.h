@@ -10,22 +10,21 @@
 #include <optional>
 #include <set>
 
+#include "broker/folder_choice.h"
+#include "broker/folder_info.h"
 #include "broker/metadata_snapshots.h"
 #include "broker/observe/log.h"
-#include "broker/shard.h"
+#include "broker/shard_change.h"
 #include "config/node_config.h"
 #include "replication/controller/controller.h"
 #include "storage/data_folder.h"
 
 namespace tidemark::broker {
 
-struct ShardChange;
-struct UnopenedPartition;
-
 class MetadataService {
  public:
-  MetadataService(Shards& shards, runtime::Random& random, const config::NodeConfig& config, Uuid cluster_id,
-                  Log& events);
+  MetadataService(Shards& shards, const FolderInfos& folders, runtime::Random& random,
+                  const config::NodeConfig& config, Uuid cluster_id, Log& events);
   MetadataService(const MetadataService&) = delete;
   MetadataService& operator=(const MetadataService&) = delete;
 
@@ -35,20 +34,28 @@ class MetadataService {
                                      storage::FileSystem& files, runtime::Lane& lane);
   // Begins `term`: LeaderChange, the feature levels of a new cluster, and this life of the broker, durably.
   runtime::Task<Result<void>> lead(LeaderEpoch term, replication::BrokerRegistration registration);
-  // Opens the partitions that the image gives to this node: from `recovered`, or new. What is left there
-  // belongs to topics that are gone, and is erased. Then every shard has its first view.
+  // Opens the partitions that the image gives to this node: from `recovered`, or new (folder_choice.h). What
+  // is left there belongs to topics that are gone, and is erased. Then every shard has its first view.
   static constexpr runtime::Duration kReopenInterval = std::chrono::seconds(1);
-  using Recovered = std::map<TopicIdPartition, storage::RecoveredLog>;
+  struct FoundLog {
+    size_t folder = 0;
+    storage::RecoveredLog log;
+    bool moved = false;  // made in another data folder: its state and its damage alone are known
+  };
+  using Recovered = std::map<TopicIdPartition, std::vector<FoundLog>>;  // one of each, as a rule
   runtime::Task<Result<void>> open_partitions(Recovered recovered);
 
   // Told once of every partition of this node that cannot be opened; it is tried again.
   std::function<void(const UnopenedPartition&)> on_unopened;
+  // Of this node, and nobody is sent to them: they could not be opened, or their folder is not there.
+  [[nodiscard]] size_t unopened() const { return unopened_.size() + absent_.size(); }
 
   // From now on snapshots are taken: behind so many bytes of the log (see snapshot_due()), and behind any
   // after metadata.log.max.snapshot.interval.ms. Call it when the store may checkpoint.
   void allow_snapshots();
-  // Takes no more, and waits for the one under way.
-  runtime::Task<void> stop_snapshots();
+  // Decides no more and takes no more snapshots, and waits for what is under way. A decision that waits for
+  // its turn, or comes later, is never answered.
+  runtime::Task<void> stop();
 
   // Decides on the newest image, appends what it decided, and returns its response when the records are
   // committed and every shard has applied them. Any shard may call it; `home` is the caller's loop.
@@ -105,14 +112,26 @@ class MetadataService {
   void tell(const replication::ImageDelta& delta) const;
   runtime::Task<void> publish_view(std::shared_ptr<const ClusterView> view);
   // By shard; returns the partitions that could not be opened.
-  runtime::Task<std::vector<UnopenedPartition>> run_changes(
-      std::vector<std::shared_ptr<ShardChange>> changes);
+  using Changes = std::vector<std::shared_ptr<ShardChange>>;
+  runtime::Task<std::vector<UnopenedPartition>> run_changes(const Changes& changes);
   // Nobody is sent to a partition that could not be opened: a full disk may have room again, and then it is.
   void set_unopened(ClusterView& view, const std::vector<UnopenedPartition>& failed);
+  void begin_reopening();
   runtime::Task<void> reopen_loop();
   runtime::Task<void> reopen();
   [[nodiscard]] std::shared_ptr<ClusterView> next_view() const;
   uint16_t least_loaded();
+  [[nodiscard]] std::vector<FolderState> folder_states() const;
+  // Of this node's replica, as the metadata has it.
+  [[nodiscard]] Uuid directory_of(const replication::PartitionImage& partition) const;
+  // Where its log stands, or is to be made. nullopt: it stays away, which is told.
+  std::optional<size_t> place(ShardChange::Open& open, const replication::PartitionImage& partition,
+                              std::vector<FoundLog> found, ShardChange& strays);
+  // The same for a log that is new. nullopt: nowhere, as long as its folder is offline.
+  std::optional<size_t> place_new(const replication::PartitionImage& partition) const;
+  // What stands elsewhere than the metadata says, but for what could not be opened, it says from now on.
+  runtime::Task<void> tell_directories(ClusterView& view, const Changes& opened,
+                                       const std::vector<UnopenedPartition>& failed);
   [[nodiscard]] config::TopicConfig topic_config(std::string_view topic) const;
 
   Shards& shards_;
@@ -132,9 +151,14 @@ class MetadataService {
   bool snapshotting_ = false;
   runtime::Signal snapshot_done_;
   std::shared_ptr<const ClusterView> view_;
-  std::vector<size_t> partitions_on_;    // by shard
-  std::set<TopicIdPartition> reported_;  // of those, on_unopened was told
-  std::set<TopicIdPartition> unopened_;  // ours, and on no shard
+  const FolderInfos& folders_;
+  bool all_folders_here_ = true;                          // of the life before
+  std::vector<size_t> partitions_on_;                     // by shard
+  std::vector<size_t> partitions_in_;                     // by folder
+  std::set<TopicIdPartition> absent_;                     // ours, in folders that are not there
+  std::set<TopicIdPartition> reported_;                   // of those, on_unopened was told
+  std::set<TopicIdPartition> unopened_;                   // ours, and on no shard
+  std::vector<replication::DirectoryAssignment> untold_;  // the metadata log had no room for them
   bool reopening_ = false;
   LeaderEpoch term_ = kNoLeaderEpoch;
   BrokerEpoch broker_epoch_{-1};

@@ -2,8 +2,9 @@
 // view that every shard then has.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "broker/metadata_service.h"
-#include "broker/shard_change.h"
 
 namespace tidemark::broker {
 
@@ -12,7 +13,6 @@ using runtime::Task;
 
 namespace {
 
-// By shard.
 std::vector<std::shared_ptr<ShardChange>> no_changes(size_t shards) {
   std::vector<std::shared_ptr<ShardChange>> changes;
   for (size_t s = 0; s < shards; ++s) changes.push_back(std::make_shared<ShardChange>());
@@ -38,8 +38,90 @@ uint16_t MetadataService::least_loaded() {
   return static_cast<uint16_t>(least - partitions_on_.begin());
 }
 
-Task<std::vector<UnopenedPartition>> MetadataService::run_changes(
-    std::vector<std::shared_ptr<ShardChange>> changes) {
+std::vector<FolderState> MetadataService::folder_states() const {
+  std::vector<FolderState> states;
+  for (size_t f = 0; f < folders_.size(); ++f) {
+    const FolderInfo& folder = *folders_[f];
+    states.push_back({folder.id(), !folder.offline(), folder.free_bytes(), partitions_in_[f]});
+  }
+  return states;
+}
+
+Uuid MetadataService::directory_of(const replication::PartitionImage& partition) const {
+  const auto replica = std::ranges::find(partition.replicas, config_.node_id);
+  return replica == partition.replicas.end()
+             ? Uuid{}
+             : partition.directories[static_cast<size_t>(replica - partition.replicas.begin())];
+}
+
+std::optional<size_t> MetadataService::place_new(const replication::PartitionImage& partition) const {
+  const LogPlace place = place_of(directory_of(partition), folder_states(), {}, true);
+  if (place.kind == LogPlace::Kind::absent) return std::nullopt;
+  return place.folder;
+}
+
+std::optional<size_t> MetadataService::place(ShardChange::Open& open,
+                                             const replication::PartitionImage& partition,
+                                             std::vector<FoundLog> found, ShardChange& strays) {
+  std::vector<LogCopy> copies;
+  for (const FoundLog& copy : found)
+    copies.push_back({copy.folder, copy.log.end == Offset(0) && !copy.log.damage});
+  const LogPlace place = place_of(directory_of(partition), folder_states(), copies, all_folders_here_);
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (std::ranges::find(place.discard, i) != place.discard.end()) {
+      strays.strays.push_back({found[i].folder, std::move(found[i].log)});
+    } else if (found.size() > 1 && (place.kind != LogPlace::Kind::found || i != place.copy)) {
+      events_.error(
+          "a second copy of a partition is left alone: look which one is right, and move the other away",
+          {{"folder", fmt::format("{}/{}", folders_[found[i].folder]->path(), found[i].log.folder_name)}});
+    }
+  }
+  if (place.kind == LogPlace::Kind::absent || place.kind == LogPlace::Kind::ambiguous) return std::nullopt;
+  if (place.kind == LogPlace::Kind::found) {
+    FoundLog& chosen = found[place.copy];
+    if (chosen.moved) {
+      events_.error("a partition stays offline: it was moved by hand",
+                    {{"partition", chosen.log.folder_name}, {"reason", chosen.log.damage->message()}});
+      return std::nullopt;
+    }
+    open.recovered = std::move(chosen.log);
+  }
+  return place.folder;
+}
+
+Task<void> MetadataService::tell_directories(ClusterView& view, const Changes& opened,
+                                             const std::vector<UnopenedPartition>& failed) {
+  std::vector<replication::DirectoryAssignment> told = std::exchange(untold_, {});
+  std::erase_if(told, [&](const auto& one) { return view.topics.find(one.partition.topic_id) == nullptr; });
+  for (const auto& change : opened) {
+    for (const auto& open : change->opens) {
+      if (std::ranges::find(failed, open.id, &UnopenedPartition::id) == failed.end())
+        told.push_back({open.id, folders_[open.folder]->id()});
+    }
+  }
+  auto decision = controller_.assign_directories(config_.node_id, told);
+  if (decision.records.empty()) co_return;
+  auto committing = commit_records(std::move(decision.records));
+  const auto delta = co_await committing;
+  if (!delta) {
+    // It may be offline, and the node end: the next start finds the logs. A full disk has room again.
+    if (delta.error().kind() == ErrorKind::no_space) {
+      untold_ = std::move(told);
+      begin_reopening();
+    }
+    co_return;
+  }
+  view.image = controller_.image();
+  for (const auto& change : delta->topics) {
+    const auto* known = view.topics.find(change.after->id);
+    if (known == nullptr) continue;
+    auto topic = std::make_shared<TopicView>(**known);
+    topic->image = change.after;
+    view.topics.set(change.after->id, std::move(topic));
+  }
+}
+
+Task<std::vector<UnopenedPartition>> MetadataService::run_changes(const Changes& changes) {
   std::vector<UnopenedPartition> failed;
   for (size_t s = 0; s < changes.size(); ++s) {
     const auto& change = changes[s];
@@ -60,18 +142,21 @@ void MetadataService::set_unopened(ClusterView& view, const std::vector<Unopened
     auto topic = std::make_shared<TopicView>(**known);
     uint16_t& shard = topic->shards[static_cast<size_t>(id.partition.value)];
     --partitions_on_[shard];
+    --partitions_in_[partition.folder];
     shard = kNoShard;
     view.topics.set(id.topic_id, std::move(topic));
     unopened_.insert(id);
     if (reported_.insert(id).second && on_unopened) on_unopened(partition);
   }
-  if (unopened_.empty() || reopening_) return;
-  reopening_ = true;
-  shards_[0]->tasks().spawn(reopen_loop());
+  if (!unopened_.empty()) begin_reopening();
+}
+
+void MetadataService::begin_reopening() {
+  if (!std::exchange(reopening_, true)) shards_[0]->tasks().spawn(reopen_loop());
 }
 
 Task<void> MetadataService::reopen_loop() {
-  while (!unopened_.empty()) {
+  while (!unopened_.empty() || !untold_.empty()) {
     auto pause = runtime::sleep_for(shards_[0]->loop(), kReopenInterval);
     co_await pause;
     auto turn = take_turn();
@@ -91,14 +176,23 @@ Task<void> MetadataService::reopen() {
     if (known == nullptr) continue;  // deleted meanwhile
     auto topic = std::make_shared<TopicView>(**known);
     const auto* partition = topic->image->partition(id.partition);
+    const auto folder = place_new(*partition);
+    if (!folder) {
+      absent_.insert(id);
+      continue;
+    }
     const uint16_t shard = least_loaded();
     topic->shards[static_cast<size_t>(id.partition.value)] = shard;
+    topic->folders[static_cast<size_t>(id.partition.value)] = static_cast<uint16_t>(*folder);
+    ++partitions_in_[*folder];
     changes[shard]->opens.push_back(
-        {id, topic->image->name, std::nullopt, topic->config, partition->leader_epoch});
+        {id, topic->image->name, *folder, std::nullopt, topic->config, partition->leader_epoch});
     view->topics.set(id.topic_id, std::move(topic));
   }
-  auto running = run_changes(std::move(changes));
+  auto running = run_changes(changes);
   const auto failed = co_await running;
+  auto telling = tell_directories(*view, changes, failed);
+  co_await telling;
   set_unopened(*view, failed);
   reported_ = unopened_;
   auto publishing = publish_view(std::move(view));
@@ -118,6 +212,9 @@ std::shared_ptr<ClusterView> MetadataService::next_view() const {
   auto view = std::make_shared<ClusterView>(*view_);
   view->image = controller_.image();
   view->deleted.clear();
+  // The same table for the same quotas: connections resolve theirs anew for another one.
+  if (!(view->image->quotas == view_->image->quotas))
+    view->quotas = std::make_shared<const QuotaTable>(view->image->quotas);
   view->broker = config::resolve_broker_config(
       replication::broker_layers(*view->image, config_.node_id, config_.properties));
   return view;
@@ -126,30 +223,63 @@ std::shared_ptr<ClusterView> MetadataService::next_view() const {
 Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
   auto changes = no_changes(shards_.size());
   auto view = next_view();
+  std::map<Uuid, size_t> away;  // partitions of folders that are not there
   for (const auto& [name, topic] : view->image->topics) {
-    auto topic_view = std::make_shared<TopicView>(TopicView{topic, topic_config(name), {}});
+    auto topic_view = std::make_shared<TopicView>(TopicView{topic, topic_config(name), {}, {}});
     for (int32_t p = 0; p < topic->partition_count(); ++p) {
       const TopicIdPartition id{topic->id, PartitionId(p)};
       const auto& partition = *topic->partitions[static_cast<size_t>(p)];
       if (std::find(partition.replicas.begin(), partition.replicas.end(), config_.node_id) ==
           partition.replicas.end()) {
         topic_view->shards.push_back(kNoShard);
+        topic_view->folders.push_back(0);
+        continue;
+      }
+      ShardChange::Open open{id, name, 0, std::nullopt, topic_view->config, partition.leader_epoch};
+      std::vector<FoundLog> found;
+      if (const auto copies = recovered.find(id); copies != recovered.end()) {
+        found = std::move(copies->second);
+        recovered.erase(copies);
+      }
+      const auto folder = place(open, partition, std::move(found), *changes[0]);
+      if (!folder) {
+        ++away[directory_of(partition)];
+        absent_.insert(id);
+        topic_view->shards.push_back(kNoShard);
+        topic_view->folders.push_back(0);
         continue;
       }
       const uint16_t shard = least_loaded();
       topic_view->shards.push_back(shard);
-      ShardChange::Open open{id, name, std::nullopt, topic_view->config, partition.leader_epoch};
-      if (const auto found = recovered.find(id); found != recovered.end()) {
-        open.recovered = std::move(found->second);
-        recovered.erase(found);
-      }
+      topic_view->folders.push_back(static_cast<uint16_t>(*folder));
+      open.folder = *folder;
+      ++partitions_in_[*folder];
       changes[shard]->opens.push_back(std::move(open));
     }
     view->topics.set(topic->id, std::move(topic_view));
   }
-  for (auto& [id, stray] : recovered) changes[0]->strays.push_back(std::move(stray));
-  auto running = run_changes(std::move(changes));
+  for (auto& [id, strays] : recovered) {
+    for (FoundLog& stray : strays) {
+      if (stray.moved) {
+        events_.warn(
+            "a folder is left alone: it is of no topic, and was made in another data folder",
+            {{"folder", fmt::format("{}/{}", folders_[stray.folder]->path(), stray.log.folder_name)}});
+        continue;
+      }
+      changes[0]->strays.push_back({stray.folder, std::move(stray.log)});
+    }
+  }
+  for (const auto& [directory, count] : away) {
+    events_.error(
+        "partitions stay offline: their data folder is not there, or does not hold them alone: bring it "
+        "back, or "
+        "delete their topics",
+        {{"folder_id", directory}, {"partitions", count}});
+  }
+  auto running = run_changes(changes);
   const auto failed = co_await running;
+  auto telling = tell_directories(*view, changes, failed);
+  co_await telling;
   set_unopened(*view, failed);
   auto publishing = publish_view(std::move(view));
   co_await publishing;
@@ -180,10 +310,13 @@ Task<void> MetadataService::publish(ImageDelta delta) {
       const auto* known = view_->topics.find(change.before->id);
       if (known == nullptr) continue;
       for (size_t p = 0; p < (*known)->shards.size(); ++p) {
+        const TopicIdPartition partition{change.before->id, PartitionId(static_cast<int32_t>(p))};
+        absent_.erase(partition);
         const uint16_t shard = (*known)->shards[p];
         if (shard == kNoShard) continue;
-        erases[shard]->erases.push_back({change.before->id, PartitionId(static_cast<int32_t>(p))});
+        erases[shard]->erases.push_back(partition);
         --partitions_on_[shard];
+        --partitions_in_[(*known)->folders[p]];
       }
       view->topics.erase(change.before->id);
       view->deleted.emplace_back(change.before->name, change.before->id);
@@ -210,21 +343,31 @@ Task<void> MetadataService::publish(ImageDelta delta) {
       }
       const bool ours = std::find(partition.replicas.begin(), partition.replicas.end(), config_.node_id) !=
                         partition.replicas.end();
-      const uint16_t shard = ours ? least_loaded() : kNoShard;
+      const auto folder = ours ? place_new(partition) : std::nullopt;
+      const uint16_t shard = folder ? least_loaded() : kNoShard;
       topic->shards.push_back(shard);
-      if (ours) {
-        opens[shard]->opens.push_back(
-            {{id, PartitionId(p)}, topic->image->name, std::nullopt, topic->config, partition.leader_epoch});
+      topic->folders.push_back(static_cast<uint16_t>(folder.value_or(0)));
+      if (ours && !folder) absent_.insert({id, PartitionId(p)});
+      if (folder) {
+        ++partitions_in_[*folder];
+        opens[shard]->opens.push_back({{id, PartitionId(p)},
+                                       topic->image->name,
+                                       *folder,
+                                       std::nullopt,
+                                       topic->config,
+                                       partition.leader_epoch});
       }
     }
     view->topics.set(id, topic);
   }
   // What goes first: a topic of the same name may come with it, and needs the folders. What comes is made
   // before anyone hears of it.
-  auto erasing = run_changes(std::move(erases));
+  auto erasing = run_changes(erases);
   (void)co_await erasing;
-  auto opening = run_changes(std::move(opens));
+  auto opening = run_changes(opens);
   const auto failed = co_await opening;
+  auto telling = tell_directories(*view, opens, failed);
+  co_await telling;
   set_unopened(*view, failed);
   auto publishing = publish_view(std::move(view));
   co_await publishing;

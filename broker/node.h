@@ -1,4 +1,4 @@
-// One broker node above the seams: its data folder, shards, metadata and API handlers. The same object runs
+// One broker node above the seams: its data folders, shards, metadata and API handlers. The same object runs
 // in the daemon and in the simulator. Everything but the status is for shard 0's loop.
 #pragma once
 
@@ -9,15 +9,19 @@
 #include <vector>
 
 #include "broker/api/handlers.h"
+#include "broker/client_quotas.h"
 #include "broker/group_coordinators.h"
+#include "broker/group_lag.h"
 #include "broker/journal_watch.h"
 #include "broker/metadata_service.h"
+#include "broker/node_folder.h"
 #include "broker/node_metrics.h"
 #include "broker/observe/log.h"
 #include "config/node_config.h"
-#include "storage/data_folder.h"
 
 namespace tidemark::broker {
+
+class ClientTelemetry;
 
 inline constexpr uint64_t kMetadataJournalBytes = 16 << 20;
 
@@ -30,7 +34,7 @@ struct NodeSeams {
   std::function<std::unique_ptr<runtime::Lane>(const std::string& name)> make_lane;
   storage::DataFolder::OpenStore open_store;
   Log* log = nullptr;  // required
-  // The data folder failed: it takes no write any more in this life. Called once.
+  // The folder of the metadata log failed: the node can only refuse any more in this life. Called once.
   std::function<void(const Error&)> on_offline = [](const Error&) {};
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
   storage::Planted planted = storage::Planted::none;
@@ -68,13 +72,15 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // Opens the data folder, replays, leads a new term, opens the partitions. Error: one line that says what to
-  // do; nothing was changed that a second try does not find as it was.
+  // Opens the data folders, replays, leads a new term, opens the partitions. Error: one line that says what
+  // to do; nothing was changed that a second try does not find as it was.
   runtime::Task<Result<void>> start();
   // Called after start(), before connections are accepted: what clients are told of this broker. (With port 0
   // the listener knows its address only once it is bound; the registration in the metadata log carries what
   // is configured.)
   [[nodiscard]] RequestHandler& handler(size_t shard) { return *handlers_[shard]; }
+  // On that shard's loop.
+  [[nodiscard]] ClientQuotas& quotas(size_t shard) { return *quotas_[shard]; }
   // No request is being handled any more. Checkpoints, and leaves the mark of a clean stop.
   runtime::Task<Result<void>> stop();
 
@@ -84,49 +90,50 @@ class Node {
   [[nodiscard]] const config::NodeConfig& config() const { return config_; }
   [[nodiscard]] Shards& shards() { return shards_; }
   [[nodiscard]] MetadataService& metadata() { return *metadata_; }
-  [[nodiscard]] storage::DataFolder& folder() { return *folder_; }
+  [[nodiscard]] const FolderInfos& folders() const { return folder_infos_; }
 
  private:
-  runtime::Task<Result<void>> open_folder();
-  void fail_folder(const Error& error);
+  using FoundLog = MetadataService::FoundLog;
+  [[nodiscard]] NodeFolder& first() { return *folders_.front(); }
+  runtime::Task<Result<void>> open_folders();
+  runtime::Task<Result<void>> check_first_folder();
+  [[nodiscard]] Result<void> check_moved() const;
   runtime::Task<Result<void>> start_stores();
   runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
+  runtime::Task<Result<std::shared_ptr<storage::Log>>> open_metadata_log(
+      MetadataService::Recovered& recovered);
   runtime::Task<Result<MetadataService::Recovered>> recover_logs();
-  runtime::Task<void> finish_replay();
-  runtime::Task<void> keep_reserve();
+  runtime::Task<void> finish_replay(NodeFolder& folder);
+  runtime::Task<Result<void>> stop_folder(NodeFolder& folder);
   runtime::Task<void> retention_loop(Shard& shard);
-  void start_cleaner(Shard& shard, runtime::Random& random);
-  [[nodiscard]] storage::LogCleanerOptions cleaner_options(const Shard& shard) const;
-  [[nodiscard]] storage::LogStoreOptions store_options(storage::JournalId journal,
-                                                       uint64_t journal_bytes) const;
-  std::unique_ptr<storage::LogStore> make_store(runtime::Scheduler& loop, storage::JournalId journal,
-                                                runtime::Lane& lane, uint64_t journal_bytes);
+  void start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& random);
   runtime::Task<void> watch_loop(Shard& shard);
   void watch(storage::LogStore& store, size_t journal, runtime::MonoTime now);
   runtime::Task<void> sample_loop(Shard& shard, const FetchSessions& sessions);
+  runtime::Task<void> space_loop();
   [[nodiscard]] Log& log() const { return *seams_.log; }
 
   const config::NodeConfig config_;
   NodeSeams seams_;
   NodeStatus status_;
-  std::vector<JournalWatch> watches_;  // by shard; the metadata log's last
-  // Lanes outlive what submits to them.
-  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, clean_lane_,
-      compression_lane_;
-  std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;
+  std::vector<JournalWatch> watches_;  // by folder, by shard; the metadata log's last
+  std::unique_ptr<runtime::Lane> compression_lane_;
   std::vector<std::unique_ptr<runtime::Lane>> recovery_lanes_;  // while logs are recovered
-  std::unique_ptr<storage::DataFolder> folder_;
-  Shards shards_;
-  std::unique_ptr<storage::LogStore> metadata_store_;
+  std::shared_ptr<storage::FileCache> file_cache_;
+  std::vector<std::unique_ptr<NodeFolder>> folders_;  // as `log.dirs` has them
+  FolderInfos folder_infos_;
+  Shards shards_;  // with the stores, which use the folders
   std::unique_ptr<MetadataService> metadata_;
   std::vector<std::unique_ptr<runtime::SeededRandom>> randoms_;
   std::vector<std::unique_ptr<FetchSessions>> sessions_;
   std::vector<std::unique_ptr<ProducerIds>> producer_ids_;
   std::vector<std::unique_ptr<GroupCoordinators>> groups_;
-  std::unique_ptr<FolderInfo> folder_info_;
+  std::vector<std::unique_ptr<GroupLag>> group_lags_;  // none where nobody counts
+  std::unique_ptr<ClientTelemetry> telemetry_;
+  std::unique_ptr<Usages> usages_;
+  std::vector<std::unique_ptr<ClientQuotas>> quotas_;
   std::vector<std::unique_ptr<ApiHandler>> handlers_;
-  bool folder_failed_ = false;
-  bool replay_finished_ = false;  // or has failed
+  size_t replays_ = 0;  // folders in which what was replayed is not synced yet
   runtime::Signal replay_end_;
 };
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "broker/api/fetch_session.h"
+#include "broker/journal_watch.h"
+#include "broker/quota/usages.h"
 #include "broker/shard.h"
+#include "broker/telemetry/client_series.h"
 
 namespace tidemark::broker {
 
@@ -16,14 +19,16 @@ constexpr int16_t kMostCodes = 256;
 
 }  // namespace
 
-NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
-    : produce_bytes(
+NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards, size_t folders)
+    : groups(metrics, shards),
+      produce_bytes(
           metrics.counter("tidemark_produce_bytes_total", "Bytes of record batches appended for clients")),
       produce_records(metrics.counter("tidemark_produce_records_total", "Records appended for clients")),
       fetch_bytes(
           metrics.counter("tidemark_fetch_bytes_total", "Bytes of record batches that fetches returned")),
+      client_series(std::make_unique<ClientSeries>(metrics)),
       samples_(shards),
-      journals_(shards + 1),
+      journals_(shards * folders + 1),
       named_(kMaxTopicSeries) {
   errors_.resize(kMostCodes);
   for (int16_t code = kLeastCode; code < kMostCodes + kLeastCode; ++code) {
@@ -36,7 +41,7 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
   metrics.gauge("tidemark_partitions", "Partitions with a replica on this node",
                 [this] { return sum(&Sample::partitions); });
   metrics.gauge("tidemark_offline_partitions", "Of those, the ones whose log cannot be used",
-                [this] { return sum(&Sample::offline); });
+                [this] { return sum(&Sample::offline) + unopened_.load(std::memory_order_relaxed); });
   metrics.gauge("tidemark_fetch_sessions", "Incremental fetch sessions",
                 [this] { return sum(&Sample::sessions); });
   metrics.counter_of("tidemark_fetch_session_evictions_total", "Fetch sessions that made way for newer ones",
@@ -44,10 +49,22 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards)
   metrics.gauges("tidemark_topic_log_bytes",
                  "Bytes of a topic's logs on this node; the largest topics by name",
                  [this] { return topic_bytes(); });
+  metrics.gauge("tidemark_quota_clients", "Clients, users and addresses whose use of a quota is counted",
+                [this] { return quota_clients_.load(); });
+  metrics.counter_of("tidemark_quota_overflows_total",
+                     "Times that a client was counted with others, since there were too many",
+                     [this] { return quota_overflows_.load(); });
   add_traffic(metrics);
   add_cleaner(metrics);
   for (size_t i = 0; i < journals_.size(); ++i)
-    add_journal(metrics, journals_[i], i == shards ? "metadata" : std::to_string(i));
+    add_journal(metrics, journals_[i], journal_name(i, journals_.size(), shards));
+}
+
+NodeMetrics::~NodeMetrics() = default;
+
+void NodeMetrics::sample_quotas(const Usages& usages) {
+  quota_clients_ = static_cast<double>(usages.tracked());
+  quota_overflows_ = static_cast<double>(usages.overflows());
 }
 
 void NodeMetrics::add_traffic(Metrics& metrics) {
@@ -172,7 +189,10 @@ void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
   }
   sample_traffic(shard);
   sample_cleaner(shard);
-  sample_store(shard.store(), journals_[shard.index()], shard.loop().mono());
+  for (size_t f = 0; f < shard.folders(); ++f) {
+    if (shard.store(f) != nullptr)
+      sample_store(*shard.store(f), journals_[f * samples_.size() + shard.index()], shard.loop().mono());
+  }
 }
 
 // Topics that are gone take their counts with them.
@@ -189,15 +209,24 @@ void NodeMetrics::sample_traffic(Shard& shard) {
 }
 
 void NodeMetrics::sample_cleaner(Shard& shard) {
-  if (shard.cleaner() == nullptr) return;
+  storage::LogCleanerStats all;
+  for (size_t f = 0; f < shard.folders(); ++f) {
+    if (shard.cleaner(f) == nullptr) continue;
+    const storage::LogCleanerStats& stats = shard.cleaner(f)->stats();
+    all.cleanings += stats.cleanings;
+    all.given_up += stats.given_up;
+    all.done.bytes_read += stats.done.bytes_read;
+    all.done.bytes_kept += stats.done.bytes_kept;
+    all.max_dirty_ratio = std::max(all.max_dirty_ratio, stats.max_dirty_ratio);
+    all.max_overdue_ms = std::max(all.max_overdue_ms, stats.max_overdue_ms);
+  }
   Sample& sample = samples_[shard.index()];
-  const storage::LogCleanerStats& stats = shard.cleaner()->stats();
-  sample.cleanings = static_cast<double>(stats.cleanings);
-  sample.given_up = static_cast<double>(stats.given_up);
-  sample.cleaned_bytes = static_cast<double>(stats.done.bytes_read);
-  sample.kept_bytes = static_cast<double>(stats.done.bytes_kept);
-  sample.dirty_ratio = stats.max_dirty_ratio;
-  sample.overdue = static_cast<double>(stats.max_overdue_ms) / 1000;
+  sample.cleanings = static_cast<double>(all.cleanings);
+  sample.given_up = static_cast<double>(all.given_up);
+  sample.cleaned_bytes = static_cast<double>(all.done.bytes_read);
+  sample.kept_bytes = static_cast<double>(all.done.bytes_kept);
+  sample.dirty_ratio = all.max_dirty_ratio;
+  sample.overdue = static_cast<double>(all.max_overdue_ms) / 1000;
 }
 
 void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runtime::MonoTime now) {
@@ -217,8 +246,24 @@ void NodeMetrics::sample_store(storage::LogStore& store, Journal& journal, runti
   journal.scrub_errors = static_cast<double>(store.scrub_stats().errors);
 }
 
-void NodeMetrics::sample_metadata(storage::LogStore& store, runtime::MonoTime now) {
+void NodeMetrics::sample_metadata(storage::LogStore& store, size_t unopened, runtime::MonoTime now) {
+  unopened_ = static_cast<double>(unopened);
   sample_store(store, journals_.back(), now);
+}
+
+void NodeMetrics::watch_folders(Metrics& metrics, const FolderInfos& folders) {
+  for (const auto& folder : folders) {
+    const MetricLabels labels{{"folder", folder->path()}};
+    metrics.gauge(
+        "tidemark_data_folder_offline", "1 once the data folder has failed, or cannot be opened",
+        [folder] { return folder->offline() ? 1.0 : 0.0; }, labels);
+    metrics.gauge(
+        "tidemark_data_folder_free_bytes", "Free space on the data folder's disk",
+        [folder] { return static_cast<double>(folder->free_bytes()); }, labels);
+    metrics.gauge(
+        "tidemark_data_folder_total_bytes", "Size of the data folder's disk",
+        [folder] { return static_cast<double>(folder->total_bytes()); }, labels);
+  }
 }
 
 std::vector<std::pair<MetricLabels, double>> NodeMetrics::topic_bytes() const {

@@ -7,11 +7,14 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "broker/folder_info.h"
+#include "broker/group_metrics.h"
 #include "broker/observe/metrics.h"
 #include "broker/topic_traffic.h"
 #include "protocol/error.h"
@@ -24,12 +27,15 @@ class LogStore;
 
 namespace tidemark::broker {
 
+class ClientSeries;
 class FetchSessions;
 class Shard;
+class Usages;
 
 class NodeMetrics {
  public:
-  NodeMetrics(Metrics& metrics, size_t shards);
+  NodeMetrics(Metrics& metrics, size_t shards, size_t folders = 1);
+  ~NodeMetrics();
   NodeMetrics(const NodeMetrics&) = delete;
   NodeMetrics& operator=(const NodeMetrics&) = delete;
 
@@ -38,17 +44,22 @@ class NodeMetrics {
     const auto index = static_cast<size_t>(code + 1);
     if (code != 0 && index < errors_.size() && errors_[index] != nullptr) errors_[index]->add(shard);
   }
+  GroupMetrics groups;
   Counter& produce_bytes;
   Counter& produce_records;
   Counter& fetch_bytes;
+  const std::unique_ptr<ClientSeries> client_series;  // what clients push; never null
   // The topic's counts on that shard, on its loop; the reference holds until the shard's next sample.
   // REQUIRES: the shard's view has, or had, the topic.
   TopicTraffic& traffic(size_t shard, const Uuid& topic) { return samples_[shard].traffic[topic]; }
 
   // On the shard's loop.
   void sample(Shard& shard, const FetchSessions& sessions);
-  // On shard 0's.
-  void sample_metadata(storage::LogStore& store, runtime::MonoTime now);
+  // On shard 0's. `unopened`: partitions of this node that are on no shard.
+  void sample_metadata(storage::LogStore& store, size_t unopened, runtime::MonoTime now);
+  void sample_quotas(const Usages& usages);
+  // Once.
+  static void watch_folders(Metrics& metrics, const FolderInfos& folders);
   static constexpr auto kSampleEvery = std::chrono::seconds(1);
 
  private:
@@ -77,9 +88,11 @@ class NodeMetrics {
   [[nodiscard]] double sum(Value Sample::* member) const;
   [[nodiscard]] double greatest(Value Sample::* member) const;
 
-  std::vector<Counter*> errors_;   // by code + 1
-  std::vector<Sample> samples_;    // by shard
-  std::vector<Journal> journals_;  // by shard; the metadata log's last
+  Value quota_clients_{0}, quota_overflows_{0};
+  std::vector<Counter*> errors_;  // by code + 1
+  std::vector<Sample> samples_;   // by shard
+  Value unopened_{0};
+  std::vector<Journal> journals_;  // by folder, by shard; the metadata log's last
   NamedTopics named_;              // the scraping thread's, under the mutex of Metrics
 };
 
@@ -96,6 +109,7 @@ void for_each_error(const Body& body, const Add& add) {
   if constexpr (requires { body.partitions.begin(); }) descend(body.partitions);
   if constexpr (requires { body.partition_responses.begin(); }) descend(body.partition_responses);
   if constexpr (requires { body.coordinators.begin(); }) descend(body.coordinators);
+  if constexpr (requires { body.entries.begin(); }) descend(body.entries);
 }
 
 }  // namespace tidemark::broker

@@ -23,9 +23,9 @@ uint64_t stretches(uint64_t journal_bytes) {
 
 OpenFiles divide_open_files(uint64_t limit, const config::NodeConfig& config, size_t shards) {
   const auto journal_bytes = static_cast<uint64_t>(config.broker.journal_size);
-  const uint64_t own = kKeyValueStore + kInHand + kHttp + kProcess + kConnectionsToRefuse +
-                       config.listeners.size() + shards * (kPerLoop + stretches(journal_bytes)) +
-                       stretches(kMetadataJournalBytes);
+  const uint64_t of_folder = kKeyValueStore + kInHand + shards * stretches(journal_bytes);
+  const uint64_t own = kHttp + kProcess + kConnectionsToRefuse + config.listeners.size() + shards * kPerLoop +
+                       stretches(kMetadataJournalBytes) + config.data_dirs.size() * of_folder;
   OpenFiles files;
   files.limit = limit;
   files.needed = own + OpenFiles::kLeast;

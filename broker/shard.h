@@ -2,6 +2,7 @@
 // touches it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -16,7 +17,8 @@ namespace tidemark::broker {
 
 class Shard {
  public:
-  Shard(uint16_t index, runtime::Scheduler& loop) : index_(index), loop_(loop) {}
+  Shard(uint16_t index, runtime::Scheduler& loop, size_t folders)
+      : index_(index), loop_(loop), folders_(folders) {}
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -52,27 +54,41 @@ class Shard {
   // Of this shard's connections, for partitions that could not be opened.
   [[nodiscard]] replication::RefusedProducers& refused_producers() { return refused_producers_; }
 
-  [[nodiscard]] storage::LogStore& store() { return *store_; }
-  void set_store(std::unique_ptr<storage::LogStore> store) { store_ = std::move(store); }
+  // By data folder, in the order of `log.dirs`. nullptr: that folder could not be opened.
+  [[nodiscard]] size_t folders() const { return folders_.size(); }
+  [[nodiscard]] storage::LogStore* store(size_t folder) { return folders_.at(folder).store.get(); }
+  void set_store(size_t folder, std::unique_ptr<storage::LogStore> store) {
+    folders_.at(folder).store = std::move(store);
+  }
+  // nullptr: no log is cleaned there.
+  [[nodiscard]] storage::LogCleaner* cleaner(size_t folder) { return folders_.at(folder).cleaner.get(); }
+  void set_cleaner(size_t folder, std::unique_ptr<storage::LogCleaner> cleaner) {
+    folders_.at(folder).cleaner = std::move(cleaner);
+  }
+  // REQUIRES: one of this shard's logs.
+  [[nodiscard]] size_t folder_of(const storage::Log& log) const {
+    const auto found = std::find_if(folders_.begin(), folders_.end(),
+                                    [&](const Folder& folder) { return folder.store.get() == &log.store(); });
+    return static_cast<size_t>(found - folders_.begin());
+  }
 
-  // nullptr: no log is cleaned.
-  [[nodiscard]] storage::LogCleaner* cleaner() { return cleaner_.get(); }
-  void set_cleaner(std::unique_ptr<storage::LogCleaner> cleaner) { cleaner_ = std::move(cleaner); }
-
-  // Runs `make()`, a Task of a value, on this shard's loop; the value comes back on the caller's. `make` must
-  // own what it needs.
+  // Runs `make()`, a Task of a value, on this shard's loop; the value comes back on the caller's. It runs to
+  // its end even if the caller's connection is lost meanwhile, so `make` must own what it needs.
   template <class Make>
   auto call(runtime::Scheduler& home, Make make) {
     return runtime::run_on(loop_, tasks_, home, std::move(make));
   }
 
  private:
+  struct Folder {
+    std::unique_ptr<storage::LogStore> store;
+    std::unique_ptr<storage::LogCleaner> cleaner;
+  };
   const uint16_t index_;
   runtime::Scheduler& loop_;
   std::shared_ptr<const ClusterView> view_;
   std::vector<std::function<void(const ClusterView&)>> view_watchers_;
-  std::unique_ptr<storage::LogStore> store_;
-  std::unique_ptr<storage::LogCleaner> cleaner_;
+  std::vector<Folder> folders_;
   std::unordered_map<TopicIdPartition, std::shared_ptr<replication::Partition>> partitions_;
   replication::RefusedProducers refused_producers_;
   runtime::TaskScope tasks_;  // last: its frames go first

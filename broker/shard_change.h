@@ -13,6 +13,7 @@ namespace tidemark::broker {
 struct UnopenedPartition {
   TopicIdPartition id;
   std::string name;  // TOPIC-PARTITION
+  size_t folder = 0;
   Error error;
 };
 
@@ -20,6 +21,7 @@ struct ShardChange {
   struct Open {
     TopicIdPartition id;
     std::string topic;
+    size_t folder = 0;
     std::optional<storage::RecoveredLog> recovered;
     config::TopicConfig config;
     LeaderEpoch epoch;
@@ -32,7 +34,11 @@ struct ShardChange {
   std::vector<Open> opens;
   std::vector<Lead> leads;
   std::vector<TopicIdPartition> erases;
-  std::vector<storage::RecoveredLog> strays;
+  struct Stray {
+    size_t folder = 0;
+    storage::RecoveredLog log;
+  };
+  std::vector<Stray> strays;
   [[nodiscard]] bool empty() const {
     return opens.empty() && leads.empty() && erases.empty() && strays.empty();
   }

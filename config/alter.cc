@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "config/client_metrics.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -84,8 +85,26 @@ Result<void> check_request(std::span<const Alteration> changes) {
   }
   if (!nulls.empty()) {
     return fail(ErrorCode::INVALID_REQUEST,
-                fmt::format("Null value not supported for : {}", fmt::join(nulls, ",")));
+                fmt::format("Null value not supported for : {}", fmt::join(nulls, ", ")));
   }
+  return {};
+}
+
+Unexpected fixed(std::string_view names) {
+  return fail(ErrorCode::INVALID_REQUEST,
+              fmt::format("Cannot update these configs dynamically: [{}]", names));
+}
+
+// All that cannot be set while the broker runs, told at once.
+Result<void> check_dynamic(std::span<const Alteration> changes) {
+  std::vector<std::string_view> names;
+  for (const Alteration& change : changes) {
+    const Setting* setting = find_setting(Scope::broker, change.name);
+    if (setting != nullptr && setting->dynamic != Dynamic::kClusterWide &&
+        static_cast<AlterOp>(change.op) != AlterOp::remove)
+      names.push_back(setting->name);
+  }
+  if (!names.empty()) return fixed(fmt::format("{}", fmt::join(names, ", ")));
   return {};
 }
 
@@ -93,7 +112,8 @@ Result<void> change_list(Scope scope, const Alteration& change, Properties& prop
   const bool append = static_cast<AlterOp>(change.op) == AlterOp::append;
   const Setting* setting = find_setting(scope, change.name);
   if (setting == nullptr) return unknown(scope, change.name);
-  if (!setting->is_list()) {
+  // Kafka changes a subscription's lists only as a whole.
+  if (!setting->is_list() || scope == Scope::client_metrics) {
     return fail(Error::config(fmt::format("Can't {} to key {} because its type is not LIST.",
                                           append ? "APPEND" : "SUBTRACT", change.name)));
   }
@@ -129,10 +149,7 @@ Result<void> validate_broker_config(std::string_view name, std::string_view valu
   if (setting == nullptr) return unknown(Scope::broker, name);
   // Listeners are per-broker in Kafka; here they are fixed while the node runs, and the rest of that kind is
   // refused anyway.
-  if (setting->dynamic != Dynamic::kClusterWide) {
-    return fail(ErrorCode::INVALID_REQUEST,
-                fmt::format("Cannot update these configs dynamically: [{}]", name));
-  }
+  if (setting->dynamic != Dynamic::kClusterWide) return fixed(name);
   if (const auto checked = check_accepted(*setting, value); !checked) {
     return fail(ErrorCode::INVALID_REQUEST, checked.error().message());
   }
@@ -140,6 +157,7 @@ Result<void> validate_broker_config(std::string_view name, std::string_view valu
 }
 
 Result<void> validate_resource_config(Scope scope, std::string_view name, std::string_view value) {
+  if (scope == Scope::client_metrics) return validate_client_metrics_config(name, value);
   const Setting* setting = find_setting(scope, name);
   if (setting == nullptr) return unknown(scope, name);
   return check_accepted(*setting, value);
@@ -148,6 +166,7 @@ Result<void> validate_resource_config(Scope scope, std::string_view name, std::s
 Result<Properties> alter_configs(Scope scope, const Properties& current,
                                  std::span<const Alteration> changes) {
   TRY(check_request(changes));
+  if (scope == Scope::broker) TRY(check_dynamic(changes));
   Properties altered = current;
   for (const Alteration& change : changes) {
     switch (static_cast<AlterOp>(change.op)) {

@@ -30,7 +30,7 @@ Result<void> validate_topic_configs(const Properties& overrides);
 // One dynamic change of a broker (or of the cluster's default). INVALID_REQUEST, as Kafka has it, for a value
 // or a name that is read-only; INVALID_CONFIG for an unknown name.
 Result<void> validate_broker_config(std::string_view name, std::string_view value);
-// A group's or a client metrics subscription's.
+// A group's or a client metrics subscription's (client_metrics.h).
 Result<void> validate_resource_config(Scope scope, std::string_view name, std::string_view value);
 
 // `current` overrides with `changes` applied and the changed ones validated. Nothing changes unless all

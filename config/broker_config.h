@@ -38,6 +38,12 @@ struct BrokerConfig {
   int32_t max_incremental_fetch_session_cache_slots = 1000;
   int32_t max_request_partition_size_limit = 2000;  // DescribeTopicPartitions
 
+  // Client quotas.
+  int32_t quota_window_num = 11;
+  int32_t quota_window_size_seconds = 1;
+  int32_t controller_quota_window_num = 11;
+  int32_t controller_quota_window_size_seconds = 1;
+
   // The metadata log.
   int64_t metadata_log_max_record_bytes_between_snapshots = 20'971'520;
   int64_t metadata_log_max_snapshot_interval_ms = 3'600'000;  // 0: by bytes alone
@@ -45,6 +51,9 @@ struct BrokerConfig {
 
   // Producers.
   int32_t producer_id_expiration_ms = 86'400'000;
+
+  // Client metrics: the largest push.
+  int32_t telemetry_max_bytes = 1'048'576;
 
   // Groups, and the topic of their offsets.
   int32_t group_min_session_timeout_ms = 6'000;

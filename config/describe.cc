@@ -91,16 +91,22 @@ std::optional<DescribedConfig> describe_broker_default(const Setting& setting,
   return config;
 }
 
-DescribedConfig describe_resource_config(const Setting& setting, const Properties& overrides) {
-  const Source own = setting.scope == Scope::group ? Source::group : Source::client_metrics;
+DescribedConfig describe_resource_config(const Setting& setting, const Properties& overrides,
+                                         const BrokerLayers& layers) {
+  const bool group = setting.scope == Scope::group;
   std::vector<DescribedSynonym> synonyms;
-  std::optional<std::string> value;
-  if (setting.default_value) value = std::string(*setting.default_value);
   const auto found = overrides.find(setting.name);
   if (found != overrides.end() && check_value(setting, found->second)) {
-    value = canonical_value(setting, found->second);
-    synonyms.push_back({setting.name, value, own});
+    synonyms.push_back({setting.name, canonical_value(setting, found->second),
+                        group ? Source::group : Source::client_metrics});
   }
+  const std::string fallback(setting.default_value.value_or(std::string_view()));
+  if (group && setting.broker_synonym.empty()) {
+    synonyms.push_back({setting.name, fallback, Source::default_config});
+  } else if (group) {
+    for (auto& synonym : synonyms_of(setting.broker_synonym, layers)) synonyms.push_back(std::move(synonym));
+  }
+  auto value = synonyms.empty() ? std::optional(fallback) : synonyms.front().value;
   return described(setting, std::move(value), std::move(synonyms));
 }
 

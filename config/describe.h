@@ -43,7 +43,8 @@ DescribedConfig describe_broker_config(const Setting& setting, const BrokerLayer
 // The cluster's dynamic default of a broker setting; nullopt if none is set.
 std::optional<DescribedConfig> describe_broker_default(const Setting& setting,
                                                        const Properties& dynamic_default);
-// A group's or a client metrics subscription's own settings.
-DescribedConfig describe_resource_config(const Setting& setting, const Properties& overrides);
+// A group's, over the broker's default for groups, or a client metrics subscription's.
+DescribedConfig describe_resource_config(const Setting& setting, const Properties& overrides,
+                                         const BrokerLayers& layers);
 
 }  // namespace tidemark::config

@@ -42,6 +42,8 @@ struct NodeConfig {
   std::optional<std::string> rack;
   std::vector<Listener> listeners{{"PLAINTEXT", {"127.0.0.1", 9092}, std::nullopt}};
   Endpoint http{"127.0.0.1", 9644};
+  // At least one; the first holds the metadata log. (This release's loader refuses several: the node is not
+  // ready for everything that disks and their owners may do to one of them.)
   std::vector<std::string> data_dirs{"./tidemark-data"};
 
   // Kafka's `static broker` layer: every broker setting that was written down, under its Kafka name (the

@@ -184,7 +184,10 @@ class Checker {
       case Valid::Kind::share_offset_reset:
         // The duration itself is Java's to read; share groups come later and check it then.
         if (!has_word("latest, earliest", word) && !word.starts_with("by_duration:P")) {
-          return wrong("String must be one of: latest, earliest, by_duration:PnDTnHnMn.nS");
+          return wrong(
+              fmt::format("Invalid value `{}` for configuration {}. The value must be either 'earliest', "
+                          "'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.",
+                          shown(), setting_.name));
         }
         return {};
       case Valid::Kind::address: {

@@ -20,6 +20,7 @@ test=(
   kcat librdkafka-dev
   python3 python3-kafka python3-confluent-kafka python3-snappy python3-lz4 python3-zstandard
   strace curl procps
+  zsh fish                                                        # the command completes in them, as in bash
   prometheus                                                      # and promtool: deploy's alert rules and dashboards
 )
 clang=(clang-19 clang-format-19 libclang-rt-19-dev)

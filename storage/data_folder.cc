@@ -10,6 +10,10 @@ std::string DataFolder::own_path(std::string_view name) const {
   return fmt::format("{}/{}/{}", options_.path, kOwnFolder, name);
 }
 
+std::string DataFolder::identity_path(std::string_view path) {
+  return fmt::format("{}/{}/identity", path, kOwnFolder);
+}
+
 Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, FileSystem& files,
                                                      const OpenStore& open_store, runtime::Random& random) {
   std::unique_ptr<DataFolder> folder(new DataFolder(std::move(options), files));
@@ -20,19 +24,21 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   const Planted planted = folder->options_.planted;
   TRY_ASSIGN(folder->journals_,
              JournalRecovery::open(files, folder->journal_folder(), planted, folder->was_clean_));
-  TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), folder->journals_, planted,
+  const ReplayHome home{folder->identity().folder_id, folder->options_.takes_unnamed};
+  TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), home, folder->journals_, planted,
                                               folder->options_.max_open_files));
   TRY_ASSIGN(folder->keeps_old_journals_, files.exists(folder->keep_marker()));
   if (!folder->journals_.corruption().empty()) folder->keeps_old_journals_ = true;
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
   }
-  files.on_no_descriptors([cache = &folder->cache_] { return cache->give_back(); });
+  if (!folder->options_.cache)
+    files.on_no_descriptors([cache = folder->cache_.get()] { return cache->give_back(); });
   return folder;
 }
 
 Result<void> DataFolder::begin_generation(runtime::Random& random) {
-  const std::string path = own_path("identity");
+  const std::string path = identity_path(options_.path);
   TRY_ASSIGN(identity_, IdentityFile::open(files_, path));
   Identity identity;
   if (const auto& found = identity_.identity()) {
@@ -75,7 +81,9 @@ Result<void> DataFolder::begin_generation(runtime::Random& random) {
 
 Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
                                          runtime::WallTime now, RecoveryStats& stats) {
-  return recover_log(files_, options_.path, replayed, derived_.get(), options, now, stats);
+  LogRecoveryOptions planted = options;
+  planted.planted = options_.planted;
+  return recover_log(files_, options_.path, replayed, derived_.get(), planted, now, stats);
 }
 
 Result<bool> DataFolder::finish_replay() {

@@ -31,7 +31,10 @@ struct DataFolderOptions {
   std::string path;
   BrokerId node;
   Uuid cluster_id;  // zero: whatever the folder says, or a new one
-  size_t max_open_files = 4096;
+  // Where a node's folders share one, it is given, and its owner gives back what the system wants back.
+  std::shared_ptr<FileCache> cache = nullptr;
+  bool takes_unnamed = true;     // see ReplayHome
+  size_t max_open_files = 4096;  // of a cache of its own, and of a replay
   // What a start needs at most before the journals of the one before it are freed.
   uint64_t reserve_bytes = 0;
   Planted planted = Planted::none;
@@ -39,7 +42,9 @@ struct DataFolderOptions {
 
 class DataFolder {
  public:
-  ~DataFolder() { files_.on_no_descriptors({}); }
+  ~DataFolder() {
+    if (!options_.cache) files_.on_no_descriptors({});
+  }
 
   using OpenStore = std::function<Result<std::unique_ptr<KeyValueStore>>(const std::string& path)>;
 
@@ -48,11 +53,13 @@ class DataFolder {
   static Result<std::unique_ptr<DataFolder>> open(DataFolderOptions options, FileSystem& files,
                                                   const OpenStore& open_store, runtime::Random& random);
 
+  // The file that says whose the folder at `path` is.
+  static std::string identity_path(std::string_view path);
   [[nodiscard]] const Identity& identity() const { return *identity_.identity(); }
   [[nodiscard]] const std::string& path() const { return options_.path; }
   [[nodiscard]] std::string journal_folder() const { return own_path("journal"); }
   [[nodiscard]] FileSystem& files() { return files_; }
-  [[nodiscard]] FileCache& cache() { return cache_; }
+  [[nodiscard]] FileCache& cache() { return *cache_; }
   [[nodiscard]] KeyValueStore* derived() { return derived_.get(); }
   // Whether the last start ended with mark_clean_stop(): nothing was replayed.
   [[nodiscard]] bool was_clean() const { return was_clean_; }
@@ -85,7 +92,10 @@ class DataFolder {
 
  private:
   DataFolder(DataFolderOptions options, FileSystem& files)
-      : options_(std::move(options)), files_(files), cache_(files, options_.max_open_files) {}
+      : options_(std::move(options)),
+        files_(files),
+        cache_(options_.cache ? options_.cache
+                              : std::make_shared<FileCache>(files, options_.max_open_files)) {}
   [[nodiscard]] std::string own_path(std::string_view name) const;
   [[nodiscard]] std::string keep_marker() const {
     return fmt::format("{}/{}", journal_folder(), kKeepMarker);
@@ -95,7 +105,7 @@ class DataFolder {
 
   const DataFolderOptions options_;
   FileSystem& files_;
-  FileCache cache_;
+  std::shared_ptr<FileCache> cache_;
   std::unique_ptr<FileLock> lock_;
   IdentityFile identity_;
   bool was_clean_ = false;

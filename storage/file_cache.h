@@ -1,5 +1,5 @@
-// Open segment files, least recently used first to close. One per data folder; its lanes share it, so it has
-// the only lock in storage/. A file that somebody still holds stays open after it leaves the cache.
+// Open segment files, least recently used first to close. One per node; the lanes of its folders share it, so
+// it has the only lock in storage/. A file that somebody still holds stays open after it leaves the cache.
 #pragma once
 
 #include <list>

@@ -187,7 +187,7 @@ bool Journal::mark_frees() const {
 }
 
 void Journal::write_next() {
-  if (failed_ || writing_ || (pending_.empty() && !mark_wanted_)) return;
+  if (failed_ || abandoned_ || writing_ || (pending_.empty() && !mark_wanted_)) return;
   // As many records as fit into one group; the first always goes.
   const auto bytes_of = [](const Pending& p) { return p.head_bytes + p.data.bytes.size(); };
   uint64_t first = kGroupHeaderBytes + (pending_.empty() ? 0 : bytes_of(pending_.front()));
@@ -274,6 +274,7 @@ void Journal::written(std::shared_ptr<GroupWrite> group) {
   }
   INVARIANT(group->header.sequence.value == durable_.value + 1, "group {} after {}", group->header.sequence,
             durable_);
+  if (!group->entries.empty()) longest_wait_ = std::max(longest_wait_, loop_.mono() - writing_since_);
   durable_ = group->header.sequence;
   chain_ = group->checksum;
   checkpoint_synced_ = group->header.checkpoint;
@@ -282,12 +283,15 @@ void Journal::written(std::shared_ptr<GroupWrite> group) {
   release_checkpointed();
   if (options_.planted != Planted::ack_before_sync) {
     const auto alive = alive_;
+    answering_ = true;
     for (Pending& entry : group->entries) {
       entry.client->journaled(entry.token, true);
       if (!*alive) return;
     }
+    answering_ = false;
   }
   answered_ = group->header.sequence;
+  if (abandoned_ && !writing_) return fail_pending();
   if (!writing_) {
     write_next();
     if (!writing_ && last_holds_records_) arm_idle_mark();
@@ -316,6 +320,18 @@ void Journal::fail_all(const Error& error, std::vector<Pending> waiting) {
     if (!*alive) return;
     entry.client->journaled(entry.token, false);
   }
+}
+
+void Journal::abandon(const Error& error) {
+  if (failed_ || abandoned_) return;
+  abandoned_ = error;
+  if (!writing_ && !answering_) fail_pending();
+}
+
+void Journal::fail_pending() {
+  std::vector<Pending> waiting(std::make_move_iterator(pending_.begin()),
+                               std::make_move_iterator(pending_.end()));
+  fail_all(*abandoned_, std::move(waiting));
 }
 
 void Journal::mark_checkpoint(GroupSequence up_to) {

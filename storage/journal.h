@@ -66,6 +66,10 @@ class Journal {
   void add(const JournalRecord& record, runtime::BufferSlice data, std::shared_ptr<JournalClient> client,
            uint64_t token);
 
+  // Its folder has failed elsewhere: what is in no group yet never will be, and its clients are told. A group
+  // under way ends as it does.
+  void abandon(const Error& error);
+
   // Everything up to this group is in its files and synced: its stretches may be recycled once a synced group
   // says so.
   void mark_checkpoint(GroupSequence up_to);
@@ -105,6 +109,10 @@ class Journal {
     const runtime::MonoTime pending = pending_.empty() ? now : pending_.front().since;
     return now - std::min(writing_ ? writing_since_ : now, pending);
   }
+  // The longest that a record has waited for its answer since the last call.
+  [[nodiscard]] runtime::Duration take_longest_wait() {
+    return std::exchange(longest_wait_, runtime::Duration(0));
+  }
 
  private:
   struct Stretch {
@@ -131,6 +139,7 @@ class Journal {
   [[nodiscard]] bool mark_frees() const;
   void retry_later();
   void written(std::shared_ptr<GroupWrite> group);
+  void fail_pending();
   void fail_all(const Error& error, std::vector<Pending> waiting);
   void grow();
   void release_checkpointed();
@@ -168,11 +177,14 @@ class Journal {
   uint32_t chain_ = 0;
   uint64_t next_ordinal_ = 0;
   bool writing_ = false;
+  bool answering_ = false;  // the clients of a group, one after the other
+  std::optional<Error> abandoned_;
   bool mark_wanted_ = false;  // a group is due although nothing is pending
   bool last_holds_records_ = false;
   bool failed_ = false;
   std::string failure_;
   runtime::MonoTime writing_since_{};  // or since when its first record waits
+  runtime::Duration longest_wait_{0};
   runtime::TimerId idle_timer_;
   runtime::TimerId retry_timer_;  // a new stretch could not be made
   Stats stats_;

@@ -21,10 +21,11 @@ constexpr size_t kMaxOpenFiles = 1024;
 
 class Replayer {
  public:
-  Replayer(FileSystem& files, const std::string& data_folder, JournalRecovery& journals, Planted planted,
-           size_t max_open_files)
+  Replayer(FileSystem& files, const std::string& data_folder, const ReplayHome& home,
+           JournalRecovery& journals, Planted planted, size_t max_open_files)
       : files_(files),
         data_folder_(data_folder),
+        home_(home),
         journals_(journals),
         planted_(planted),
         max_open_files_(std::min(max_open_files, kMaxOpenFiles)) {}
@@ -43,9 +44,19 @@ class Replayer {
         result.unreadable.emplace(entry.name, found.error());
         continue;
       }
-      TRY_ASSIGN(const auto state, found);
+      TRY_ASSIGN(auto state, found);
       if (!state) {
         result.unidentified.push_back(entry.name);
+        continue;
+      }
+      if (state->home.is_zero() && home_.takes_unnamed) state->home = home_.id;
+      if (state->home != home_.id) {
+        result.moved.emplace(entry.name, *state);
+      } else if (const auto twice = result.logs.find(state->log); twice != result.logs.end()) {
+        return fail(Error::corruption(fmt::format(
+            "{} and {} hold the same log: one of them is a copy, or comes from another data folder: "
+            "move it away",
+            path(twice->second.folder_name), path(entry.name))));
       } else if (journals_.dead().contains(state->log)) {
         TRY(bury(entry.name, state->log));
       } else {
@@ -341,7 +352,7 @@ class Replayer {
       result.logs.erase(it);
       break;
     }
-    if (result.unreadable.contains(name)) {
+    if (result.unreadable.contains(name) || result.moved.contains(name)) {
       ++result.orphans;
       return {};
     }
@@ -351,6 +362,7 @@ class Replayer {
     log.folder_name = name;
     log.state =
         PartitionState{record.log, record.topic_id, record.partition, record.journaled, Offset(0), Offset(0)};
+    log.state.home = home_.id;
     log.changed = true;
     if (log.state.journaled) begin(log);
     TRY(files_.create_dir(path(name)));
@@ -375,6 +387,7 @@ class Replayer {
     log.state.log_start = std::min(log.state.log_start, end);
     log.state.synced = std::min(log.state.synced, end);
     log.state.cleaned_to = std::min(log.state.cleaned_to, end);
+    log.state.gaps_below = std::min(log.state.gaps_below, end);
   }
 
   Result<void> truncate(ReplayedLog& log, Extent& extent, const JournalRecord& record) {
@@ -397,6 +410,7 @@ class Replayer {
 
   FileSystem& files_;
   const std::string& data_folder_;
+  const ReplayHome home_;
   JournalRecovery& journals_;
   const Planted planted_;
   const size_t max_open_files_;
@@ -413,8 +427,9 @@ class Replayer {
 }  // namespace
 
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
-                                      JournalRecovery& journals, Planted planted, size_t max_open_files) {
-  Replayer replayer(files, data_folder, journals, planted, max_open_files);
+                                      const ReplayHome& home, JournalRecovery& journals, Planted planted,
+                                      size_t max_open_files) {
+  Replayer replayer(files, data_folder, home, journals, planted, max_open_files);
   TRY(replayer.find_folders());
   TRY(journals.replay([&](const JournalRecord& record) { return replayer.plan(record); }));
   TRY(replayer.finish_plan());

@@ -31,15 +31,26 @@ struct JournalReplay {
   // Folders whose partition.state the disk does not give, and why: whose they are may be known again at the
   // next start. Left alone; no record waits for any of them.
   std::map<std::string, Error> unreadable;
+  // Partitions' folders that were made in another data folder, whose journals may hold records of theirs.
+  // Left alone, too.
+  std::map<std::string, PartitionState> moved;
   uint64_t records = 0;
   uint64_t orphans = 0;  // records of logs whose folder is gone
   uint64_t rewritten_bytes = 0;
 };
 
-// Finds the partitions' folders of `data_folder` and replays into them. Logs that damage of a journal may
-// concern are marked as damaged, for good, and none of their files is changed.
+// Which data folder it is.
+struct ReplayHome {
+  Uuid id;
+  // A log whose state names no data folder, of a release that took one alone, is its.
+  bool takes_unnamed = true;
+};
+
+// Finds the partitions' folders of `data_folder`, and replays into them. Logs that damage
+// of a journal may concern are marked as damaged, for good, and none of their files is changed.
 Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data_folder,
-                                      JournalRecovery& journals, Planted planted, size_t max_open_files);
+                                      const ReplayHome& home, JournalRecovery& journals, Planted planted,
+                                      size_t max_open_files);
 // Syncs what the replay changed of one log. Once each is synced, and the data folder itself, the journals'
 // earlier generations may go.
 Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const ReplayedLog& log);

@@ -163,6 +163,7 @@ bool Log::has_room(size_t bytes) const {
 Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
   while (true) {
     if (offline_) co_return fail(*offline_);
+    if (store_.closing_) co_return fail(store_.closing(folder_name_));
     if (fenced_ || reserving_) {
       auto look_again = changed_.wait();
       co_await look_again;
@@ -214,7 +215,11 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
       return {};  // a full disk refuses this append; it does not take the log offline
     };
     auto resolver = reserved.resolver();
-    auto done = [resolver](bool ok) mutable { resolver.set(ok); };
+    // It may have made the file, before the roll's own effect, which comes behind the journal.
+    auto done = [this, resolver, first = from == 0](bool ok) mutable {
+      folder_changed_ |= first;
+      resolver.set(ok);
+    };
     store_.add_effect(*this, std::move(work), std::move(done));
     auto awaiter = reserved.wait();
     co_await awaiter;
@@ -422,28 +427,42 @@ void Log::flushed(Offset end) {
 }
 
 Task<Result<void>> Log::change_settings(LogSettings settings) {
-  if (settings_.write_caching != settings.write_caching) {
-    while (fenced_ && !offline_) {
+  wants_caching_ = settings.write_caching;
+  settings.write_caching = settings_.write_caching;
+  settings_ = settings;
+  indexes_.set_interval(static_cast<uint32_t>(settings_.index_interval_bytes));
+  if (flush_from_ && end_ - durable_ < settings_.flush_messages) flush_from_.reset();
+  progressed();
+  auto switching = switch_as_wanted();
+  auto switched = co_await switching;
+  co_return switched;
+}
+
+Task<Result<void>> Log::switch_as_wanted() {
+  // Whoever comes while a switch is under way leaves to it what is wanted by then.
+  while (settings_.write_caching != wants_caching_) {
+    if (offline_) co_return fail(*offline_);
+    if (fenced_) {
       auto look_again = changed_.wait();
       co_await look_again;
+      continue;
     }
-    if (offline_) co_return fail(*offline_);
+    if (store_.closing_) co_return fail(store_.closing(folder_name_));
     fenced_ = true;
-    auto switching = switch_caching(settings);
+    auto switching = switch_caching(wants_caching_);
     auto switched = co_await switching;
     unfence();
-    if (!switched) co_return fail(switched.error());
+    if (switched) continue;
+    if (switched.error().kind() == ErrorKind::no_space) store_.switch_later(shared_from_this());
+    co_return switched;
   }
-  settings_ = settings;
-  indexes_.set_interval(static_cast<uint32_t>(settings.index_interval_bytes));
-  if (flush_from_ && end_ - durable_ < settings.flush_messages) flush_from_.reset();
   progressed();
   co_return Result<void>();
 }
 
 // The journal and the page cache are two histories: one ends, synced and with no record left to replay,
-// before the other begins.
-Task<Result<void>> Log::switch_caching(LogSettings settings) {
+// before the other begins. no_space: it goes on.
+Task<Result<void>> Log::switch_caching(bool write_caching) {
   auto quiescing = quiesce();
   auto quiet = co_await quiescing;
   if (!quiet) co_return quiet;
@@ -451,20 +470,49 @@ Task<Result<void>> Log::switch_caching(LogSettings settings) {
   auto settling = store_.settle();
   auto settled = co_await settling;
   if (!settled) co_return settled;
+  // No checkpoint may state the old one behind the new one.
+  while (store_.checkpointing_) {
+    auto look_again = store_.effects_changed_.wait();
+    co_await look_again;
+  }
   if (offline_) co_return fail(*offline_);
-  state_.journaled = !settings.write_caching;
-  state_.synced = end_;
-  state_changed_ = true;
-  mark_dirty();
-  auto saving = store_.checkpoint();
-  auto saved = co_await saving;
-  // Whether a start would find the one history or the other is open: nothing is appended to either.
-  if (!saved) go_offline(saved.error());
+  if (store_.closing_) co_return fail(store_.closing(folder_name_));
+  store_.checkpointing_ = true;
+  PartitionState state = state_;
+  state.journaled = !write_caching;
+  state.synced = end_;
+  auto stating = write_state(state);
+  auto stated = co_await stating;
+  if (stated) {
+    state_.journaled = state.journaled;
+    state_.synced = durable_ = end_;
+    flush_from_.reset();
+    settings_.write_caching = write_caching;
+  }
+  store_.checkpointing_ = false;
+  store_.effects_changed_.notify_all();
+  co_return stated;
+}
+
+// Synced. no_space: what the folder said before still holds.
+Task<Result<void>> Log::write_state(PartitionState state) {
+  auto outcome = std::make_shared<Result<void>>();
+  auto work = [files = &store_.files_, folder = folder(), state = std::move(state),
+               outcome]() -> Result<void> {
+    *outcome = write_partition_state(*files, folder, state, false);
+    if (!*outcome && outcome->error().kind() == ErrorKind::no_space) return {};
+    TRY(*outcome);
+    // Rule 13: whatever this sync says of its failure, what the folder says is not known any more.
+    TRY_ASSIGN(const auto file, files->open(partition_state_path(folder), OpenMode::read_write));
+    return file->sync_data();
+  };
+  runtime::OneShot<bool> written(store_.loop_);
+  auto resolver = written.resolver();
+  store_.add_effect(*this, std::move(work), [resolver](bool ok) mutable { resolver.set(ok); });
+  auto awaiter = written.wait();
+  co_await awaiter;
   if (offline_) co_return fail(*offline_);
-  durable_ = end_;
-  flush_from_.reset();
-  settings_.write_caching = settings.write_caching;
-  co_return Result<void>();
+  co_return *outcome;
 }
 
 Task<bool> Log::wait_counted(Offset offset) {

@@ -33,6 +33,7 @@ class LogStore;
 struct CleanedSegment;
 struct HeldBuffer;
 struct Located;
+enum class TimePick : uint8_t;
 
 // What the index files of the active segment hold: entries and their CRC32C, by which a start tells whether a
 // crash left them whole.
@@ -101,6 +102,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Log& operator=(const Log&) = delete;
 
   [[nodiscard]] LogId id() const { return state_.log; }
+  // In one data folder, on one shard.
+  [[nodiscard]] LogStore& store() const { return store_; }
   [[nodiscard]] const PartitionState& state() const { return state_; }
   [[nodiscard]] const std::string& folder_name() const { return folder_name_; }
   [[nodiscard]] std::string folder() const;
@@ -128,8 +131,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // the files.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
 
-  // New settings hold at once. Switching write.caching on or off first syncs the segments, and waits until no
-  // journal record of this log needs a replay.
+  // New settings hold at once, but for write.caching: its switch first syncs the segments, and waits until no
+  // journal record of this log needs a replay. no_space: it is tried again until the disk has room.
   runtime::Task<Result<void>> change_settings(LogSettings settings);
 
   // Whether a batch of this size may be appended now; otherwise make_room() first, which rolls, takes disk
@@ -165,7 +168,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
 
   // The first record at or after `timestamp` (ms), below `limit`: KIP-33, KIP-79. Nothing: none is that late.
   runtime::Task<Result<std::optional<TimedRecord>>> find_by_time(int64_t timestamp, Offset limit);
-  // The record with the greatest timestamp (KIP-734).
+  // The record with the greatest timestamp below `limit` (KIP-734).
   runtime::Task<Result<std::optional<TimedRecord>>> find_max_timestamp(Offset limit);
 
   // Moves the log's start up to `offset` (DeleteRecords, retention), durably; where it is there already,
@@ -279,8 +282,11 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   }
   runtime::Task<Result<void>> exchange_files(const std::vector<Segment>& sources,
                                              const CleanedSegment& cleaned);
-  runtime::Task<Result<void>> state_gaps();
+  runtime::Task<Result<void>> state_gaps(Offset below);
   void release_head(Offset below);
+  runtime::Task<Result<std::optional<TimedRecord>>> search_times(int64_t timestamp, Offset limit,
+                                                                 TimePick pick);
+  [[nodiscard]] int64_t known_max_timestamp(Offset limit, size_t first_segment) const;
   runtime::Task<Result<Located>> locate_in_file(Offset from, Offset limit, uint32_t max_bytes,
                                                 bool at_least_one);
   runtime::Task<Result<void>> quiesce();
@@ -288,7 +294,9 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   runtime::Task<Result<void>> keep_prepared(Offset start);
   runtime::Task<Result<void>> move_start(Offset offset);
   runtime::Task<Result<void>> cut_at(Offset offset);
-  runtime::Task<Result<void>> switch_caching(LogSettings settings);
+  runtime::Task<Result<void>> switch_as_wanted();
+  runtime::Task<Result<void>> switch_caching(bool write_caching);
+  runtime::Task<Result<void>> write_state(PartitionState state);
   // `allowed`: looked at in the lane; where it is false by then, their files stay.
   void drop_segments(std::vector<Segment> segments, std::shared_ptr<const bool> allowed = {});
 
@@ -296,6 +304,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   PartitionState state_;
   std::string folder_name_;
   LogSettings settings_;
+  bool wants_caching_ = false;     // write.caching, once its switch is through
   runtime::WallTime created_{};    // the active segment
   std::vector<Segment> segments_;  // by base; never empty
   Offset end_;
@@ -329,6 +338,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // From the base of the first segment to behind the last one's records.
   std::optional<std::pair<Offset, Offset>> exchanging_;
   uint32_t exchanges_ = 0;                 // that have begun or ended
+  uint32_t versions_ = 0;                  // of segments, given so far
   std::vector<Offset> unsynced_segments_;  // sealed, and written to since they were last synced
   // What the checkpoint under way has taken over of all that, and has not synced yet.
   struct Taken {

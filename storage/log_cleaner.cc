@@ -37,6 +37,7 @@ struct LogCleaner::Cleaning {
   std::vector<Segment> segments;  // as they were when it began
   std::vector<CleanableSegment> facts;
   uint32_t cuts = 0;
+  Offset gaps_below;  // then, too
   Offset first_dirty;
   Offset end;
   std::optional<OffsetMap> map;
@@ -50,7 +51,8 @@ struct LogCleaner::Cleaning {
   [[nodiscard]] std::vector<SourceSegment> sources(size_t first, size_t count) const {
     std::vector<SourceSegment> result;
     for (size_t i = first; i < first + count; ++i)
-      result.push_back({segments[i].base, segments[i].bytes, facts[i].facts.next_offset});
+      result.push_back(
+          {segments[i].base, segments[i].bytes, facts[i].facts.next_offset, segments[i].base < gaps_below});
     return result;
   }
 };
@@ -191,6 +193,7 @@ Task<Result<CleaningStats>> LogCleaner::clean_settled(CleanCandidate candidate, 
   cleaning->folder = log->folder();
   cleaning->segments = log->segments();
   cleaning->cuts = log->cuts();
+  cleaning->gaps_below = log->state().gaps_below;
   cleaning->facts = facts_of(cleaning->segments, log->end());
   const CleaningDecision decision = decide(candidate, settled, cleaning->facts);
   cleaning->first_dirty = decision.first_dirty;
@@ -235,13 +238,20 @@ Task<void> LogCleaner::pause(uint64_t bytes) {
     auto sleeping = changed_.wait_until(now + least);
     (void)co_await sleeping;
   }
-  // Those who wait for an answer come first; but nobody waits for ever.
-  constexpr auto kMost = std::chrono::seconds(1);
+  // Those who wait for an answer come first, and the longer they had to while it worked the longer it rests;
+  // but nobody waits for ever.
+  constexpr runtime::Duration kMost = std::chrono::seconds(1);
   const runtime::Duration yield_to = options_().yield_to;
+  const runtime::Duration longest = store_.take_longest_wait();
+  if (!stopping_ && longest > yield_to) {
+    auto resting = changed_.wait_until(store_.loop_.mono() + std::min(longest, kMost));
+    (void)co_await resting;
+  }
   while (!stopping_ && store_.age(store_.loop_.mono()) > yield_to && store_.loop_.mono() < now + kMost) {
     auto sleeping = runtime::sleep_for(store_.loop_, yield_to);
     co_await sleeping;
   }
+  (void)store_.take_longest_wait();  // while nothing was cleaned
 }
 
 Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
@@ -282,6 +292,7 @@ Task<Result<void>> LogCleaner::clean(std::shared_ptr<Cleaning> cleaning) {
   rules.delete_retention_ms = log.settings().delete_retention_ms;
   rules.end = cleaning->end;
   rules.producers = last_of_producers(log.producers(), log.durable());
+  rules.planted = store_.options_.planted;
   cleaning->cleaner.emplace(*cleaning->map, *cleaning->transactions, std::move(rules));
   auto grouping = clean_groups(cleaning);
   auto grouped = co_await grouping;

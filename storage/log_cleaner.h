@@ -24,7 +24,8 @@ struct LogCleanerOptions {
   double load_factor = 0.9;                // log.cleaner.io.buffer.load.factor
   uint64_t bytes_per_second = UINT64_MAX;  // log.cleaner.io.max.bytes.per.second, read and written
   runtime::Duration backoff = std::chrono::seconds(15);  // log.cleaner.backoff.ms: when nothing was to do
-  // While what was appended waits for the disk for longer, cleaning pauses.
+  // Where appends or reads had to wait for the disk for longer, cleaning rests for as long, a second at most
+  // for each piece of a megabyte.
   runtime::Duration yield_to = std::chrono::milliseconds(5);
 };
 

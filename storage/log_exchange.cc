@@ -25,7 +25,7 @@ Task<Result<bool>> Log::exchange(std::vector<Segment> sources, CleanedSegment cl
       std::search(segments_.begin(), segments_.end() - 1, sources.begin(), sources.end(), same);
   if (cuts != cuts_ || first == segments_.end() - 1) co_return false;
   trimming_ = true;
-  auto stating = state_gaps();
+  auto stating = state_gaps(segments_[segment_index(sources.back().base) + 1].base);
   Result<void> result = co_await stating;
   if (result) {
     auto exchanging = exchange_files(sources, cleaned);
@@ -37,27 +37,18 @@ Task<Result<bool>> Log::exchange(std::vector<Segment> sources, CleanedSegment cl
   co_return true;
 }
 
-// Before the first one, and synced: no start may take missing offsets for damage.
-Task<Result<void>> Log::state_gaps() {
-  if (!state_.contiguous()) co_return Result<void>();
-  state_.cleaned_to = start();
+// Before the exchange, and synced: no start may take the offsets that it leaves out for damage. Segment by
+// segment, so that a crash leaves no more excused than what was about to be exchanged.
+Task<Result<void>> Log::state_gaps(Offset below) {
+  const Offset before = state_.gaps_below;
+  if (below <= before) co_return Result<void>();
+  state_.gaps_below = below;
   state_changed_ = true;
   mark_dirty();
-  auto outcome = std::make_shared<Result<void>>();
-  auto work = [files = &store_.files_, folder = folder(), state = state_, outcome]() -> Result<void> {
-    *outcome = write_partition_state(*files, folder, state, true);
-    // A full disk has kept it out, and nothing else has happened.
-    if (!*outcome && outcome->error().kind() == ErrorKind::no_space) return {};
-    return *outcome;
-  };
-  runtime::OneShot<bool> stated(store_.loop_);
-  auto resolver = stated.resolver();
-  store_.add_effect(*this, std::move(work), [resolver](bool ok) mutable { resolver.set(ok); });
-  auto awaiter = stated.wait();
-  co_await awaiter;
-  if (offline_) co_return fail(*offline_);
-  if (!*outcome) state_.cleaned_to = kNoOffset;
-  co_return *outcome;
+  auto stating = write_state(state_);
+  auto stated = co_await stating;
+  if (!stated) state_.gaps_below = before;
+  co_return stated;
 }
 
 Task<Result<void>> Log::exchange_files(const std::vector<Segment>& sources, const CleanedSegment& cleaned) {
@@ -68,8 +59,8 @@ Task<Result<void>> Log::exchange_files(const std::vector<Segment>& sources, cons
   ++exchanges_;
   auto outcome = std::make_shared<Result<void>>();
   auto work = [files = &store_.files_, cache = &store_.cache_, folder = folder(), mark = cleaning_mark(),
-               sources, end, outcome]() -> Result<void> {
-    *outcome = swap_segments(*files, *cache, folder, mark, sources, end);
+               sources, end, outcome, planted = store_.options_.planted]() -> Result<void> {
+    *outcome = swap_segments(*files, *cache, folder, mark, sources, end, planted);
     if (!*outcome && outcome->error().kind() == ErrorKind::no_space) return {};
     return *outcome;
   };
@@ -83,12 +74,12 @@ Task<Result<void>> Log::exchange_files(const std::vector<Segment>& sources, cons
     mark_dirty();
     if (ok && *outcome) {
       Segment merged{cleaned.base, cleaned.bytes, cleaned.first_timestamp, cleaned.max_timestamp};
-      merged.version = sources.front().version + 1;
+      merged.version = ++versions_;
       std::vector<std::string> retired;
       for (const Segment& source : sources) {
         merged.last_append = std::max(merged.last_append, source.last_append);
         std::erase(unsynced_segments_, source.base);
-        retired.push_back(retired_path(folder(), source.base, source.version));
+        retired.push_back(retired_path(folder(), source.base, source.version, cleaning_mark()));
       }
       const auto first = segments_.begin() + static_cast<ptrdiff_t>(segment_index(cleaned.base));
       *first = merged;

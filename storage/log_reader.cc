@@ -46,8 +46,8 @@ Result<std::shared_ptr<File>> open_segment(FileSystem& files, FileCache& cache, 
 }
 
 // Why a batch with this base offset cannot come where `expected` should; empty: it can.
-std::string objection(Offset found, Offset expected, bool contiguous) {
-  if (found == expected || (!contiguous && found > expected)) return {};
+std::string objection(Offset found, Offset expected, Offset gaps_below) {
+  if (may_follow(found, expected, gaps_below)) return {};
   return fmt::format("holds offset {} instead of {}", found, expected);
 }
 
@@ -84,13 +84,13 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
     if (!header && header.error().kind() != ErrorKind::corruption) return fail(header.error());
     if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
     const bool whole = walker.position() == r.end_position;
-    if (!*header && whole && !r.contiguous) return Located{std::nullopt, expected};
+    if (!*header && whole && r.from < r.gaps_below) return Located{std::nullopt, expected};
     if (!*header) {
       return fail(Error::corruption(fmt::format("{}: ends at byte {} and offset {}, without offset {}", path,
                                                 walker.position(), expected, r.from)));
     }
-    // Every read checks that offsets are contiguous.
-    if (const auto why = objection((*header)->base_offset, expected, r.contiguous); !why.empty())
+    // Every read checks that offsets are contiguous, where they must be.
+    if (const auto why = objection((*header)->base_offset, expected, r.gaps_below); !why.empty())
       return fail(Error::corruption(fmt::format("{}: byte {} {}", path, walker.batch_position(), why)));
     const Offset before = std::exchange(expected, (*header)->next_offset());
     if ((*header)->last_offset() < r.from) continue;
@@ -119,7 +119,7 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
 }
 
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
-                            const LogRange& range, uint32_t max_bytes, bool contiguous) {
+                            const LogRange& range, uint32_t max_bytes, Offset gaps_below) {
   TRY_ASSIGN(const auto file, open_segment(files, cache, path));
   const uint32_t wanted = std::min(max_bytes, range.bytes);
   auto buffer = runtime::Buffer::allocate(wanted);
@@ -143,7 +143,7 @@ Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::stri
       head = std::span<const std::byte>(whole).first(there);
     }
     const auto header = protocol::parse_batch_header(head);
-    const std::string why = header ? objection(header->base_offset, rest.batch_offset, contiguous)
+    const std::string why = header ? objection(header->base_offset, rest.batch_offset, gaps_below)
                                    : "holds no batch: " + header.error().message();
     if (!why.empty()) return fail(Error::corruption(fmt::format("{}: byte {} {}", path, rest.batch_at, why)));
     rest.batch_at += header->size_in_bytes();
@@ -159,10 +159,10 @@ Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const Sealed
   options.from = p.position;
   options.to = p.bytes;
   options.first_offset = p.offset;
-  options.contiguous = p.contiguous;
+  options.gaps_below = p.gaps_below;
   options.window_bytes = std::clamp<uint64_t>(p.max_bytes, 4096, kScanWindowBytes);
   if (p.offset < p.start) {
-    LocateRequest first{p.folder, p.base, p.start, kNoOffset, 1, true, 0, p.bytes, true, p.contiguous};
+    LocateRequest first{p.folder, p.base, p.start, kNoOffset, 1, true, 0, p.bytes, true, p.gaps_below};
     TRY_ASSIGN(const Located located, locate_in_segment(files, cache, first));
     if (!located.range) return CheckedTo{p.bytes, p.next, 0};
     options.from = located.range->batch_at;
@@ -180,7 +180,7 @@ Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const Sealed
   if (scan.end == ScanEnd::stopped) return to;
   if (to.position < p.bytes)
     return damaged(fmt::format("ends at byte {} instead of {}", to.position, p.bytes));
-  if (!objection(p.next, to.offset, p.contiguous).empty())
+  if (!objection(p.next, to.offset, p.gaps_below).empty())
     return damaged(fmt::format("ends at offset {}, and the next segment begins at {}", to.offset, p.next));
   return to;
 }
@@ -200,7 +200,7 @@ Result<std::optional<Offset>> lookup_time_index(FileCache& cache, const std::str
 }
 
 Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t timestamp, Offset from,
-                                  Offset until) {
+                                  Offset until, TimePick pick) {
   TimeSearch search{{}, from};
   protocol::BatchIterator batches(bytes);
   while (true) {
@@ -215,7 +215,8 @@ Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t time
         if (record->offset < from || record->timestamp < timestamp) continue;
         if (record->offset >= until) return search;
         search.found = TimedRecord{record->timestamp, record->offset, batch->header.leader_epoch};
-        return search;
+        if (pick == TimePick::first || record->timestamp == INT64_MAX) return search;
+        timestamp = record->timestamp + 1;
       }
     }
     search.next = batch->header.next_offset();

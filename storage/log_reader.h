@@ -42,22 +42,22 @@ struct LocateRequest {
   uint64_t start_position = 0;  // of a batch that ends before `from`, or 0
   uint64_t end_position = 0;    // where readable bytes end
   bool use_index_file = false;  // find start_position in the segment's .index
-  bool contiguous = true;       // false in a compacted log: offsets rise, and records may be missing
+  Offset gaps_below{};          // PartitionState::gaps_below
 };
 struct Located {
-  // From the first batch that ends behind `from`. nullopt: in a compacted log's segment there is none.
+  // From the first batch that ends behind `from`. nullopt: the log cleaner has left none in the segment.
   std::optional<LogRange> range;
   Offset before;  // where the batch before that ends, or the segment begins
 };
-// REQUIRES: the batch that holds `from` begins below end_position, or the log is compacted. Corruption: the
-// file does not give it.
+// REQUIRES: the batch that holds `from` begins below end_position, or the log cleaner has been there.
+// Corruption: the file does not give it.
 Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request);
 
 // The next piece of a range that locate_in_segment() or a read has given, with every batch header in it
 // checked, from the segment's file `path`. Corruption: the file is gone, too short, or holds another batch
 // than the range says or none.
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
-                            const LogRange& range, uint32_t max_bytes, bool contiguous);
+                            const LogRange& range, uint32_t max_bytes, Offset gaps_below);
 
 // A piece of a sealed segment, which is `bytes` long and ends where the log goes on with offset `next`.
 struct SealedPiece {
@@ -69,7 +69,7 @@ struct SealedPiece {
   Offset offset;
   Offset start;            // of the log: what lies below was deleted, and may be anything
   uint64_t max_bytes = 0;  // one batch at least
-  bool contiguous = true;
+  Offset gaps_below{};     // PartitionState::gaps_below
 };
 struct CheckedTo {
   uint64_t position;  // of the first batch not checked; SealedPiece::bytes: there is none
@@ -87,9 +87,11 @@ struct TimeSearch {
   std::optional<TimedRecord> found;
   Offset next;  // behind the last batch searched
 };
-// The first record at or after `timestamp` with `from` <= offset < `until` in these whole batches.
+// Which of the records at or after a timestamp; of equal ones the first.
+enum class TimePick : uint8_t { first, greatest };
+// The record at or after `timestamp` with `from` <= offset < `until` in these whole batches.
 Result<TimeSearch> find_timestamp(std::span<const std::byte> batches, int64_t timestamp, Offset from,
-                                  Offset until);
+                                  Offset until, TimePick pick);
 
 struct RebuiltLog {
   Segment active;

@@ -67,7 +67,7 @@ Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t ma
     request.from = from;
     request.max_bytes = max_bytes;
     request.at_least_one = at_least_one;
-    request.contiguous = state_.contiguous();
+    request.gaps_below = state_.gaps_below;
     // Where the bytes that may be read end: the whole of a sealed segment, else the first batch at or above
     // the limit.
     const bool is_active = segment + 1 == segments_.size();
@@ -95,7 +95,9 @@ Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t ma
     };
     const uint32_t exchanges = exchanges_;
     auto finding = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+    store_.read_begins();
     auto found = co_await finding;
+    store_.read_ended();
     if (offline_) co_return fail(*offline_);
     if (cuts != cuts_ || from < start()) co_return removed();
     if (exchanges != exchanges_) continue;  // whose file it was is not known
@@ -147,22 +149,31 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
       // What is in memory may not be in the file yet.
       wanted = static_cast<uint32_t>(std::min<uint64_t>(wanted, tail_.front().position - position));
     }
-    // What was cleaned since, or has become part of the segment before it, stands under another name for a
-    // while.
-    auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted,
-                 path = is_current ? segment_path(folder(), range.segment_base, kLogSuffix)
-                                   : retired_path(folder(), range.segment_base, range.version),
-                 contiguous = state_.contiguous()] {
-      return read_piece(*files, *cache, path, range, wanted, contiguous);
+    // What was deleted or cleaned since, or has become part of the segment before it, stands under another
+    // name for a while; what was deleted, soon.
+    std::vector<std::string> paths;
+    if (is_current || segment == nullptr)
+      paths.push_back(segment_path(folder(), range.segment_base, kLogSuffix));
+    if (!is_current)
+      paths.push_back(retired_path(folder(), range.segment_base, range.version, cleaning_mark()));
+    auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted, paths = std::move(paths),
+                 gaps_below = state_.gaps_below] {
+      auto piece = read_piece(*files, *cache, paths.front(), range, wanted, gaps_below);
+      if (!piece && paths.size() > 1)
+        return read_piece(*files, *cache, paths.back(), range, wanted, gaps_below);
+      return piece;
     };
     const uint32_t exchanges = exchanges_;
     auto reading = runtime::on_lane(store_.lanes_.read, store_.loop_, std::move(work));
+    store_.read_begins();
     auto piece = co_await reading;
+    store_.read_ended();
     if (offline_) co_return fail(*offline_);
     if (!holds(range)) co_return removed();
     if (is_current && exchanges != exchanges_) continue;  // whose file it was is not known
     if (piece) co_return piece;
-    if (!is_current || !has_segment(range.segment_base)) co_return removed();
+    if (is_current && !has_segment(range.segment_base)) continue;  // deleted meanwhile
+    if (!is_current) co_return removed();
     co_return unreadable(piece.error());
   }
 }
@@ -181,9 +192,14 @@ Task<Result<std::vector<std::byte>>> Log::read_whole(LogRange range) {
 }
 
 Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Offset limit) {
+  return search_times(timestamp, limit, TimePick::first);
+}
+
+Task<Result<std::optional<TimedRecord>>> Log::search_times(int64_t timestamp, Offset limit, TimePick pick) {
   if (offline_) co_return fail(*offline_);
   limit = std::min(limit, end_);
-  // By segment: those that go meanwhile held older records than those asked for, or none that is left.
+  std::optional<TimedRecord> best;
+  // By segment: those that go meanwhile held none that is left.
   Offset next = start();
   while (next < limit) {
     const size_t index = segment_index(next);
@@ -206,9 +222,10 @@ Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Of
       auto found = co_await looking;
       if (found) entry = *found;  // derived: without it the search begins at the segment's start
     }
-    if (entry && *entry < until) from = std::max(from, *entry);
+    if (entry) from = std::max(from, *entry);
     from = std::max(from, start());
-    while (from < until) {
+    while (from < until && s.max_timestamp >= timestamp) {
+      const uint32_t cuts = cuts_;
       auto locating = locate(from, until, 256 << 10, true);
       auto range = co_await locating;
       if (!range && range.error().code() == ErrorCode::OFFSET_OUT_OF_RANGE && from < start()) {
@@ -219,30 +236,60 @@ Task<Result<std::optional<TimedRecord>>> Log::find_by_time(int64_t timestamp, Of
       if (range->bytes == 0) break;
       auto reading = read_whole(*range);
       auto bytes = co_await reading;
-      if (!bytes && from < start()) {
-        from = start();
+      // The segment may have been cleaned meanwhile, and what it was be gone: what it is now is looked
+      // through.
+      const bool removed = !bytes && bytes.error().code() == ErrorCode::OFFSET_OUT_OF_RANGE;
+      if (!bytes && (from < start() || (removed && cuts == cuts_))) {
+        from = std::max(from, start());
         continue;
       }
       if (!bytes) co_return fail(bytes.error());
-      auto hit = find_timestamp(*bytes, timestamp, from, until);
+      auto hit = find_timestamp(*bytes, timestamp, from, until, pick);
       if (!hit) co_return fail(hit.error());
-      if (hit->found) co_return std::optional<TimedRecord>(hit->found);
+      if (hit->found) {
+        best = hit->found;
+        if (pick == TimePick::first || best->timestamp == INT64_MAX) co_return best;
+        timestamp = best->timestamp + 1;
+      }
       if (hit->next <= from) break;
       from = hit->next;
     }
   }
-  co_return std::optional<TimedRecord>();
+  co_return best;
+}
+
+// What is known without a read of the greatest timestamp below `limit`: at most that.
+int64_t Log::known_max_timestamp(Offset limit, size_t first_segment) const {
+  int64_t greatest = 0;
+  for (size_t i = first_segment; i < segments_.size(); ++i) {
+    const Offset until = i + 1 < segments_.size() ? segments_[i + 1].base : end_;
+    if (segments_[i].bytes > 0 && until <= limit) greatest = std::max(greatest, segments_[i].max_timestamp);
+  }
+  const auto entry = indexes_.times().newest_below(limit);
+  if (entry && first_segment < segments_.size()) greatest = std::max(greatest, entry->timestamp_ms);
+  const auto above =
+      std::partition_point(tail_.begin(), tail_.end(), [&](const TailEntry& e) { return e.last < limit; });
+  if (above != tail_.begin() && std::prev(above)->base >= start()) {
+    const auto header = protocol::parse_batch_header(std::prev(above)->batch.bytes);
+    INVARIANT(header, "{}: a batch in memory cannot be read", folder_name_);
+    greatest = std::max(greatest, header->max_timestamp);
+  }
+  return greatest;
 }
 
 Task<Result<std::optional<TimedRecord>>> Log::find_max_timestamp(Offset limit) {
-  int64_t greatest = -1;
-  for (const Segment& s : segments_) {
-    if (s.bytes > 0) greatest = std::max(greatest, s.max_timestamp);
+  while (true) {
+    const Offset before = start();
+    auto searching = search_times(known_max_timestamp(limit, 0), limit, TimePick::greatest);
+    auto found = co_await searching;
+    if (!found || *found) co_return found;
+    if (segments_.front().base < start()) {
+      // It was one of those that are deleted, though their segment is there.
+      auto again = search_times(known_max_timestamp(limit, 1), limit, TimePick::greatest);
+      found = co_await again;
+    }
+    if (!found || *found || start() == before) co_return found;
   }
-  if (greatest < 0) co_return std::optional<TimedRecord>();
-  auto finding = find_by_time(greatest, limit);
-  auto found = co_await finding;
-  co_return found;
 }
 
 }  // namespace tidemark::storage

@@ -16,8 +16,6 @@
 namespace tidemark::storage {
 namespace {
 
-constexpr size_t kIndexEntriesInMemory = 256;
-
 // One recovery of one log, step by step.
 class LogRecovery {
  public:
@@ -35,6 +33,8 @@ class LogRecovery {
     log_.state = replayed_.state;
     log_.folder_name = replayed_.folder_name;
     log_.damage = replayed_.damage;
+    if (options_.planted == Planted::gaps_anywhere && log_.state.gaps_below > Offset(0))
+      log_.state.gaps_below = kGapsAnywhere;
     TRY(find_snapshot());
     TRY_ASSIGN(entries_, files_.list(folder_));
     TRY(find_trimmed_producers());
@@ -44,6 +44,8 @@ class LogRecovery {
     if (!snapshot_ && trimmed_) log_.producers = trimmed_->state;
     TRY(scan());
     TRY(cut_trimmed());
+    // Of a folder from before that was told: what is appended from now on has no gaps.
+    if (!log_.damage) log_.state.gaps_below = std::min(log_.state.gaps_below, log_.end);
     return std::move(log_);
   }
 
@@ -51,8 +53,8 @@ class LogRecovery {
   // What begins at `found` may come where the log goes on at `end`: offsets are missing where it was cleaned,
   // which was nowhere that no checkpoint had synced.
   [[nodiscard]] bool follows(Offset found, Offset end) const {
-    const PartitionState& state = log_.state;
-    return found == end || (found > end && !state.contiguous() && (state.journaled || found <= state.synced));
+    const PartitionState& s = log_.state;
+    return may_follow(found, end, s.journaled ? s.gaps_below : std::min(s.gaps_below, s.synced));
   }
 
   template <class Predicate>
@@ -107,8 +109,10 @@ class LogRecovery {
 
   Result<void> find_snapshot() {
     if (derived_ == nullptr) return {};
-    TRY_ASSIGN(const auto value, derived_->get(snapshot_key(log_.state.log)));
-    if (value) candidate_ = decode_log_snapshot(*value);
+    const auto value = derived_->get(snapshot_key(log_.state.log));
+    // Derived: without it the log is read. Only a truncation has to know that what it made untrue is gone.
+    if (!value && replayed_.cut) return fail(value.error());
+    if (value && *value) candidate_ = decode_log_snapshot(**value);
     if (candidate_ && candidate_->log != log_.state.log) candidate_.reset();
     if (candidate_ && replayed_.cut && candidate_->offset > *replayed_.cut) {
       // The truncation was cut short before it removed what it makes untrue. Synced: a later start may not
@@ -130,10 +134,13 @@ class LogRecovery {
     auto epochs = parse_leader_epoch_checkpoint(snapshot->epochs);
     auto producers = decode_producer_snapshot(snapshot->producers, now_);
     if (!epochs || !producers) return {};
-    // A truncation that was cut short may have taken the start back to where the epochs were forgotten. (In a
-    // cleaned log the first batch may be anywhere, and what was forgotten there holds no record.)
+    // A truncation that was cut short may have taken the start back to where the epochs were forgotten.
+    // (Where the log was cleaned the first batch may be anywhere, and what was forgotten there holds no
+    // record.)
     const auto earliest = epochs->earliest();
-    if (earliest && earliest->start_offset > log_.state.log_start && log_.state.contiguous()) return {};
+    if (earliest && earliest->start_offset > log_.state.log_start &&
+        !follows(earliest->start_offset, log_.state.log_start))
+      return {};
     TRY_ASSIGN(const bool confirmed, confirm(*snapshot));
     if (!confirmed) return {};
     log_.epochs = std::move(*epochs);

@@ -11,6 +11,7 @@ namespace tidemark::storage {
 
 struct LogRecoveryOptions {
   uint32_t index_interval_bytes = 4096;
+  Planted planted = Planted::none;  // DataFolder's
 };
 
 struct RecoveryStats {

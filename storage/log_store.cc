@@ -38,6 +38,7 @@ void LogStore::fail_folder(const Error& error) {
   if (on_offline) on_offline(error);  // before anybody is answered
   const auto logs = logs_;            // whoever hears of it may delete one
   for (const auto& [id, log] : logs) log->go_offline(error);
+  journal_.abandon(error);
   room_.notify_all();
   effects_changed_.notify_all();
 }
@@ -85,6 +86,28 @@ Task<void> LogStore::switch_mode(std::shared_ptr<Log> log, LogSettings settings)
   (void)co_await changing;  // a failure has taken it offline, or the next start tries again
 }
 
+void LogStore::switch_later(std::shared_ptr<Log> log) {
+  if (std::ranges::find(to_switch_, log) == to_switch_.end()) to_switch_.push_back(std::move(log));
+  if (!std::exchange(switching_, true)) tasks_.spawn(switch_loop());
+}
+
+Task<void> LogStore::switch_loop() {
+  constexpr auto kPause = std::chrono::seconds(1);
+  while (!to_switch_.empty()) {
+    auto pause = runtime::sleep_for(loop_, kPause);
+    co_await pause;
+    bool has_room = true;
+    while (has_room && !to_switch_.empty()) {
+      const std::shared_ptr<Log> log = to_switch_.front();
+      to_switch_.pop_front();
+      auto switching = log->switch_as_wanted();
+      const auto switched = co_await switching;  // any other failure has taken it offline
+      has_room = switched || switched.error().kind() != ErrorKind::no_space;
+    }
+  }
+  switching_ = false;
+}
+
 Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uuid topic_id,
                                                     PartitionId partition, LogSettings settings) {
   if (offline_) co_return fail(*offline_);
@@ -97,10 +120,11 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   if (!taken) co_return fail(taken.error());
   if (*taken) co_return fail(Error::io(folder + ": the folder is there already, of a log not yet deleted"));
   if (offline_) co_return fail(*offline_);
-  if (closing_) co_return fail(Error::closed(folder + ": not made, the node stops"));
+  if (closing_) co_return fail(closing(folder_name));
   RecoveredLog fresh;
   fresh.state =
       PartitionState{next_log_id(), topic_id, partition, !settings.write_caching, Offset(0), Offset(0)};
+  fresh.state.home = options_.home;
   fresh.folder_name = folder_name;
   fresh.segments.push_back(Segment{Offset(0), 0, -1, -1, loop_.clock().wall()});
   auto log = adopt(std::move(fresh), settings);
@@ -147,6 +171,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
 }
 
 Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
+  if (closing_) co_return fail(closing(log->folder_name()));
   // A trim writes into the folder, which may be a namesake's afterwards.
   while ((log->fenced_ || log->trimming_) && !log->erasing_) {
     auto look_again = log->changed_.wait();
@@ -312,6 +337,18 @@ void LogStore::effects_ran(std::vector<Effect>& effects) {
   effects_changed_.notify_all();
 }
 
+void LogStore::read_ended() {
+  longest_read_ = std::max(longest_read_, loop_.mono() - reads_.front());
+  reads_.pop_front();
+}
+
+runtime::Duration LogStore::take_longest_wait() {
+  const runtime::MonoTime now = loop_.mono();
+  const runtime::Duration read = std::max(std::exchange(longest_read_, runtime::Duration(0)),
+                                          reads_.empty() ? runtime::Duration(0) : now - reads_.front());
+  return std::max({read, journal_.take_longest_wait(), age(now)});
+}
+
 Task<bool> LogStore::effects_done(uint64_t number) {
   while (effects_finished_ < number) {
     auto look_again = effects_changed_.wait();
@@ -385,6 +422,11 @@ void LogStore::forget_evictable(size_t count) {
 
 // --- stop
 // ------------------------------------------------------------------------------------------------------------
+
+Error LogStore::closing(std::string_view folder_name) {
+  return {ErrorKind::closed, ErrorCode::NOT_LEADER_OR_FOLLOWER,
+          fmt::format("{}: the node stops", folder_name)};
+}
 
 Task<Result<void>> LogStore::stop() {
   closing_ = true;

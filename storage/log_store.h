@@ -42,6 +42,7 @@ struct ScrubStats {
 struct LogStoreOptions {
   JournalOptions journal;
   std::string folder;  // the data folder
+  Uuid home{};         // its id
   uint64_t tail_cache_bytes = 64 << 20;
   uint64_t max_unwritten_bytes = 64 << 20;  // buffers not yet in segments; appends wait beyond
   uint64_t bypass_bytes = 256 << 10;        // batches at least this large go to the segment first (rule 4)
@@ -113,6 +114,9 @@ class LogStore {
   [[nodiscard]] runtime::Duration age(runtime::MonoTime now) const {
     return std::max(journal_.age(now), effects_running_ ? now - effects_since_ : runtime::Duration(0));
   }
+  // The longest that an append or a read has waited for the disk since the last call, be it done or not: what
+  // works in the background makes way for those.
+  [[nodiscard]] runtime::Duration take_longest_wait();
   [[nodiscard]] const LogStoreOptions& options() const { return options_; }
   [[nodiscard]] uint64_t tail_bytes() const { return tail_bytes_; }
   [[nodiscard]] uint64_t unwritten_bytes() const { return unwritten_bytes_; }
@@ -162,6 +166,8 @@ class LogStore {
   void evictable(Log& log, Offset base);
   void evict();
   void forget_evictable(size_t count);
+  void read_begins() { reads_.push_back(loop_.mono()); }
+  void read_ended();
   runtime::Task<void> flush(std::shared_ptr<Log> log);
   struct Syncing;
   void write_state(Syncing& item);
@@ -182,6 +188,10 @@ class LogStore {
   runtime::Task<void> scrub(std::shared_ptr<Log> log);
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
   runtime::Task<void> switch_mode(std::shared_ptr<Log> log, LogSettings settings);
+  // Its switch of write.caching, which a full disk has refused, is tried again: one log after the other,
+  // since each needs a checkpoint.
+  void switch_later(std::shared_ptr<Log> log);
+  runtime::Task<void> switch_loop();
   LogId next_log_id();
 
   const LogStoreOptions options_;
@@ -201,6 +211,11 @@ class LogStore {
   uint64_t effects_finished_ = 0;
   runtime::Signal effects_changed_;
 
+  std::deque<runtime::MonoTime> reads_;  // when those that the read lane has were given to it, in its order
+  runtime::Duration longest_read_{0};
+
+  std::deque<std::shared_ptr<Log>> to_switch_;
+  bool switching_ = false;
   std::vector<std::shared_ptr<Log>> dirty_;
   // At first by the replay, which may have made a log's folder anew.
   bool data_folder_changed_ = true;
@@ -225,7 +240,10 @@ class LogStore {
   bool checkpointing_ = false;
   bool checkpoint_wanted_ = false;
   bool stopping_ = false;
-  bool closing_ = false;  // stop() has begun: no new log
+  // stop() has begun: nothing of any log changes any more. The mark of a clean stop promises that no journal
+  // holds anything that is not in the files.
+  bool closing_ = false;
+  [[nodiscard]] static Error closing(std::string_view folder_name);
   uint64_t checkpoints_ = 0;
   uint64_t bypassed_bytes_ = 0;  // since the last one began; a start would scan them
   ScrubStats scrub_stats_;

@@ -22,7 +22,6 @@ namespace {
 // More than any batch holds: an append whose last offset might not fit a segment's 31 bits goes into a new
 // one.
 constexpr int64_t kMaxRecordsPerAppend = 1 << 27;
-constexpr size_t kIndexEntriesInMemory = 256;
 
 }  // namespace
 
@@ -36,7 +35,7 @@ void Log::roll(Offset base) {
   const Offset sealed_base = sealed.base;
   const uint64_t sealed_bytes = sealed.bytes;
   unsynced_segments_.push_back(sealed_base);
-  segments_.push_back(Segment{base, 0, -1, -1, store_.loop_.clock().wall()});
+  segments_.push_back(Segment{base, 0, -1, -1, store_.loop_.clock().wall(), ++versions_});
   set_reserved(0);
   path_ = std::make_shared<const std::string>(segment_path(folder(), base, kLogSuffix));
   created_ = active().last_append;
@@ -138,7 +137,8 @@ bool Log::must_roll(uint64_t bytes, int64_t max_timestamp) const {
 }
 
 void Log::roll_if_old() {
-  if (!offline_ && !fenced_ && must_roll(0, unix_ms(store_.loop_.clock().wall()))) roll(end_);
+  if (!offline_ && !fenced_ && !store_.closing_ && must_roll(0, unix_ms(store_.loop_.clock().wall())))
+    roll(end_);
 }
 
 size_t Log::segment_index(Offset offset) const {
@@ -153,28 +153,21 @@ size_t Log::segment_index(Offset offset) const {
 
 void Log::drop_segments(std::vector<Segment> dropped, std::shared_ptr<const bool> allowed) {
   if (dropped.empty()) return;
-  std::vector<std::string> renamed;
+  std::vector<std::string> retired;
   for (const Segment& s : dropped) {
     std::erase(unsynced_segments_, s.base);
-    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-      renamed.push_back(segment_path(folder(), s.base, suffix));
+    retired.push_back(retired_path(folder(), s.base, s.version, cleaning_mark()));
   }
-  auto work = [cache = &store_.cache_, files = &store_.files_, renamed,
-               allowed = std::move(allowed)]() -> Result<void> {
+  auto work = [cache = &store_.cache_, files = &store_.files_, folder = folder(), mark = cleaning_mark(),
+               dropped = std::move(dropped), allowed = std::move(allowed)]() -> Result<void> {
     if (allowed && !*allowed) return {};
-    for (const std::string& path : renamed) {
-      TRY_ASSIGN(const bool exists, files->exists(path));
-      if (exists) TRY(rename_or_remove(*files, path, path + ".deleted"));
-      cache->forget(path);  // afterwards: a reader may open it until then
-    }
+    for (const Segment& s : dropped) TRY(retire_segment(*files, *cache, folder, s, mark));
     return {};
   };
-  auto done = [this, renamed](bool ok) mutable {
+  auto done = [this, retired = std::move(retired)](bool ok) mutable {
     folder_changed_ = true;
     mark_dirty();
-    if (!ok) return;
-    for (std::string& path : renamed) path += ".deleted";
-    store_.tasks_.spawn(store_.remove_later(std::move(renamed), settings_.file_delete_delay_ms));
+    if (ok) store_.tasks_.spawn(store_.remove_later(std::move(retired), settings_.file_delete_delay_ms));
   };
   store_.add_effect(*this, std::move(work), std::move(done));
 }
@@ -239,6 +232,7 @@ Task<Result<void>> Log::trim(Offset offset) {
     co_await look_again;
   }
   if (offline_) co_return fail(*offline_);
+  if (store_.closing_) co_return fail(store_.closing(folder_name_));
   if (offset > counted())
     co_return fail(ErrorCode::OFFSET_OUT_OF_RANGE,
                    fmt::format("{} is outside of {} to {}", offset, start(), counted()));
@@ -339,7 +333,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   }
   // Where the log cleaner has left a gap before that, the log ends where the gap begins: an empty segment
   // alone would not tell a start.
-  while (!state_.contiguous() && position == 0 && segment > 0) {
+  while (position == 0 && segment > 0 && segments_[segment].base <= state_.gaps_below) {
     auto locating = locate_in_file(segments_[segment].base + -1, end_, 1, true);
     const auto located = co_await locating;
     if (!located) co_return fail(located.error());
@@ -375,6 +369,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   state_.log_start = std::min(state_.log_start, new_end);
   state_.synced = std::min(state_.synced, new_end);
   state_.cleaned_to = std::min(state_.cleaned_to, new_end);
+  state_.gaps_below = std::min(state_.gaps_below, new_end);
   state_changed_ = true;
   epochs_.truncate_from_end(new_end);
   active().bytes = position;

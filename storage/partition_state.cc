@@ -2,14 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace tidemark::storage {
 namespace {
 
 constexpr uint32_t kKind = 0x53504D54;  // "TMPS"
-// 2: with cleaned_to.
-constexpr uint16_t kFormat = 2;
+// 2: with cleaned_to. 3: with gaps_below. 4: with home.
+constexpr uint16_t kFormat = 4;
 
 constexpr uint32_t kJournaled = 1;
 constexpr uint32_t kDamaged = 2;
@@ -22,9 +24,13 @@ struct Layout {
   int32_t partition;
   uint32_t flags;
   int64_t cleaned_to;
+  int64_t gaps_below;
+  std::byte home[16];
 };
 constexpr size_t kBytes1 = 48;  // in format 1
-static_assert(sizeof(Layout) == kBytes1 + 8);
+constexpr size_t kBytes2 = 56;
+constexpr size_t kBytes3 = 64;
+static_assert(sizeof(Layout) == kBytes3 + 16);
 
 }  // namespace
 
@@ -41,6 +47,8 @@ std::vector<std::byte> encode_partition_state(const PartitionState& s) {
   layout.partition = s.partition.value;
   layout.flags = (s.journaled ? kJournaled : 0) | (s.damaged ? kDamaged : 0);
   layout.cleaned_to = s.cleaned_to.value;
+  layout.gaps_below = s.gaps_below.value;
+  std::memcpy(layout.home, s.home.bytes.data(), 16);
   const auto* bytes = reinterpret_cast<const std::byte*>(&layout);
   return {bytes, bytes + sizeof layout};
 }
@@ -51,8 +59,9 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   TRY_ASSIGN(const auto file, DoubleWrittenFile::open(files, partition_state_path(folder), kKind, kFormat));
   if (!file.payload()) return std::optional<PartitionState>();
   const std::vector<std::byte>& payload = *file.payload();
-  if (payload.size() != sizeof(Layout) && payload.size() != kBytes1) return std::optional<PartitionState>();
-  Layout layout;
+  constexpr std::array kSizes{kBytes1, kBytes2, kBytes3, sizeof(Layout)};
+  if (std::ranges::find(kSizes, payload.size()) == kSizes.end()) return std::optional<PartitionState>();
+  Layout layout{};
   layout.cleaned_to = kNoOffset.value;
   std::memcpy(&layout, payload.data(), payload.size());
   PartitionState s;
@@ -64,6 +73,12 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   s.journaled = (layout.flags & kJournaled) != 0;
   s.damaged = (layout.flags & kDamaged) != 0;
   s.cleaned_to = Offset(layout.cleaned_to);
+  std::memcpy(s.home.bytes.data(), layout.home, 16);
+  if (payload.size() >= kBytes3) {
+    s.gaps_below = Offset(layout.gaps_below);
+  } else if (s.cleaned_to != kNoOffset) {
+    s.gaps_below = kGapsAnywhere;  // nothing else was known of a cleaned log
+  }
   return std::optional<PartitionState>(s);
 }
 

@@ -1,10 +1,12 @@
 // `partition.state` in each partition's folder (a double-written file): which incarnation of which replica
 // lives there, and what its journal records would say if they had not been freed: where the log starts, and
-// for a write.caching log up to where its segments were synced. And whether the log was ever compacted.
+// for a write.caching log up to where its segments were synced. And how far the log cleaner has come: it
+// works below the checkpoint, where no journal record could tell.
 #pragma once
 
 #include "storage/double_written_file.h"
 #include "storage/format/journal_format.h"
+#include "storage/format/segment_scan.h"
 
 namespace tidemark::storage {
 
@@ -19,9 +21,13 @@ struct PartitionState {
   Offset synced;         // write.caching: everything below was synced at a checkpoint
   bool damaged = false;  // for good: a start found its journal destroyed, and nothing vouches for it
   // Below, no key has a newer record that is below, too: where the log cleaner came last. kNoOffset: it never
-  // changed this log, and no offset is missing.
+  // came to an end.
   Offset cleaned_to = kNoOffset;
-  [[nodiscard]] bool contiguous() const { return cleaned_to == kNoOffset; }
+  // Below, offsets may be missing: up to here the log cleaner has exchanged segments, or was about to.
+  // Invariant: 0, or where a segment begins, or the log's end.
+  Offset gaps_below{};
+  // The data folder whose logs `log` tells it from. Zero: of a release that took one folder alone.
+  Uuid home{};
   bool operator==(const PartitionState&) const = default;
 };
 

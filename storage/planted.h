@@ -26,9 +26,16 @@ enum class Planted : uint8_t {
   group_reply_early,        // a group's coordinator answers before its record is committed
   groups_forgotten,         // it passes over the records of groups when it loads its log
   fenced_commit,            // it takes a member's commit whatever its generation
+  group_lags_log,           // it decides on offsets without the commit that it has appended last
+  living_group_expired,     // it lets the offsets of a group with members expire
+  deadlines_carried_over,   // a restart counts sessions from when the group settled
+  tombstone_early,          // the log cleaner drops a tombstone when it first finds it
+  newest_value_dropped,     // it drops the newest record of a key together with the older ones
+  swap_unsynced,            // it removes the old segments before the new one's name is synced
+  gaps_anywhere,            // where a log was cleaned, missing offsets are no damage anywhere in it
 };
 
-inline constexpr std::array<std::pair<Planted, std::string_view>, 14> kPlantedBugs{{
+inline constexpr std::array<std::pair<Planted, std::string_view>, 21> kPlantedBugs{{
     {Planted::ack_before_sync, "ack-before-sync"},
     {Planted::forget_folder_sync, "forget-folder-sync"},
     {Planted::early_stretch_reuse, "early-stretch-reuse"},
@@ -43,6 +50,13 @@ inline constexpr std::array<std::pair<Planted, std::string_view>, 14> kPlantedBu
     {Planted::group_reply_early, "group-reply-early"},
     {Planted::groups_forgotten, "groups-forgotten"},
     {Planted::fenced_commit, "fenced-commit"},
+    {Planted::group_lags_log, "group-lags-log"},
+    {Planted::living_group_expired, "living-group-expired"},
+    {Planted::deadlines_carried_over, "deadlines-carried-over"},
+    {Planted::tombstone_early, "tombstone-early"},
+    {Planted::newest_value_dropped, "newest-value-dropped"},
+    {Planted::swap_unsynced, "swap-unsynced"},
+    {Planted::gaps_anywhere, "gaps-anywhere"},
 }};
 
 inline std::optional<Planted> parse_planted(std::string_view name) {

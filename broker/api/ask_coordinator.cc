@@ -87,21 +87,17 @@ Task<ReplyBody> ask_coordinator(ApiServices& services, RequestContext& request, 
   co_return std::move(one.front().answer);
 }
 
-Task<std::vector<ReplyBody>> ask_all_coordinators(ApiServices& services, RequestContext&, Request question) {
+Task<ReplyBody> ask_coordinator(ApiServices& services, PartitionId partition, Request question) {
   const auto view = services.home.view();
   const TopicView* topic = view->topic(coordinator::kOffsetsTopic);
-  const size_t count = topic == nullptr ? 0 : topic->shards.size();
-  auto answers = std::make_shared<Answers>(services.home.loop(), count);
-  for (size_t i = 0; i < count; ++i)
-    ask(services, *topic, PartitionId(static_cast<int32_t>(i)), question, answers, i);
+  auto answers = std::make_shared<Answers>(services.home.loop(), 1);
+  if (topic != nullptr) ask(services, *topic, partition, question, answers, 0);
   while (answers->missing > 0) {
     auto waiting = answers->changed.wait();
     co_await waiting;
   }
-  std::vector<ReplyBody> replies;
-  for (auto& reply : answers->replies)
-    replies.push_back(reply ? std::move(*reply) : coordinator::refusal(question, ErrorCode::NOT_COORDINATOR));
-  co_return replies;
+  auto& reply = answers->replies.front();
+  co_return reply ? std::move(*reply) : coordinator::refusal(question, ErrorCode::NOT_COORDINATOR);
 }
 
 }  // namespace tidemark::broker

@@ -27,9 +27,8 @@ runtime::Task<void> ask_coordinators(ApiServices& services, RequestContext& requ
 // The same for one.
 runtime::Task<coordinator::ReplyBody> ask_coordinator(ApiServices& services, RequestContext& request,
                                                       std::string group, coordinator::Request question);
-// The same question to every coordinator of this node.
-runtime::Task<std::vector<coordinator::ReplyBody>> ask_all_coordinators(ApiServices& services,
-                                                                        RequestContext& request,
-                                                                        coordinator::Request question);
+// The same for the coordinator of a partition of __consumer_offsets; never for what parks.
+runtime::Task<coordinator::ReplyBody> ask_coordinator(ApiServices& services, PartitionId partition,
+                                                      coordinator::Request question);
 
 }  // namespace tidemark::broker

@@ -41,7 +41,8 @@ runtime::Task<std::vector<Value>> ask_shards(ApiServices& services, Wanted wante
   }
   // The home shard's part runs last: the others work meanwhile.
   if (wanted(services.home.index())) {
-    auto asking = ask(services.home);
+    auto make = [home = &services.home, ask] { return ask(*home); };
+    auto asking = services.home.call(services.home.loop(), std::move(make));
     answers[services.home.index()] = co_await asking;
   }
   while (missing > 0) {

@@ -1,4 +1,5 @@
-// CreatePartitions (key 37), v0-3 (KIP-195): more partitions for existing topics.
+// CreatePartitions (key 37), v0-3 (KIP-195): more partitions for existing topics; over its client's quota
+// refused from v3 on (KIP-599).
 #include "broker/api/handlers.h"
 #include "broker/coordinator/placement.h"
 #include "protocol/messages/create_partitions_request.h"
@@ -7,6 +8,12 @@
 namespace tidemark::broker {
 
 using runtime::Task;
+
+namespace {
+
+constexpr int16_t kStrictGrowthSince = 3;
+
+}  // namespace
 
 Task<Result<Response>> handle_create_partitions(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<protocol::CreatePartitionsRequest>(request);
@@ -27,12 +34,14 @@ Task<Result<Response>> handle_create_partitions(ApiServices& services, RequestCo
   const bool grows_offsets = std::erase_if(topics, [](const replication::MorePartitions& topic) {
                                return topic.topic == coordinator::kOffsetsTopic;
                              }) > 0;
+  const auto quota = services.quotas.mutation_quota(request, kStrictGrowthSince);
   MetadataService::Decide<std::vector<replication::GrownTopic>> decision =
-      [topics, validate = decoded->validate_only](const replication::Controller& controller) {
-        return controller.create_partitions(topics, validate);
+      [topics, validate = decoded->validate_only, quota](const replication::Controller& controller) {
+        return controller.create_partitions(topics, validate, asking(quota));
       };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
   auto grown = co_await deciding;
+  if (quota) request.throttle.at_least(QuotaKind::controller_mutation, quota->pause());
 
   protocol::Arena arena;
   protocol::CreatePartitionsResponse response;

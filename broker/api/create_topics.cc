@@ -1,6 +1,6 @@
-// CreateTopics (key 19), v2-7: with configs, manual assignment, broker defaults for -1 (KIP-464),
-// validate_only; the response carries the topic's settings from v5 (KIP-525) and its id from v7. Answered
-// when every shard has the partitions.
+// CreateTopics (key 19), v2-7; over its client's quota refused from v6 on (KIP-599): with configs, manual
+// assignment, broker defaults for -1 (KIP-464), validate_only; the response carries the topic's settings from
+// v5 (KIP-525) and its id from v7. Answered when every shard has the partitions.
 #include "broker/api/config_description.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/create_topics_request.h"
@@ -9,6 +9,12 @@
 namespace tidemark::broker {
 
 using runtime::Task;
+
+namespace {
+
+constexpr int16_t kStrictCreationSince = 6;
+
+}  // namespace
 
 Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<protocol::CreateTopicsRequest>(request);
@@ -30,12 +36,14 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
       topic.configs.emplace_back(config.name, std::move(value));
     }
   }
+  const auto quota = services.quotas.mutation_quota(request, kStrictCreationSince);
   MetadataService::Decide<std::vector<replication::CreatedTopic>> decision =
-      [topics, validate = decoded->validate_only](const replication::Controller& controller) {
-        return controller.create_topics(topics, validate);
+      [topics, validate = decoded->validate_only, quota](const replication::Controller& controller) {
+        return controller.create_topics(topics, validate, asking(quota));
       };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
   auto created = co_await deciding;
+  if (quota) request.throttle.at_least(QuotaKind::controller_mutation, quota->pause());
 
   protocol::Arena arena;
   protocol::CreateTopicsResponse response;

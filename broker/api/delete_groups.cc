@@ -55,7 +55,7 @@ Task<Result<Response>> handle_delete_groups(ApiServices& services, RequestContex
       deleted.results.push_back(
           std::move(std::get<coordinator::DeleteGroupsReply>(ask.answer).results.at(0)));
   }
-  const auto response = response_of(deleted);
+  auto response = response_of(deleted);
   co_return respond(request, response);
 }
 

@@ -1,5 +1,5 @@
-// DeleteTopics (key 20), v1-6: by name, or from v6 on by id. Answered when the topic is gone from every
-// shard.
+// DeleteTopics (key 20), v1-6: by name, or from v6 on by id; over its client's quota refused from v5 on
+// (KIP-599). Answered when the topic is gone from every shard.
 #include "broker/api/handlers.h"
 #include "protocol/messages/delete_topics_request.h"
 #include "protocol/messages/delete_topics_response.h"
@@ -7,6 +7,12 @@
 namespace tidemark::broker {
 
 using runtime::Task;
+
+namespace {
+
+constexpr int16_t kStrictDeletionSince = 5;
+
+}  // namespace
 
 Task<Result<Response>> handle_delete_topics(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<protocol::DeleteTopicsRequest>(request);
@@ -18,10 +24,14 @@ Task<Result<Response>> handle_delete_topics(ApiServices& services, RequestContex
     if (topic.name) wanted.name.emplace(*topic.name);
     wanted.id = topic.topic_id;
   }
+  const auto quota = services.quotas.mutation_quota(request, kStrictDeletionSince);
   MetadataService::Decide<std::vector<replication::DeletedTopic>> decision =
-      [topics](const replication::Controller& controller) { return controller.delete_topics(topics); };
+      [topics, quota](const replication::Controller& controller) {
+        return controller.delete_topics(topics, asking(quota));
+      };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
   auto deleted = co_await deciding;
+  if (quota) request.throttle.at_least(QuotaKind::controller_mutation, quota->pause());
 
   protocol::Arena arena;
   protocol::DeleteTopicsResponse response;

@@ -1,7 +1,8 @@
-// DescribeConfigs (key 32), v1-4: topics and brokers (an empty broker name: the cluster's dynamic defaults),
-// with sources, synonyms (KIP-226) and documentation (KIP-569). A few bytes ask for a hundred KiB of a
-// broker's settings: a resource that is named again in the same words is answered once, what the answer takes
-// is charged to memory for answers, and what finds no room there has an error in its place.
+// DescribeConfigs (key 32), v1-4: topics, brokers (an empty broker name: the cluster's dynamic defaults),
+// groups and client metrics subscriptions, whether or not there are any of that name; with sources, synonyms
+// (KIP-226) and documentation (KIP-569). A few bytes ask for a hundred KiB of a broker's settings: a resource
+// that is named again in the same words is answered once, what the answer takes is charged to memory for
+// answers, and what finds no room there has an error in its place.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -55,6 +56,15 @@ Result<Described> describe_broker(const ClusterView& view, const config::NodeCon
   return result;
 }
 
+Described describe_resource(const ClusterView& view, const config::NodeConfig& node, ConfigResourceType type,
+                            config::Scope scope, std::string_view name) {
+  Described result;
+  const auto layers = broker_layers(view, node);
+  for (const config::Setting* setting : config::settings_of(scope))
+    result.push_back(config::describe_resource_config(*setting, view.image->config(type, name), layers));
+  return result;
+}
+
 Result<Described> describe(const ClusterView& view, const config::NodeConfig& node, int8_t type,
                            std::string_view name) {
   switch (static_cast<ConfigResourceType>(type)) {
@@ -63,15 +73,21 @@ Result<Described> describe(const ClusterView& view, const config::NodeConfig& no
       if (view.image->topic(name) == nullptr) return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "");
       return describe_topic(view, node, view.image->config(ConfigResourceType::topic, name));
     case ConfigResourceType::broker: return describe_broker(view, node, name);
-    case ConfigResourceType::broker_logger:
+    case ConfigResourceType::group:
+      if (name.empty()) return fail(ErrorCode::INVALID_REQUEST, "Group name must not be empty");
+      return describe_resource(view, node, ConfigResourceType::group, config::Scope::group, name);
     case ConfigResourceType::client_metrics:
-    case ConfigResourceType::group: break;
+      if (name.empty())
+        return fail(ErrorCode::INVALID_REQUEST, "Client metrics subscription name must not be empty");
+      return describe_resource(view, node, ConfigResourceType::client_metrics, config::Scope::client_metrics,
+                               name);
+    case ConfigResourceType::broker_logger: break;
   }
   return fail(ErrorCode::INVALID_REQUEST,
               fmt::format("Resources of type {} have no settings in this release", type));
 }
 
-constexpr std::string_view kTooMuch =
+constexpr std::string_view kTooManySettings =
     "There is no memory for so much of an answer: ask for fewer resources or keys at once";
 
 using Row = protocol::describe_configs_response_types::DescribeConfigsResult;
@@ -162,7 +178,7 @@ Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestCon
     if (is_full) {
       row.configs.clear();
       row.error_code = static_cast<int16_t>(ErrorCode::POLICY_VIOLATION);
-      row.error_message = kTooMuch;
+      row.error_message = kTooManySettings;
     }
   }
   auto answer = respond(request, response);

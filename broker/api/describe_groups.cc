@@ -1,6 +1,7 @@
 // DescribeGroups (key 15), v0-6: groups and their members. v3 tells what the client may do with them
 // (KIP-430), v4 has instance names (KIP-345), v6 GROUP_ID_NOT_FOUND with a message where older clients see a
 // group in state Dead (KIP-1043). Answered in the order asked, a group as often as it is named (as in Kafka).
+// A field of our own asks for the group's last rebalances, and has them in the answer.
 // A few bytes ask for a whole group: they are asked one after the other, each is charged to memory for
 // answers, and one that finds no room there has an error in its place.
 #include "broker/api/ask_coordinator.h"
@@ -17,13 +18,61 @@ namespace {
 
 using Reply = coordinator::DescribeGroupsReply;
 
-constexpr std::string_view kTooMuch =
+constexpr std::string_view kTooManyGroups =
     "There is no memory for so much of an answer: ask for fewer groups at once";
+
+using GroupRow = protocol::describe_groups_response_types::DescribedGroup;
+using RebalanceRow = protocol::describe_groups_response_types::GroupRebalance;
+using ChangeRow = protocol::describe_groups_response_types::MemberChange;
+
+uint64_t bytes_of(const Reply::Rebalances& rebalances) {
+  uint64_t bytes = 0;
+  for (const coordinator::Rebalance& rebalance : rebalances.recent) {
+    bytes += sizeof(rebalance) + 2 * sizeof(RebalanceRow) + 2 * rebalance.reason.size();
+    const auto& changes = rebalance.changes;
+    for (const auto* named : {&changes.joined, &changes.left, &changes.timed_out}) {
+      bytes += 2 * sizeof(ChangeRow);
+      for (const std::string& name : named->first)
+        bytes += sizeof(name) + 2 * (sizeof(std::string_view) + name.size());
+    }
+  }
+  return bytes;
+}
+
+void add_change(std::string_view kind, const coordinator::NamedMembers& members, RebalanceRow& to) {
+  if (members.count == 0) return;
+  ChangeRow& out = to.changes.emplace_back();
+  out.kind = kind;
+  out.count = static_cast<int32_t>(members.count);
+  out.member_ids.assign(members.first.begin(), members.first.end());
+}
+
+void write(const Reply::Rebalances& rebalances, GroupRow& row) {
+  auto& report = row.rebalances.emplace();
+  if (rebalances.loop) {
+    report.loop_rebalances = static_cast<int32_t>(rebalances.loop->rebalances);
+    report.loop_since_ms = rebalances.loop->since_ms;
+  }
+  report.recent.reserve(rebalances.recent.size());
+  for (const coordinator::Rebalance& rebalance : rebalances.recent) {
+    RebalanceRow& out = report.recent.emplace_back();
+    out.cause = coordinator::cause_name(rebalance.cause);
+    out.reason = rebalance.reason;
+    out.outcome = coordinator::outcome_name(rebalance.outcome);
+    out.started_ms = rebalance.started_ms;
+    out.joining_ms = rebalance.joining_ms;
+    out.assigning_ms = rebalance.assigning_ms;
+    out.generation = rebalance.generation;
+    out.members = static_cast<int32_t>(rebalance.members);
+    add_change("joined", rebalance.changes.joined, out);
+    add_change("left", rebalance.changes.left, out);
+    add_change("timed out", rebalance.changes.timed_out, out);
+  }
+}
 
 }  // namespace
 
 uint64_t bytes_of(const Reply::Group& group) {
-  using Row = protocol::describe_groups_response_types::DescribedGroup;
   using MemberRow = protocol::describe_groups_response_types::DescribedGroupMember;
   uint64_t text = group.group.size() + group.state.size() + group.protocol_type.size() +
                   group.protocol.size() + group.message.value_or("").size();
@@ -31,8 +80,9 @@ uint64_t bytes_of(const Reply::Group& group) {
     text += member.member.size() + member.instance.value_or("").size() + member.client_id.size() +
             member.client_host.size() + member.metadata.size() + member.assignment.size();
   }
-  return sizeof(group) + 2 * sizeof(Row) +
-         group.members.size() * (sizeof(Reply::Member) + 2 * sizeof(MemberRow)) + 2 * text;
+  return sizeof(group) + 2 * sizeof(GroupRow) +
+         group.members.size() * (sizeof(Reply::Member) + 2 * sizeof(MemberRow)) + 2 * text +
+         (group.rebalances ? bytes_of(*group.rebalances) : 0);
 }
 
 protocol::DescribeGroupsResponse response_of(const Reply& reply, bool with_operations, int16_t version) {
@@ -47,6 +97,7 @@ protocol::DescribeGroupsResponse response_of(const Reply& reply, bool with_opera
     out.protocol_type = group.protocol_type;
     out.protocol_data = group.protocol;
     if (with_operations && group.error == ErrorCode::NONE) out.authorized_operations = kGroupOperations;
+    if (group.rebalances) write(*group.rebalances, out);
     out.members.reserve(group.members.size());
     for (const auto& member : group.members) {
       auto& m = out.members.emplace_back();
@@ -74,6 +125,7 @@ Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestCont
       coordinator::DescribeGroupsRequest question;
       question.groups.emplace_back(wanted);
       question.knows_group_not_found = version >= 6;
+      question.wants_rebalances = decoded->wants_rebalances;
       auto asking = ask_coordinator(services, request, std::string(wanted), std::move(question));
       coordinator::ReplyBody reply = co_await asking;
       group = std::move(std::get<Reply>(reply).groups.at(0));
@@ -85,10 +137,10 @@ Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestCont
       group = Reply::Group();
       group.group = wanted;
       group.error = ErrorCode::POLICY_VIOLATION;
-      group.message = kTooMuch;
+      group.message = kTooManyGroups;
     }
   }
-  const auto response = response_of(described, decoded->include_authorized_operations, version);
+  auto response = response_of(described, decoded->include_authorized_operations, version);
   auto answer = respond(request, response);
   if (answer) answer->keep_alive = std::move(paid);
   co_return answer;

@@ -4,6 +4,7 @@
 
 #include "broker/api/authorized_operations.h"
 #include "broker/api/handlers.h"
+#include "broker/coordinator/placement.h"
 #include "protocol/broker_ids.h"
 #include "protocol/messages/describe_topic_partitions_request.h"
 #include "protocol/messages/describe_topic_partitions_response.h"
@@ -76,6 +77,7 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
       continue;
     }
     out.topic_id = topic->id;
+    out.is_internal = coordinator::is_internal_topic(name);
     for (int32_t p = first_partition; p < topic->partition_count(); ++p) {
       if (room <= 0) {
         auto& cursor = response.next_cursor.emplace();

@@ -1,5 +1,6 @@
 // Fetch (key 1), v4-18. Full and incremental sessions (KIP-227), topic ids from v13 (KIP-516), diverging
-// epochs from v12 (KIP-595). A first batch larger than every limit is returned whole (KIP-74). The response
+// epochs from v12 (KIP-595). A client over its quota gets an empty answer, and what it asked for when it asks
+// again. A first batch larger than every limit is returned whole (KIP-74). The response
 // names ranges of logs; their bytes are read while it is sent.
 #include <algorithm>
 
@@ -46,6 +47,7 @@ class Fetch {
     if (!decoded) co_return fail(decoded.error());
     request_ = std::move(*decoded);
     if (const ErrorCode error = open_session(); error != ErrorCode::NONE) co_return refuse(error);
+    most_bytes_ = bytes_allowed();
     find_partitions();
     const runtime::MonoTime deadline =
         context_.arrived + std::chrono::milliseconds(std::clamp(request_.max_wait_ms, 0, 3'600'000));
@@ -265,11 +267,16 @@ class Fetch {
       if (e.result.error != ErrorCode::NONE || e.result.diverging.epoch != kNoLeaderEpoch) return true;
       bytes += e.result.range.bytes;
     }
-    return bytes >= request_.min_bytes;
+    return bytes >= std::min(request_.min_bytes, most_bytes());
   }
 
-  [[nodiscard]] int32_t most_bytes() const {
-    return std::min(request_.max_bytes, view_->broker.fetch_max_bytes);
+  [[nodiscard]] int32_t most_bytes() const { return most_bytes_; }
+
+  // More than a quota allows at once would be throttled each time, and never be got.
+  [[nodiscard]] int32_t bytes_allowed() {
+    const int32_t most = std::min(request_.max_bytes, view_->broker.fetch_max_bytes);
+    const auto quota = services_.quotas.most_at_once(context_, QuotaKind::fetch);
+    return quota ? static_cast<int32_t>(std::min(static_cast<double>(most), *quota)) : most;
   }
 
   // max_bytes over all, in order; the first partition with data gets its first batch whatever it costs. What
@@ -314,15 +321,12 @@ class Fetch {
     FetchResponse response;
     response.session_id = session_ ? session_->id() : 0;
     std::vector<std::unique_ptr<ByteSource>> sources;
-    std::vector<FetchWish*> with_data;
+    std::vector<Entry*> told;
     for (Entry* const entry : in_order_) {
       Entry& e = *entry;
       const storage::LogRange& range = e.result.range;
-      if (range.bytes > 0) with_data.push_back(e.wish);
-      if (services_.metrics != nullptr) count(*services_.metrics, e);
       if (!must_tell(e)) continue;
-      e.wish->told_high_watermark = e.result.high_watermark;
-      e.wish->told_log_start = e.result.log_start;
+      told.push_back(entry);
       auto& topics = response.responses;
       if (topics.empty() || topics.back().topic != e.wish->topic ||
           topics.back().topic_id != e.wish->topic_id) {
@@ -333,13 +337,48 @@ class Fetch {
       topics.back().partitions.push_back(partition_data(e));
       if (range.bytes > 0) sources.push_back(partition_bytes(*e.shard, loop_, e.result.id, range));
     }
+    if (is_withheld(response)) return answer_nothing(told);
+    if (services_.metrics != nullptr) {
+      for (const Entry* const entry : in_order_) count(*services_.metrics, *entry);
+    }
+    for (const Entry* const entry : told) {
+      entry->wish->told_high_watermark = entry->result.high_watermark;
+      entry->wish->told_log_start = entry->result.log_start;
+    }
     auto made = respond(context_, response, std::move(sources));
     if (session_) {
-      for (FetchWish* const wish : with_data) {
-        if (wish->shard != kNoShard) session_->move_to_end(*wish);
+      for (const Entry* const entry : in_order_) {
+        if (entry->result.range.bytes > 0 && entry->wish->shard != kNoShard)
+          session_->move_to_end(*entry->wish);
       }
     }
     return made;
+  }
+
+  // Whether this answer would be over its client's quota of bytes: then it costs nothing, and is not given.
+  // Except to a client that has had nothing: a single batch may be more than its windows allow, and here it
+  // gets it, while with Kafka it waits for ever.
+  bool is_withheld(const FetchResponse& response) {
+    if (!view_->quotas->any(QuotaKind::fetch)) return false;
+    const auto bytes = static_cast<double>(response.measure(version()).wire_bytes());
+    const auto charged = services_.quotas.charge(context_, QuotaKind::fetch, bytes);
+    if (!charged.exceeded || charged.first) return false;
+    services_.quotas.refund(context_, QuotaKind::fetch, bytes);
+    return true;
+  }
+
+  // As Kafka does; the next fetch reads again what this one would have told. A session that begins with this
+  // one does not begin: its client would take the partitions for told.
+  Result<Response> answer_nothing(const std::vector<Entry*>& untold) {
+    FetchResponse response;
+    if (session_ && full_) services_.sessions.erase(session_->id());
+    if (session_ && !full_) {
+      response.session_id = session_->id();
+      for (const Entry* const entry : untold) {
+        if (entry->wish->shard != kNoShard) session_->touch(*entry->wish);
+      }
+    }
+    return respond(context_, response);
   }
 
   void count(NodeMetrics& metrics, const Entry& e) const {
@@ -383,6 +422,7 @@ class Fetch {
   FetchRequest request_;
   std::shared_ptr<FetchSession> session_;
   bool full_ = true;
+  int32_t most_bytes_ = 0;
   std::vector<FetchWish> own_wishes_;
   std::vector<Entry> entries_;
   std::vector<Entry*> in_order_;  // of the answer

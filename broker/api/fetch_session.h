@@ -67,6 +67,8 @@ class FetchSession {
   void unplace(FetchWish& wish);
   // Partitions that had data go last, so that a small max_bytes starves nobody.
   void move_to_end(FetchWish& wish);
+  // The next fetch reads it again. REQUIRES: it is placed.
+  void touch(FetchWish& wish);
 
   // The session's part on one shard, and what that must be told first.
   struct Part {
@@ -85,8 +87,6 @@ class FetchSession {
     PartitionId partition;
     auto operator<=>(const Key&) const = default;
   };
-  void touch(FetchWish& wish);
-
   const int32_t id_;
   const bool topic_ids_;
   int32_t epoch_ = 1;  // that the next request must carry

@@ -129,8 +129,9 @@ void put_error_on_partitions(const WantedOffsets& wanted, coordinator::OffsetFet
                                                         int16_t version);
 
 [[nodiscard]] coordinator::ListGroupsRequest question_of(const protocol::ListGroupsRequest& request);
-// Who does not coordinate has no groups; another error is the answer's, and leaves no groups.
-[[nodiscard]] coordinator::ListGroupsReply merge(std::vector<coordinator::ReplyBody> answers);
+// A piece of one coordinator's groups; whether it has more. Who does not coordinate has no groups; another
+// error is the answer's, and leaves no groups.
+bool add(coordinator::ListGroupsReply piece, coordinator::ListGroupsReply& to);
 [[nodiscard]] uint64_t bytes_of(const coordinator::ListGroupsReply& reply);
 [[nodiscard]] protocol::ListGroupsResponse response_of(const coordinator::ListGroupsReply& reply);
 

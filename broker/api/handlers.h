@@ -22,10 +22,23 @@ runtime::Task<Result<Response>> handle_describe_cluster(ApiServices& services, R
 runtime::Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services,
                                                                  RequestContext& request);
 runtime::Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_alter_configs(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_incremental_alter_configs(ApiServices& services,
                                                                  RequestContext& request);
+runtime::Task<Result<Response>> handle_list_config_resources(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_describe_log_dirs(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_describe_quorum(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_get_telemetry_subscriptions(ApiServices& services,
+                                                                   RequestContext& request);
+runtime::Task<Result<Response>> handle_push_telemetry(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_alter_partition_reassignments(ApiServices& services,
+                                                                     RequestContext& request);
+runtime::Task<Result<Response>> handle_list_partition_reassignments(ApiServices& services,
+                                                                    RequestContext& request);
+runtime::Task<Result<Response>> handle_elect_leaders(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_unregister_broker(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_update_features(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_describe_producers(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_find_coordinator(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_join_group(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_sync_group(ApiServices& services, RequestContext& request);
@@ -38,11 +51,22 @@ runtime::Task<Result<Response>> handle_list_groups(ApiServices& services, Reques
 runtime::Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestContext& request);
 runtime::Task<Result<Response>> handle_delete_groups(ApiServices& services, RequestContext& request);
 
+runtime::Task<Result<Response>> handle_describe_client_quotas(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_alter_client_quotas(ApiServices& services, RequestContext& request);
+runtime::Task<Result<Response>> handle_describe_user_scram_credentials(ApiServices& services,
+                                                                       RequestContext& request);
+
 // The dispatcher of one shard.
 class ApiHandler final : public RequestHandler {
  public:
   explicit ApiHandler(ApiServices services) : services_(services) {}
   runtime::Task<Result<Response>> handle(RequestContext& request) override;
+  [[nodiscard]] bool counts_work(const RequestContext& request) const override {
+    return services_.quotas.counts_work(request);
+  }
+  void answered(RequestContext& request, runtime::Duration stretch) override {
+    services_.quotas.worked_on(request, stretch);
+  }
 
  private:
   ApiServices services_;

@@ -28,7 +28,7 @@ Task<Result<Response>> handle_heartbeat(ApiServices& services, RequestContext& r
   if (!decoded) co_return fail(decoded.error());
   auto asking = ask_coordinator(services, request, std::string(decoded->group_id), question_of(*decoded));
   const coordinator::ReplyBody reply = co_await asking;
-  const auto response = response_of(std::get<coordinator::HeartbeatReply>(reply));
+  auto response = response_of(std::get<coordinator::HeartbeatReply>(reply));
   co_return respond(request, response);
 }
 

@@ -1,5 +1,5 @@
-// IncrementalAlterConfigs (key 44), v0-1 (KIP-339): SET, DELETE, APPEND and SUBTRACT for topics and brokers.
-// In force on every shard when it is answered.
+// IncrementalAlterConfigs (key 44), v0-1 (KIP-339): SET, DELETE, APPEND and SUBTRACT of single settings.
+#include "broker/api/altered_configs.h"
 #include "broker/api/handlers.h"
 #include "protocol/messages/incremental_alter_configs_request.h"
 #include "protocol/messages/incremental_alter_configs_response.h"
@@ -23,27 +23,10 @@ Task<Result<Response>> handle_incremental_alter_configs(ApiServices& services, R
       if (config.value) change.value.emplace(*config.value);
     }
   }
-  const BrokerId node = services.metadata.node();
-  MetadataService::Decide<std::vector<replication::AlteredResource>> decision =
-      [resources, node, validate = decoded->validate_only](const replication::Controller& controller) {
-        return controller.alter_configs(node, resources, validate);
-      };
-  auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
-  auto altered = co_await deciding;
-
-  protocol::Arena arena;
-  protocol::IncrementalAlterConfigsResponse response;
-  for (size_t i = 0; i < (altered ? altered->size() : resources.size()); ++i) {
-    auto& out = response.responses.emplace_back();
-    const replication::ApiError error =
-        altered ? (*altered)[i].error : replication::ApiError(altered.error());
-    out.resource_type = altered ? (*altered)[i].resource_type : resources[i].resource_type;
-    out.resource_name = arena.copy(altered ? (*altered)[i].resource_name : resources[i].resource_name);
-    out.error_code = static_cast<int16_t>(error.code);
-    out.error_message = std::nullopt;
-    if (error.message) out.error_message = arena.copy(*error.message);
-  }
-  co_return respond(request, response);
+  auto answering = answer_alterations<protocol::IncrementalAlterConfigsResponse>(
+      services, request, std::move(resources), decoded->validate_only);
+  auto answer = co_await answering;
+  co_return answer;
 }
 
 }  // namespace tidemark::broker

@@ -62,7 +62,7 @@ Task<Result<Response>> handle_join_group(ApiServices& services, RequestContext& 
   auto asking = ask_coordinator(services, request, std::string(decoded->group_id),
                                 question_of(*decoded, client, version));
   const coordinator::ReplyBody reply = co_await asking;
-  const auto response = response_of(std::get<coordinator::JoinReply>(reply), version);
+  auto response = response_of(std::get<coordinator::JoinReply>(reply), version);
   co_return respond(request, response);
 }
 

@@ -56,7 +56,7 @@ Task<Result<Response>> handle_leave_group(ApiServices& services, RequestContext&
   auto asking =
       ask_coordinator(services, request, std::string(decoded->group_id), question_of(*decoded, version));
   const coordinator::ReplyBody reply = co_await asking;
-  const auto response = response_of(std::get<coordinator::LeaveReply>(reply), version);
+  auto response = response_of(std::get<coordinator::LeaveReply>(reply), version);
   co_return respond(request, response);
 }
 

@@ -1,6 +1,6 @@
 // ListGroups (key 16), v0-5: the groups that this node coordinates. v4 tells their states and takes a filter
-// of them (KIP-518), v5 the same with types (KIP-848). Made by all coordinators of this node and charged to
-// memory for answers.
+// of them (KIP-518), v5 the same with types (KIP-848). A few bytes ask for all of them: the coordinators of
+// this node are asked one after the other, piece by piece, and every piece is charged to memory for answers.
 #include <algorithm>
 #include <iterator>
 
@@ -8,6 +8,7 @@
 #include "broker/api/group_messages.h"
 #include "broker/api/handlers.h"
 #include "broker/api/paid_answer.h"
+#include "broker/coordinator/placement.h"
 
 namespace tidemark::broker {
 
@@ -20,19 +21,15 @@ coordinator::ListGroupsRequest question_of(const protocol::ListGroupsRequest& re
   return question;
 }
 
-coordinator::ListGroupsReply merge(std::vector<coordinator::ReplyBody> answers) {
-  coordinator::ListGroupsReply merged;
-  for (coordinator::ReplyBody& body : answers) {
-    auto& answer = std::get<coordinator::ListGroupsReply>(body);
-    if (answer.error == ErrorCode::NOT_COORDINATOR) continue;
-    if (answer.error != ErrorCode::NONE) {
-      merged.error = answer.error;
-      merged.groups.clear();
-      break;
-    }
-    std::ranges::move(answer.groups, std::back_inserter(merged.groups));
+bool add(coordinator::ListGroupsReply piece, coordinator::ListGroupsReply& to) {
+  if (piece.error == ErrorCode::NOT_COORDINATOR) return false;
+  if (piece.error != ErrorCode::NONE) {
+    to.error = piece.error;
+    to.groups.clear();
+    return false;
   }
-  return merged;
+  std::ranges::move(piece.groups, std::back_inserter(to.groups));
+  return piece.next.has_value();
 }
 
 uint64_t bytes_of(const coordinator::ListGroupsReply& reply) {
@@ -59,19 +56,44 @@ protocol::ListGroupsResponse response_of(const coordinator::ListGroupsReply& rep
   return response;
 }
 
+namespace {
+
+// One coordinator's groups, as far as there is memory for them.
+Task<void> list_of(ApiServices& services, PartitionId partition, coordinator::ListGroupsRequest question,
+                   PaidAnswer& paid, coordinator::ListGroupsReply& listed) {
+  bool has_more = true;
+  while (has_more) {
+    auto asking = ask_coordinator(services, partition, coordinator::Request(question));
+    coordinator::ReplyBody body = co_await asking;
+    auto& piece = std::get<coordinator::ListGroupsReply>(body);
+    question.after = piece.next;
+    if (!paid.pay(bytes_of(piece))) {
+      // Others' answers are in the way, and will have been sent: a client comes again.
+      piece = coordinator::ListGroupsReply();
+      piece.error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+    }
+    has_more = add(std::move(piece), listed);
+    auto breathing = let_others_run(services.home.loop());
+    co_await breathing;
+  }
+}
+
+}  // namespace
+
 Task<Result<Response>> handle_list_groups(ApiServices& services, RequestContext& request) {
   auto decoded = decode_body<protocol::ListGroupsRequest>(request);
   if (!decoded) co_return fail(decoded.error());
-  auto asking = ask_all_coordinators(services, request, question_of(*decoded));
-  auto answers = co_await asking;
-  coordinator::ListGroupsReply merged = merge(std::move(answers));
+  const auto view = services.home.view();
+  const TopicView* topic = view->topic(coordinator::kOffsetsTopic);
+  const size_t coordinators = topic == nullptr ? 0 : topic->shards.size();
   auto paid = std::make_shared<PaidAnswer>(services.answer_memory);
-  if (!paid->pay(bytes_of(merged))) {
-    // Others' answers are in the way, and will have been sent: a client comes again.
-    merged.groups.clear();
-    merged.error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+  coordinator::ListGroupsReply listed;
+  for (size_t i = 0; i < coordinators && listed.error == ErrorCode::NONE; ++i) {
+    const PartitionId partition(static_cast<int32_t>(i));
+    auto listing = list_of(services, partition, question_of(*decoded), *paid, listed);
+    co_await listing;
   }
-  const auto response = response_of(merged);
+  auto response = response_of(listed);
   auto answer = respond(request, response);
   if (answer) answer->keep_alive = std::move(paid);
   co_return answer;

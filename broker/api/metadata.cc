@@ -25,7 +25,7 @@ namespace {
 
 void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& out) {
   out.name = topic.image->name;
-  out.is_internal = topic.image->name == coordinator::kOffsetsTopic;
+  out.is_internal = coordinator::is_internal_topic(topic.image->name);
   out.topic_id = topic.image->id;
   out.partitions.reserve(topic.image->partitions.size());
   for (size_t i = 0; i < topic.image->partitions.size(); ++i) {
@@ -41,7 +41,9 @@ void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& o
   }
 }
 
-constexpr int16_t kFirstVersionWithTopicIds = 12;  // 10 and 11 have the field, and refuse it
+constexpr int16_t kStrictQuotaSince =
+    0;  // a topic that is asked for in passing is made within the quota alone
+constexpr int16_t kFirstMetadataWithTopicIds = 12;  // 10 and 11 have the field, and refuse it
 
 using Wanted = MetadataRequest::MetadataRequestTopic;
 
@@ -65,7 +67,7 @@ const TopicView* find(const ClusterView& view, const Wanted& topic) {
 }
 
 bool can_be_read(const MetadataRequest& request, int16_t version) {
-  if (!request.topics || version >= kFirstVersionWithTopicIds) return true;
+  if (!request.topics || version >= kFirstMetadataWithTopicIds) return true;
   return std::ranges::all_of(*request.topics,
                              [](const auto& topic) { return topic.name && topic.topic_id.is_zero(); });
 }
@@ -84,7 +86,8 @@ MetadataResponse refuse(const MetadataRequest& request, ErrorCode error) {
 
 // Creates those of `names` that may be created; what comes of it is in the view afterwards, or in `errors`.
 // A set, because the controller refuses a name that is given twice.
-Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::set<std::string> names) {
+Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, RequestContext& request,
+                                                   std::set<std::string> names) {
   std::map<std::string, ErrorCode> errors;
   std::vector<replication::NewTopic> topics;
   for (const std::string& name : names) {
@@ -94,8 +97,11 @@ Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::s
       topics.emplace_back().name = name;
     }
   }
+  const auto quota = services.quotas.mutation_quota(request, kStrictQuotaSince);
   MetadataService::Decide<std::vector<replication::CreatedTopic>> decision =
-      [topics](const replication::Controller& controller) { return controller.create_topics(topics, false); };
+      [topics, quota](const replication::Controller& controller) {
+        return controller.create_topics(topics, false, asking(quota));
+      };
   auto deciding = services.metadata.decide(services.home.loop(), std::move(decision));
   auto created = co_await deciding;
   if (!created) {
@@ -103,8 +109,10 @@ Task<std::map<std::string, ErrorCode>> auto_create(ApiServices& services, std::s
     co_return errors;
   }
   for (const replication::CreatedTopic& topic : *created) {
-    // Somebody else made it in the meantime: then it is there.
-    if (!topic.error.ok() && topic.error.code != ErrorCode::TOPIC_ALREADY_EXISTS)
+    // Somebody else made it in the meantime: then it is there. Over the client's quota it is not there yet,
+    // and clients ask again.
+    if (!topic.error.ok() && topic.error.code != ErrorCode::TOPIC_ALREADY_EXISTS &&
+        topic.error.code != ErrorCode::THROTTLING_QUOTA_EXCEEDED)
       errors[topic.name] = topic.error.code;
   }
   co_return errors;
@@ -118,7 +126,7 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   const int16_t version = request.header.request_api_version;
   auto view = services.home.view();
   if (!can_be_read(*decoded, version)) {
-    const MetadataResponse refused = refuse(*decoded, ErrorCode::INVALID_REQUEST);
+    MetadataResponse refused = refuse(*decoded, ErrorCode::INVALID_REQUEST);
     co_return respond(request, refused);
   }
   const bool all = !decoded->topics || (version == 0 && decoded->topics->empty());
@@ -132,7 +140,7 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
         missing.emplace(*topic->name);
     }
     if (!missing.empty()) {
-      auto creating = auto_create(services, std::move(missing));
+      auto creating = auto_create(services, request, std::move(missing));
       creation_errors = co_await creating;
       view = services.home.view();
     }

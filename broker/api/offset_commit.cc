@@ -103,7 +103,7 @@ Task<Result<Response>> handle_offset_commit(ApiServices& services, RequestContex
     answered = std::get<Reply>(std::move(reply));
   }
   const Reply merged = merge(std::move(plan.refused), std::move(answered));
-  const auto response = response_of(merged, version);
+  auto response = response_of(merged, version);
   co_return respond(request, response);
 }
 

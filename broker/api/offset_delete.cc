@@ -66,7 +66,7 @@ Task<Result<Response>> handle_offset_delete(ApiServices& services, RequestContex
   auto asking = ask_coordinator(services, request, std::string(decoded->group_id), std::move(plan.question));
   coordinator::ReplyBody answered = co_await asking;
   const Reply merged = merge(std::move(plan.refused), std::get<Reply>(std::move(answered)));
-  const auto response = response_of(merged);
+  auto response = response_of(merged);
   co_return respond(request, response);
 }
 

@@ -301,7 +301,7 @@ Task<Result<Response>> handle_offset_fetch(ApiServices& services, RequestContext
       co_return fail(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, "There is no memory for so much of an answer");
     put_error_on_partitions(wanted.front(), fetched.groups.front());
   }
-  const auto response = response_of(fetched, version);
+  auto response = response_of(fetched, version);
   auto answer = respond(request, response);
   if (answer) answer->keep_alive = std::move(paid);
   co_return answer;

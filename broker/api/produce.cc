@@ -10,6 +10,8 @@
 #include "broker/api/handlers.h"
 #include "broker/api/produce_check.h"
 #include "broker/coordinator/placement.h"
+#include "broker/coordinator/records.h"
+#include "protocol/batch/batch_iterator.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 
@@ -21,7 +23,7 @@ using runtime::Task;
 
 namespace {
 
-constexpr int16_t kFirstVersionWithTopicIds = 13;
+constexpr int16_t kFirstProduceWithTopicIds = 13;
 constexpr int16_t kLeader = 1;
 constexpr int16_t kAll = -1;
 constexpr std::string_view kAdminClient = "__admin_client";  // its client id is its right, as in Kafka
@@ -183,6 +185,23 @@ void count(NodeMetrics& metrics, size_t shard, const Item& item) {
     metrics.traffic(shard, item.id.topic_id).count_produce(item.error, bytes, records);
 }
 
+// Whether the groups' coordinator can read every record of a batch for its topic. One that it could not would
+// hide what its key has stood for, and the log cleaner would remove that as superseded.
+bool is_readable_to_groups(std::span<const std::byte> bytes) {
+  protocol::BatchIterator batches(bytes);
+  const auto batch = batches.next();
+  if (!batch || !*batch) return false;
+  const auto open = protocol::OpenBatch::open(**batch);
+  if (!open) return false;
+  auto records = open->records();
+  while (true) {
+    const auto record = records.next();
+    if (!record) return false;
+    if (!*record) return true;
+    if ((*record)->key && !coordinator::decode_record(*(*record)->key, (*record)->value)) return false;
+  }
+}
+
 Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   runtime::Scheduler& loop = services.home.loop();
   auto decoded = decode_body<ProduceRequest>(request);
@@ -199,7 +218,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   produce->items.reserve(partitions);
   for (size_t t = 0; t < body.topic_data.size(); ++t) {
     const auto& topic_data = body.topic_data[t];
-    const TopicView* topic = version >= kFirstVersionWithTopicIds ? view->topic(topic_data.topic_id)
+    const TopicView* topic = version >= kFirstProduceWithTopicIds ? view->topic(topic_data.topic_id)
                                                                   : view->topic(topic_data.name);
     for (size_t p = 0; p < topic_data.partition_data.size(); ++p) {
       const auto& data = topic_data.partition_data[p];
@@ -209,7 +228,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
       if (!acks_known) {
         item.error = ErrorCode::INVALID_REQUIRED_ACKS;
       } else if (topic == nullptr) {
-        item.error = version >= kFirstVersionWithTopicIds ? ErrorCode::UNKNOWN_TOPIC_ID
+        item.error = version >= kFirstProduceWithTopicIds ? ErrorCode::UNKNOWN_TOPIC_ID
                                                           : ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
       } else if (topic->image->partition(PartitionId(data.index)) == nullptr) {
         item.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
@@ -230,7 +249,11 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
       if (item.error == ErrorCode::NONE) {
         auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
         auto checked = co_await checking;
-        if (checked.error == ErrorCode::NONE) {
+        if (checked.error == ErrorCode::NONE && topic->image->name == coordinator::kOffsetsTopic &&
+            !is_readable_to_groups(checked.batch.bytes)) {
+          item.error = ErrorCode::INVALID_RECORD;
+          item.message = "A record is none of a group or of its offsets.";
+        } else if (checked.error == ErrorCode::NONE) {
           item.batch = std::move(checked);
         } else {
           item.error = checked.error;
@@ -276,6 +299,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
     failed = failed || item.error != ErrorCode::NONE;
     if (services.metrics != nullptr) count(*services.metrics, services.home.index(), item);
   }
+  services.quotas.charge(request, QuotaKind::produce, static_cast<double>(request.frame.bytes.size()));
   if (body.acks == 0) {
     // The only way to tell a client that does not listen: Kafka closes the connection, and so the client
     // looks again.

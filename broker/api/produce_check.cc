@@ -88,9 +88,15 @@ Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request, p
   const bool cheap =
       !protocol::estimated_cost(bytes).wants_lane() && (!codec || *codec == CompressionType::none);
   if (cheap) co_return check_here(slice, limits, config);
-  auto work = [slice, limits, config] { return check_here(slice, limits, config); };
+  auto work = [slice, limits, config, clock = &services.home.loop().clock()] {
+    const runtime::MonoTime began = clock->mono();
+    CheckedBatch checked = check_here(slice, limits, config);
+    checked.took = clock->mono() - began;
+    return checked;
+  };
   auto checking = runtime::on_lane(services.compression, services.home.loop(), std::move(work));
   auto checked = co_await checking;
+  request.worked += checked.took;
   co_return checked;
 }
 

@@ -19,6 +19,7 @@ struct CheckedBatch {
   ErrorCode error = ErrorCode::NONE;
   std::optional<std::string> message;
   std::vector<protocol::RecordError> record_errors;
+  runtime::Duration took{};  // in the lane, if it was checked there
 };
 
 // `config` must live until the task ends; `now_ms`: the wall clock.

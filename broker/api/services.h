@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/api/fetch_session.h"
+#include "broker/client_quotas.h"
 #include "broker/folder_info.h"
 #include "broker/group_coordinators.h"
 #include "broker/metadata_service.h"
@@ -16,6 +17,8 @@
 
 namespace tidemark::broker {
 
+class ClientTelemetry;
+
 struct ApiServices {
   Shard& home;
   Shards& shards;
@@ -23,7 +26,9 @@ struct ApiServices {
   FetchSessions& sessions;
   ProducerIds& producer_ids;
   const std::vector<std::unique_ptr<GroupCoordinators>>& groups;  // by shard
-  FolderInfo& folder;
+  ClientQuotas& quotas;
+  const FolderInfos& folders;
+  ClientTelemetry& telemetry;
   runtime::Lane& compression;  // large compressed batches are opened here
   runtime::Random& random;
   // For answers that a small request makes large, until they are sent: all shards' together. Never null.
@@ -39,10 +44,22 @@ struct ApiServices {
   }
 };
 
+// Settles what the request cost its client, and tells for how long that is throttled.
+template <class Body>
+void tell_throttle(RequestContext& request, Body& body) {
+  if constexpr (requires { body.throttle_time_ms; }) {
+    if (request.quotas == nullptr) return;
+    if (!request.settled) request.quotas->settle(request);
+    body.throttle_time_ms = static_cast<int32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(request.throttle.pause).count());
+  }
+}
+
 // Encodes a body as the response to `request`; `sources` fill the deferred records fields, in order.
 template <class Body>
-Result<Response> respond(const RequestContext& request, const Body& body,
+Result<Response> respond(RequestContext& request, Body& body,
                          std::vector<std::unique_ptr<ByteSource>> sources = {}) {
+  tell_throttle(request, body);
   if (request.metrics != nullptr) {
     for_each_error(body, [&](int16_t code) { request.metrics->count_error(request.connection.shard, code); });
   }

@@ -43,12 +43,12 @@ Task<Result<Response>> handle_sync_group(ApiServices& services, RequestContext& 
   if (!names_protocol(*decoded, request.header.request_api_version)) {
     coordinator::SyncReply refused;
     refused.error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
-    const auto response = response_of(refused);
+    auto response = response_of(refused);
     co_return respond(request, response);
   }
   auto asking = ask_coordinator(services, request, std::string(decoded->group_id), question_of(*decoded));
   const coordinator::ReplyBody reply = co_await asking;
-  const auto response = response_of(std::get<coordinator::SyncReply>(reply));
+  auto response = response_of(std::get<coordinator::SyncReply>(reply));
   co_return respond(request, response);
 }
 

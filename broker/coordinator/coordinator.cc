@@ -208,12 +208,13 @@ void GroupCoordinator::restart_group(Turn& turn, const std::string& id, ErrorCod
   end_group(turn, *group, error);
   set_alarm(id, runtime::kNever);
   const int32_t named = group->next_generation() - 1;
+  if (group->history.is_running()) finish_rebalance(turn, *group, RebalanceOutcome::superseded);
   RebalanceHistory history = std::move(group->history);
   groups_.erase(id);
   const GroupImage* image = image_.group(id);
   if (image == nullptr || !image->metadata) return;
   Group& restarted = groups_.emplace(id, Group(id, *image->metadata)).first->second;
-  restarted.keep_history(std::move(history), named, turn.now);
+  restarted.keep_history(std::move(history), named);
   coordinator::promote(turn, restarted);
   settle(restarted);
 }

@@ -8,22 +8,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "broker/coordinator/event.h"
+#include "broker/coordinator/now.h"
 #include "broker/coordinator/records.h"
 #include "broker/coordinator/reply.h"
 #include "protocol/ids.h"
-#include "protocol/runtime/time.h"
 
 namespace tidemark::coordinator {
 
 // The shell's name for a request that waits for its reply: never used twice in a coordinator's life.
 struct RequestToken : StrongId<struct RequestTokenTag, uint64_t> {
   using StrongId::StrongId;
-};
-
-// Deadlines are counted in monotonic time; what records carry is wall time.
-struct Now {
-  runtime::MonoTime mono;
-  runtime::WallTime wall;
 };
 
 struct Reply {
@@ -34,6 +29,8 @@ struct Reply {
 struct Decision {
   RecordList records;
   std::vector<Reply> replies;
+  std::vector<Event> events;
+  size_t commits = 0;  // offsets among the records that were committed
 };
 
 }  // namespace tidemark::coordinator

@@ -169,9 +169,9 @@ runtime::MonoTime Group::next_deadline() const {
   return next;
 }
 
-void Group::keep_history(RebalanceHistory before, int32_t named_generation, Now now) {
+void Group::keep_history(RebalanceHistory before, int32_t named_generation) {
+  REQUIRES(!before.is_running());
   history = std::move(before);
-  history.abandon(now);
   named_generation_ = std::max(named_generation_, named_generation);
 }
 

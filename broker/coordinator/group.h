@@ -101,8 +101,8 @@ class Group {
   void refresh_wake() { wake_ = next_deadline(); }
 
   // Of the group that this one takes the place of: what it did, and a generation that it has named to
-  // members.
-  void keep_history(RebalanceHistory before, int32_t named_generation, Now now);
+  // members. REQUIRES: none of its rebalances is running.
+  void keep_history(RebalanceHistory before, int32_t named_generation);
   // A generation that nobody has been told yet.
   [[nodiscard]] int32_t next_generation() const { return std::max(generation, named_generation_) + 1; }
 
@@ -130,6 +130,7 @@ class Group {
   int32_t initial_remaining_ms = 0;
 
   RebalanceHistory history;
+  runtime::MonoTime loop_told{};  // when the loop that it is in was last told of
 
  private:
   void count_protocols(const Member& member, int step);

@@ -1,5 +1,6 @@
 #include "broker/coordinator/image.h"
 
+#include <iterator>
 #include <utility>
 
 #include "protocol/invariant.h"
@@ -16,6 +17,21 @@ const CommittedOffset* GroupImage::offset(std::string_view topic, PartitionId pa
 const GroupImage* Image::group(std::string_view id) const {
   const auto found = groups_.find(id);
   return found != groups_.end() ? &found->second : nullptr;
+}
+
+bool Image::operator==(const Image& other) const {
+  if (offset_count_ != other.offset_count_) return false;
+  const auto to_next = [](auto place, auto end) {
+    while (place != end && place->second.is_shell()) ++place;
+    return place;
+  };
+  auto mine = to_next(groups_.begin(), groups_.end());
+  auto theirs = to_next(other.groups_.begin(), other.groups_.end());
+  while (mine != groups_.end() && theirs != other.groups_.end() && *mine == *theirs) {
+    mine = to_next(std::next(mine), groups_.end());
+    theirs = to_next(std::next(theirs), other.groups_.end());
+  }
+  return mine == groups_.end() && theirs == other.groups_.end();
 }
 
 void Image::apply(Change change) {
@@ -54,7 +70,6 @@ void Image::apply_offset(OffsetChange change) {
   INVARIANT(removed <= offset_count_, "removed={} of {}", removed, offset_count_);
   offset_count_ -= removed;
   if (topic->second.empty()) topics.erase(topic);
-  if (topics.empty() && !group->second.metadata) groups_.erase(group);
 }
 
 }  // namespace tidemark::coordinator

@@ -52,11 +52,13 @@ struct CommittedOffset {
 using PartitionOffsets = std::map<PartitionId, CommittedOffset>;
 using TopicOffsets = std::map<std::string, PartitionOffsets, std::less<>>;
 
-// Invariant: it has metadata or offsets. Without metadata it is a simple group: somebody only commits.
+// Without metadata it is a simple group: somebody only commits. Without offsets too it is the shell of one
+// whose offsets are gone, which as in Kafka is there until an expiry finds it, or the log is compacted.
 struct GroupImage {
   std::optional<GroupMetadata> metadata;
   TopicOffsets offsets;  // Invariant: no topic without partitions
   [[nodiscard]] const CommittedOffset* offset(std::string_view topic, PartitionId partition) const;
+  [[nodiscard]] bool is_shell() const { return !metadata && offsets.empty(); }
   bool operator==(const GroupImage&) const = default;
 };
 
@@ -81,7 +83,8 @@ class Image {
   [[nodiscard]] const GroupImage* group(std::string_view id) const;
   [[nodiscard]] const std::map<std::string, GroupImage, std::less<>>& groups() const { return groups_; }
   [[nodiscard]] size_t offset_count() const { return offset_count_; }
-  bool operator==(const Image&) const = default;
+  // Shells of groups say nothing, and do not count.
+  bool operator==(const Image& other) const;
 
  private:
   void apply_group(GroupChange change);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -62,19 +63,28 @@ DescribeGroupsReply::Group describe(const Group* group, const std::string& id) {
   return out;
 }
 
+DescribeGroupsReply::Rebalances rebalances(const Group* group, int64_t now_ms) {
+  if (group == nullptr) return {};
+  return {group->history.rebalances(), loop_of(group->history.rebalances(), now_ms)};
+}
+
 }  // namespace
 
 void list_groups(Turn& turn, const Groups& groups, RequestToken token, const ListGroupsRequest& request) {
   const Filter states(request.states), types(request.types);
   ListGroupsReply reply;
   // Every running group has a record, so the image names them all.
-  for (const auto& [id, image] : turn.image.groups()) {
+  const auto& images = turn.image.groups();
+  auto place = request.after ? images.upper_bound(*request.after) : images.begin();
+  for (size_t looked_at = 0; place != images.end() && looked_at < kMaxGroupsPerList; ++place, ++looked_at) {
+    const std::string& id = place->first;
     const Group* group = find_group(groups, id);
     const std::string_view state = state_name(group != nullptr ? group->state : GroupState::empty);
     if (!states.takes(state) || !types.takes(kClassicType)) continue;
     reply.groups.push_back({id, group != nullptr ? group->protocol_type.value_or("") : "", std::string(state),
                             std::string(kClassicType)});
   }
+  if (place != images.end()) reply.next = std::prev(place)->first;
   turn.reply(token, std::move(reply));
 }
 
@@ -83,7 +93,9 @@ void describe_groups(Turn& turn, const Groups& groups, RequestToken token,
   DescribeGroupsReply reply;
   for (const std::string& id : request.groups) {
     if (turn.image.group(id) != nullptr) {
-      reply.groups.push_back(describe(find_group(groups, id), id));
+      const Group* group = find_group(groups, id);
+      auto& described = reply.groups.emplace_back(describe(group, id));
+      if (request.wants_rebalances) described.rebalances = rebalances(group, turn.wall_ms());
       continue;
     }
     DescribeGroupsReply::Group& missing = reply.groups.emplace_back();

@@ -110,7 +110,8 @@ class Join {
     if (group_.member(request_.member) == nullptr) return;
     group_.history.left(request_.member);
     remove_member(turn_, group_, request_.member, ErrorCode::GROUP_MAX_SIZE_REACHED);
-    after_removal(turn_, group_, fmt::format("no room for member {}", request_.member));
+    after_removal(turn_, group_, RebalanceCause::leave,
+                  fmt::format("no room for member {}", request_.member));
   }
 
   void run_new_dynamic() {
@@ -164,7 +165,8 @@ class Join {
     group_.park_join(added, token_);
     extend_session(turn_, group_, added);
     prepare_rebalance_or_complete_join(
-        turn_, group_, fmt::format("new member {}; client's reason: {}", id, reason_of(request_)));
+        turn_, group_, RebalanceCause::join,
+        fmt::format("new member {}; client's reason: {}", id, reason_of(request_)));
   }
 
   void update(Member& member, std::string_view what) {
@@ -173,7 +175,7 @@ class Join {
     answer_parked_join(member, ErrorCode::REBALANCE_IN_PROGRESS);  // by a newer one of the same member
     group_.park_join(member, token_);
     prepare_rebalance_or_complete_join(
-        turn_, group_,
+        turn_, group_, RebalanceCause::rejoin,
         fmt::format("member {} {}; client's reason: {}", member.id, what, reason_of(request_)));
   }
 
@@ -196,7 +198,7 @@ class Join {
       }
     }
     group_.park_join(member, token_);
-    prepare_rebalance_or_complete_join(turn_, group_,
+    prepare_rebalance_or_complete_join(turn_, group_, RebalanceCause::rejoin,
                                        fmt::format("static member {} came back as {}; client's reason: {}",
                                                    *request_.instance, member.id, reason_of(request_)));
   }

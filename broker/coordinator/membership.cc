@@ -137,7 +137,7 @@ void leave(Turn& turn, Groups& groups, RequestToken token, const LeaveRequest& r
   for (const LeavingMember& leaving : request.members)
     reply.members.push_back(leave_one(turn, group, leaving));
   if (group != nullptr && group->members().size() < members) {
-    after_removal(turn, *group, leaving_reason(request, reply));
+    after_removal(turn, *group, RebalanceCause::leave, leaving_reason(request, reply));
   } else if (group != nullptr) {
     // Who had an id but had not joined with it took no part; at most the others waited for it.
     maybe_complete_join(turn, *group);

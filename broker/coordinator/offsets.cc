@@ -97,6 +97,7 @@ bool is_expired(const Turn& turn, const Group* group, const CommittedOffset& com
 }
 
 void expire_group(Turn& turn, const Group* group, const std::string& id, const GroupImage& image) {
+  OffsetsEnded ended{id, OffsetsEnd::expired};
   bool all = true;
   for (const auto& [topic, partitions] : image.offsets) {
     if (group != nullptr && group->is_subscribed_to(topic)) {
@@ -106,6 +107,7 @@ void expire_group(Turn& turn, const Group* group, const std::string& id, const G
     for (const auto& [partition, committed] : partitions) {
       if (is_expired(turn, group, committed)) {
         turn.record(offset_tombstone(id, topic, partition));
+        ++ended.offsets;
       } else {
         all = false;
       }
@@ -113,7 +115,23 @@ void expire_group(Turn& turn, const Group* group, const std::string& id, const G
   }
   // Somebody who has just been given an id is on its way back.
   const bool is_unused = group == nullptr || (group->state == GroupState::empty && group->pending.empty());
-  if (all && is_unused && image.metadata) turn.record(group_tombstone(id));
+  ended.with_group = all && is_unused;
+  if (ended.with_group) turn.record(group_tombstone(id));
+  if (ended.with_group || ended.offsets > 0) turn.event(std::move(ended));
+}
+
+// Whether it is a reset, if no member commits it (OffsetsReset).
+bool is_reset(const GroupImage* image, const Group* group, const OffsetCommitRequest& request) {
+  if (request.generation >= 0) return false;
+  if (group != nullptr && group->protocol_type) return true;
+  if (image == nullptr) return false;
+  for (const auto& topic : request.topics) {
+    for (const auto& partition : topic.partitions) {
+      const CommittedOffset* before = image->offset(topic.name, partition.partition);
+      if (before != nullptr && partition.offset < before->offset) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -127,6 +145,7 @@ void commit_offsets(Turn& turn, Groups& groups, RequestToken token, const Offset
   Member* member = group != nullptr ? group->member(request.member) : nullptr;
   if (member != nullptr) extend_session(turn, *group, *member);
 
+  const bool resets = is_reset(turn.image.group(request.group), group, request);
   OffsetCommitReply reply;
   for (const auto& topic : request.topics) {
     auto& out = reply.topics.emplace_back(OffsetCommitReply::Topic{topic.name, topic.id, {}});
@@ -140,9 +159,11 @@ void commit_offsets(Turn& turn, Groups& groups, RequestToken token, const Offset
       if (request.retention_ms >= 0)
         committed.expire_timestamp_ms = turn.wall_ms() + std::min(request.retention_ms, kMaxRetentionMs);
       turn.record(offset_record(request.group, topic.name, partition.partition, committed));
+      ++turn.decision.commits;
       out.partitions.push_back({partition.partition, ErrorCode::NONE});
     }
   }
+  if (resets && turn.decision.commits > 0) turn.event(OffsetsReset{request.group, turn.decision.commits});
   turn.reply(token, std::move(reply));
 }
 
@@ -173,26 +194,33 @@ void delete_offsets(Turn& turn, Groups& groups, RequestToken token, const Offset
     reply.error = ErrorCode::NON_EMPTY_GROUP;
   }
   if (reply.error != ErrorCode::NONE) return turn.reply(token, std::move(reply));
+  OffsetsEnded ended{request.group, OffsetsEnd::deleted};
   for (const auto& topic : request.topics) {
     auto& out = reply.topics.emplace_back(OffsetDeleteReply::Topic{topic.name, {}});
     const bool is_subscribed = group != nullptr && group->is_subscribed_to(topic.name);
     for (const PartitionId partition : topic.partitions) {
       out.partitions.push_back(
           {partition, is_subscribed ? ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC : ErrorCode::NONE});
-      if (!is_subscribed && image != nullptr && image->offset(topic.name, partition) != nullptr)
-        turn.record(offset_tombstone(request.group, topic.name, partition));
+      if (is_subscribed || image == nullptr || image->offset(topic.name, partition) == nullptr) continue;
+      turn.record(offset_tombstone(request.group, topic.name, partition));
+      ++ended.offsets;
     }
   }
+  if (ended.offsets > 0) turn.event(std::move(ended));
   turn.reply(token, std::move(reply));
 }
 
 void bury_group(Turn& turn, std::string_view group) {
   const GroupImage* image = turn.image.group(group);
   if (image == nullptr) return;
-  for (const auto& [topic, partitions] : image->offsets)
+  OffsetsEnded ended{std::string(group), OffsetsEnd::group_deleted, 0, true};
+  for (const auto& [topic, partitions] : image->offsets) {
+    ended.offsets += partitions.size();
     for (const auto& [partition, committed] : partitions)
       turn.record(offset_tombstone(group, topic, partition));
-  if (image->metadata) turn.record(group_tombstone(group));
+  }
+  turn.record(group_tombstone(group));
+  turn.event(std::move(ended));
 }
 
 std::string expire_offsets(Turn& turn, const Groups& groups, std::string_view from) {
@@ -212,8 +240,13 @@ void forget_topic(Turn& turn, std::string_view topic, const Uuid& id) {
     const auto found = image.offsets.find(topic);
     if (found == image.offsets.end()) continue;
     if (turn.decision.records.size() >= kMaxRecordsPerDecision) return;
-    for (const auto& [partition, committed] : found->second)
-      if (!is_of_other_topic(committed, id)) turn.record(offset_tombstone(group, topic, partition));
+    OffsetsEnded ended{group, OffsetsEnd::topic_deleted};
+    for (const auto& [partition, committed] : found->second) {
+      if (is_of_other_topic(committed, id)) continue;
+      turn.record(offset_tombstone(group, topic, partition));
+      ++ended.offsets;
+    }
+    if (ended.offsets > 0) turn.event(std::move(ended));
   }
 }
 

@@ -64,7 +64,7 @@ void become_empty(Turn& turn, Group& group) {
   group.subscribed = group.subscriptions();
   transition(turn, group, GroupState::empty);
   group.history.all_joined(group.generation, 0, turn.now);
-  group.history.finish(RebalanceOutcome::empty, turn.now);
+  finish_rebalance(turn, group, RebalanceOutcome::empty);
   turn.record(group_record(group.id(), group.metadata()));
 }
 
@@ -137,7 +137,8 @@ void expire_sessions(Turn& turn, Group& group) {
     if (!member->is_new && (member->join || member->sync)) continue;
     group.history.timed_out(id);
     remove_member(turn, group, id, ErrorCode::UNKNOWN_MEMBER_ID);
-    after_removal(turn, group, fmt::format("member {} was not heard of for its session timeout", id));
+    after_removal(turn, group, RebalanceCause::timeout,
+                  fmt::format("member {} was not heard of for its session timeout", id));
   }
 }
 
@@ -149,21 +150,39 @@ void expire_sync(Turn& turn, Group& group) {
     group.history.timed_out(id);
     remove_member(turn, group, id, ErrorCode::UNKNOWN_MEMBER_ID);
   }
-  prepare_rebalance(turn, group,
+  prepare_rebalance(turn, group, RebalanceCause::timeout,
                     fmt::format("{} members, {} among them, sent no SyncGroup", late.size(), late.front()));
+}
+
+void begin_rebalance(Turn& turn, Group& group, RebalanceCause cause, std::string_view reason) {
+  if (group.history.is_running()) finish_rebalance(turn, group, RebalanceOutcome::superseded);
+  group.history.begin(cause, reason, turn.now);
+  const auto loop = loop_of(group.history.rebalances(), turn.wall_ms());
+  const bool is_new = group.loop_told == runtime::MonoTime{};
+  if (!loop) {
+    group.loop_told = {};
+  } else if (is_new || turn.now.mono - group.loop_told >= std::chrono::milliseconds(kLoopToldEveryMs)) {
+    group.loop_told = turn.now.mono;
+    turn.event(RebalancesInLoop{group.id(), *loop, group.history.rebalances().back().reason});
+  }
 }
 
 }  // namespace
 
-void prepare_rebalance_or_complete_join(Turn& turn, Group& group, std::string_view reason) {
+void finish_rebalance(Turn& turn, Group& group, RebalanceOutcome outcome) {
+  turn.event(RebalanceEnded{group.id(), group.history.finish(outcome, turn.now)});
+}
+
+void prepare_rebalance_or_complete_join(Turn& turn, Group& group, RebalanceCause cause,
+                                        std::string_view reason) {
   if (group.can_rebalance()) {
-    prepare_rebalance(turn, group, reason);
+    prepare_rebalance(turn, group, cause, reason);
   } else {
     maybe_complete_join(turn, group);
   }
 }
 
-void prepare_rebalance(Turn& turn, Group& group, std::string_view reason) {
+void prepare_rebalance(Turn& turn, Group& group, RebalanceCause cause, std::string_view reason) {
   REQUIRES(group.can_rebalance());
   const bool is_initial = group.state == GroupState::empty;
   if (group.state == GroupState::completing_rebalance) {
@@ -175,7 +194,7 @@ void prepare_rebalance(Turn& turn, Group& group, std::string_view reason) {
   }
   group.pending_sync.clear();
   group.sync_deadline = runtime::kNever;
-  group.history.begin(reason, turn.now);
+  begin_rebalance(turn, group, cause, reason);
   transition(turn, group, GroupState::preparing_rebalance);
   group.is_initial_rebalance = is_initial;
   if (is_initial) {
@@ -210,13 +229,13 @@ bool complete_sync(Turn& turn, Group& group, const std::vector<MemberAssignment>
     group.state_timestamp_ms = before_ms;
     for (const std::string& id : ids)
       refuse_sync(turn, group, *group.member(id), ErrorCode::UNKNOWN_SERVER_ERROR);
-    prepare_rebalance(turn, group,
+    prepare_rebalance(turn, group, RebalanceCause::other,
                       fmt::format("the assignment of generation {} takes {} bytes, more than the log takes",
                                   group.generation, record.size()));
     return false;
   }
   turn.record(std::move(record));
-  group.history.finish(RebalanceOutcome::stable, turn.now);
+  finish_rebalance(turn, group, RebalanceOutcome::stable);
   for (const std::string& id : ids) {
     Member& member = *group.member(id);
     if (!member.sync) continue;
@@ -241,10 +260,10 @@ void remove_member(Turn& turn, Group& group, std::string_view member, ErrorCode 
   }
 }
 
-void after_removal(Turn& turn, Group& group, std::string_view reason) {
+void after_removal(Turn& turn, Group& group, RebalanceCause cause, std::string_view reason) {
   switch (group.state) {
     case GroupState::stable:
-    case GroupState::completing_rebalance: return prepare_rebalance(turn, group, reason);
+    case GroupState::completing_rebalance: return prepare_rebalance(turn, group, cause, reason);
     case GroupState::preparing_rebalance: return maybe_complete_join(turn, group);
     case GroupState::empty: return;
   }
@@ -273,7 +292,7 @@ void expire(Turn& turn, Group& group) {
 void promote(Turn& turn, Group& group) {
   for (const std::string& id : ids_of(group)) extend_session(turn, group, *group.member(id));
   if (group.members().size() > static_cast<size_t>(turn.settings.group_max_size)) {
-    prepare_rebalance(turn, group,
+    prepare_rebalance(turn, group, RebalanceCause::other,
                       fmt::format("{} members, more than group.max.size of {}", group.members().size(),
                                   turn.settings.group_max_size));
   }

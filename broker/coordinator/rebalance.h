@@ -13,9 +13,12 @@
 namespace tidemark::coordinator {
 
 // Starts a rebalance where one can start, else completes the join phase if everybody is there.
-void prepare_rebalance_or_complete_join(Turn& turn, Group& group, std::string_view reason);
+void prepare_rebalance_or_complete_join(Turn& turn, Group& group, RebalanceCause cause,
+                                        std::string_view reason);
 // REQUIRES: group.can_rebalance().
-void prepare_rebalance(Turn& turn, Group& group, std::string_view reason);
+void prepare_rebalance(Turn& turn, Group& group, RebalanceCause cause, std::string_view reason);
+// In the history, and told. REQUIRES: one is running.
+void finish_rebalance(Turn& turn, Group& group, RebalanceOutcome outcome);
 // Completes the join phase if all members have joined. An initial rebalance waits for its delay instead.
 void maybe_complete_join(Turn& turn, Group& group);
 
@@ -27,7 +30,7 @@ bool complete_sync(Turn& turn, Group& group, const std::vector<MemberAssignment>
 // Takes the member out and answers what it had parked with `error`. The caller decides what follows.
 void remove_member(Turn& turn, Group& group, std::string_view member, ErrorCode error);
 // What follows when members are gone: a rebalance, or its completion.
-void after_removal(Turn& turn, Group& group, std::string_view reason);
+void after_removal(Turn& turn, Group& group, RebalanceCause cause, std::string_view reason);
 
 // The member has been heard of.
 void extend_session(Turn& turn, Group& group, Member& member);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/coordinator/decision.h"
+#include "broker/coordinator/now.h"
 
 namespace tidemark::coordinator {
 
@@ -31,14 +31,27 @@ struct MembershipChanges {
   NamedMembers timed_out;
 };
 
+enum class RebalanceCause : uint8_t {
+  join,     // a member came that the group did not have
+  rejoin,   // a member changed what it offers, the leader asked for one, a static member came back
+  leave,    // a member said that it goes, or had no room
+  timeout,  // a member was not heard of, or did not bring what it owed
+  other,    // the group is over capacity, or its assignment was too large for the log
+};
+inline constexpr size_t kRebalanceCauses = 5;
+[[nodiscard]] std::string_view cause_name(RebalanceCause cause);
+
 enum class RebalanceOutcome : uint8_t {
   running,
   stable,      // its members have their assignment
   empty,       // nobody was left
   superseded,  // the next one began before this one's assignment was there
 };
+inline constexpr size_t kRebalanceOutcomes = 4;
+[[nodiscard]] std::string_view outcome_name(RebalanceOutcome outcome);
 
 struct Rebalance {
+  RebalanceCause cause = RebalanceCause::other;
   std::string reason;
   int64_t started_ms = 0;    // Unix time
   int64_t joining_ms = 0;    // until all had joined, or the time for it was up
@@ -49,27 +62,39 @@ struct Rebalance {
   RebalanceOutcome outcome = RebalanceOutcome::running;
 };
 
+// A group loops when its last kLoopRebalances rebalances or more followed one another without a stretch of
+// kSettledMs in which nothing rebalanced, and began within kLoopWindowMs. It loops no more once it has had
+// such a stretch.
+inline constexpr size_t kLoopRebalances = 5;
+inline constexpr int64_t kSettledMs = 60'000;
+inline constexpr int64_t kLoopWindowMs = 600'000;
+
+struct RebalanceLoop {
+  size_t rebalances = 0;  // as far back as the history goes
+  int64_t since_ms = 0;   // when the first of them began, Unix time
+};
+// The loop that the group is in at `now_ms`, if it is in one. `rebalances` as RebalanceHistory has them.
+[[nodiscard]] std::optional<RebalanceLoop> loop_of(const std::deque<Rebalance>& rebalances, int64_t now_ms);
+
 class RebalanceHistory {
  public:
   void joined(std::string_view member) { changes().joined.add(member); }
   void left(std::string_view member) { changes().left.add(member); }
   void timed_out(std::string_view member) { changes().timed_out.add(member); }
 
-  void begin(std::string_view reason, Now now);
+  // REQUIRES: none is running.
+  void begin(RebalanceCause cause, std::string_view reason, Now now);
   void all_joined(int32_t generation, size_t members, Now now);
-  // REQUIRES: one is running.
-  void finish(RebalanceOutcome outcome, Now now);
-
-  // The one that is running, if one is, has come to nothing.
-  void abandon(Now now);
+  // The one that has ended. REQUIRES: one is running.
+  const Rebalance& finish(RebalanceOutcome outcome, Now now);
+  [[nodiscard]] bool is_running() const {
+    return !rebalances_.empty() && rebalances_.back().outcome == RebalanceOutcome::running;
+  }
 
   // Oldest first; the last one may be running.
   [[nodiscard]] const std::deque<Rebalance>& rebalances() const { return rebalances_; }
 
  private:
-  [[nodiscard]] bool is_running() const {
-    return !rebalances_.empty() && rebalances_.back().outcome == RebalanceOutcome::running;
-  }
   [[nodiscard]] bool is_joining() const { return is_running() && rebalances_.back().generation < 0; }
   // Who comes or goes while members join belongs to that rebalance, and else is a cause of the next one.
   MembershipChanges& changes() { return is_joining() ? rebalances_.back().changes : causes_; }

@@ -68,8 +68,8 @@ struct SetError {
     reply.topics.clear();
   }
   void operator()(ListGroupsReply& reply) const {
+    reply = ListGroupsReply();
     reply.error = error;
-    reply.groups.clear();
   }
   void operator()(DescribeGroupsReply& reply) const {
     for (auto& group : reply.groups) {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "broker/coordinator/rebalance_history.h"
 #include "broker/coordinator/request.h"
 #include "protocol/error.h"
 #include "protocol/ids.h"
@@ -107,9 +109,14 @@ struct ListGroupsReply {
   };
   ErrorCode error = ErrorCode::NONE;
   std::vector<Group> groups;
+  std::optional<std::string> next;  // there may be more after it
 };
 
 struct DescribeGroupsReply {
+  struct Rebalances {
+    std::deque<Rebalance> recent;  // oldest first; the last one may be running
+    std::optional<RebalanceLoop> loop;
+  };
   struct Member {
     std::string member;
     std::optional<std::string> instance;
@@ -126,6 +133,7 @@ struct DescribeGroupsReply {
     std::string protocol_type;
     std::string protocol;
     std::vector<Member> members;
+    std::optional<Rebalances> rebalances;  // where they were wanted
   };
   std::vector<Group> groups;
 };

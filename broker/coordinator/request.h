@@ -115,14 +115,17 @@ struct OffsetDeleteRequest {
   std::vector<Topic> topics;
 };
 
+// A coordinator's groups in the order of their names, piece by piece.
 struct ListGroupsRequest {
   std::vector<std::string> states;  // none: all; case does not matter, as in the types
   std::vector<std::string> types;
+  std::optional<std::string> after;  // none: from the first on
 };
 
 struct DescribeGroupsRequest {
   std::vector<std::string> groups;
   bool knows_group_not_found = true;  // v6+: GROUP_ID_NOT_FOUND in place of a group in state Dead
+  bool wants_rebalances = false;
 };
 
 struct DeleteGroupsRequest {

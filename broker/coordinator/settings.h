@@ -38,6 +38,8 @@ inline constexpr size_t kMaxGroupMetadataBytes = size_t{64} << 20;
 inline constexpr size_t kMaxClientIdInMemberId = 255;
 // Topics times partitions in one OffsetCommit, and tombstones in one decision of an expiry.
 inline constexpr size_t kMaxRecordsPerDecision = 10'000;
+// Groups that one piece of a ListGroups looks at.
+inline constexpr size_t kMaxGroupsPerList = 1'000;
 // Groups that one tick of an expiry looks at.
 inline constexpr size_t kMaxGroupsPerTick = 10'000;
 

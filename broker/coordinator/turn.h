@@ -23,6 +23,7 @@ struct Turn {
   Decision decision;
 
   void reply(RequestToken token, ReplyBody body) { decision.replies.push_back({token, std::move(body)}); }
+  void event(Event event) { decision.events.push_back(std::move(event)); }
   void record(Record record) { decision.records.push_back(std::move(record)); }
   [[nodiscard]] runtime::MonoTime after_ms(int64_t ms) const {
     return now.mono + std::chrono::milliseconds(ms);

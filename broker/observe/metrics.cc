@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "protocol/invariant.h"
@@ -50,6 +51,7 @@ struct Metrics::Family {
 };
 
 struct Metrics::Table {
+  Kind kind;
   std::vector<std::pair<std::string, std::string>> names_and_help;
   ReadTable read;
 };
@@ -108,7 +110,13 @@ void Metrics::gauges(const std::string& name, const std::string& help, ReadAll r
 
 void Metrics::counters(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read) {
   const std::lock_guard lock(mutex_);
-  tables_.push_back(std::make_unique<Table>(Table{std::move(names_and_help), std::move(read)}));
+  tables_.push_back(
+      std::make_unique<Table>(Table{Kind::counter, std::move(names_and_help), std::move(read)}));
+}
+
+void Metrics::gauges(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read) {
+  const std::lock_guard lock(mutex_);
+  tables_.push_back(std::make_unique<Table>(Table{Kind::gauge, std::move(names_and_help), std::move(read)}));
 }
 
 std::string Metrics::serialize() const {
@@ -156,11 +164,13 @@ std::string Metrics::serialize() const {
     for (size_t column = 0; column < table->names_and_help.size(); ++column) {
       prometheus::MetricFamily out;
       std::tie(out.name, out.help) = table->names_and_help[column];
-      out.type = prometheus::MetricType::Counter;
+      out.type =
+          table->kind == Kind::counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
       for (const auto& [labels, values] : rows) {
+        if (std::isnan(values[column])) continue;
         prometheus::ClientMetric& metric = out.metric.emplace_back();
         for (const auto& [key, text] : labels) metric.label.push_back({key, text});
-        metric.counter.value = values[column];
+        metric.counter.value = metric.gauge.value = values[column];
       }
       families.push_back(std::move(out));
     }

@@ -80,6 +80,8 @@ class Metrics {
   // Counters of several names whose series come and go together: of each series a value for each name.
   using ReadTable = std::function<std::vector<std::pair<MetricLabels, std::vector<double>>>()>;
   void counters(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read);
+  // The same of gauges; a value that is not a number has no series.
+  void gauges(std::vector<std::pair<std::string, std::string>> names_and_help, ReadTable read);
   // Like a gauge, for what only ever rises but is counted elsewhere.
   void counter_of(const std::string& name, const std::string& help, std::function<double()> read,
                   MetricLabels labels = {});

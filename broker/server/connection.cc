@@ -51,7 +51,12 @@ runtime::Task<void> Connection::read_requests() {
       }
       case FrameReader::State::needs_memory: {
         // Room first: a frame whose turn does not come must not hold memory.
-        if (exchanges_.size() >= services_.options.max_in_flight) {
+        if (muted_until_ != runtime::MonoTime{} && is_muted(services_.loop.mono())) {
+          auto unmuted = room_.wait_until(muted_until_);
+          co_await unmuted;
+          break;
+        }
+        if (exchanges_.size() >= most_in_flight()) {
           auto room = room_.wait();
           co_await room;
           break;
@@ -124,6 +129,7 @@ void Connection::pump() {
     }
     ++started_;
     order_free_ = false;
+    if (services_.handler.counts_work(next.request)) next.request.working_since = services_.loop.mono();
     next.request.on_release_ = [this, place = &next.place] {
       place->give_back();
       order_free_ = true;
@@ -134,14 +140,38 @@ void Connection::pump() {
     };
     next.request.on_park_ = [place = &next.place] { place->give_back(); };
     tasks_.spawn(serve(next));
+    stop_working(next.request);  // up to its first wait
   }
   pumping_ = false;
+}
+
+void Connection::stop_working(RequestContext& request) {
+  if (request.working_since == runtime::kNever) return;
+  const runtime::Duration stretch =
+      services_.loop.mono() - std::exchange(request.working_since, runtime::kNever);
+  request.worked += stretch;
+  if (request.settled) services_.handler.answered(request, stretch);
+}
+
+void Connection::mute(const Throttle& throttle) {
+  const size_t kind = index_of(throttle.kind);
+  services_.metrics.throttled[kind]->add(info_.shard);
+  services_.metrics.throttle_seconds[kind]->record(info_.shard,
+                                                   std::chrono::duration<double>(throttle.pause).count());
+  muted_until_ = std::max(muted_until_, services_.loop.mono() + throttle.pause);
+}
+
+size_t Connection::most_in_flight() const {
+  if (muted_until_ == runtime::MonoTime{}) return services_.options.max_in_flight;
+  return services_.loop.mono() < muted_until_ + kCareful ? 1 : services_.options.max_in_flight;
 }
 
 runtime::Task<void> Connection::serve(Exchange& exchange) {
   auto handling = services_.handler.handle(exchange.request);
   Result<Response> answer = co_await handling;
   exchange.answer.emplace(std::move(answer));
+  stop_working(exchange.request);
+  if (exchange.request.throttle.pause > runtime::Duration{}) mute(exchange.request.throttle);
   exchange.request.on_hurry(nullptr);
   exchange.place.give_back();
   if (exchange.request.on_release_) {
@@ -216,6 +246,9 @@ void Connection::sweep(runtime::MonoTime now, bool memory_pressed) {
     written_seen_ = written;
     last_moved_ = now;
   }
+  // It is we who do not read. Of one that has sent more meanwhile nobody would see the end: that one's pause
+  // is idleness, as in Kafka.
+  if (is_muted(now) && reader_.state() == FrameReader::State::reading) last_moved_ = now;
   const runtime::Duration max_idle = services_.options.max_idle;
   if (max_idle.count() > 0 && now - last_moved_ > max_idle && (exchanges_.empty() || writing_)) {
     services_.metrics.idle.add(info_.shard);

@@ -6,6 +6,10 @@
 //   pump():  starts the next exchange when the one before has let it (RequestContext::release_order, or done)
 //   writer:  takes finished exchanges off the front
 //
+// A client over its quota is answered at once and told for how long it is throttled (KIP-219); until then its
+// connection reads no further frame. Frames that it had read are still served: their memory is never held by
+// a pause. For a while afterwards it has one request under way at a time, so that there is none.
+//
 // It ends when the client has gone, when it broke the protocol, or when the node drains: in each case what
 // has started runs to its end, and the answers that can still be sent are. Then finished() holds.
 #pragma once
@@ -58,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Under pressure a frame must bring kLeastProgress in kProgressTime, or give its memory back.
   static constexpr size_t kLeastProgress = 32 << 10;
   static constexpr runtime::Duration kProgressTime = std::chrono::milliseconds(300);
+  // Behind a pause requests are read one at a time for so long.
+  static constexpr runtime::Duration kCareful = std::chrono::seconds(10);
 
  private:
   // One request and its answer.
@@ -76,6 +82,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void accept_frame(runtime::BufferSlice frame);
   Result<void> decode_header(RequestContext& request);
   void pump();
+  // Reads nothing until so much time has passed.
+  void mute(const Throttle& throttle);
+  [[nodiscard]] bool is_muted(runtime::MonoTime now) const { return now < muted_until_; }
+  // How many requests may be under way now.
+  [[nodiscard]] size_t most_in_flight() const;
+  void stop_working(RequestContext& request);
   void hurry_all();
   // Nothing more can be written, and whoever would read it has gone.
   void lose();
@@ -96,6 +108,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t started_ = 0;
   bool order_free_ = true;  // the next exchange may start
   bool pumping_ = false;
+
+  runtime::MonoTime muted_until_{};  // in the past: it is not, or has never been
 
   bool reading_ = true;            // false: no further frame is taken
   bool lost_ = false;              // the stream is closed or broken

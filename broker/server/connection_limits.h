@@ -5,6 +5,7 @@
 // client learns nothing until it times out.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,10 @@ class ConnectionLimits {
   // Any thread. An Error says which limit is reached.
   [[nodiscard]] Result<Lease> take(const std::string& address, uint32_t max_total, uint32_t max_per_address);
   [[nodiscard]] size_t total() const;
+  [[nodiscard]] bool half_taken(uint32_t max_total) const {
+    const std::lock_guard lock(mutex_);
+    return total_ >= std::min(max_total, most_) / 2;
+  }
 
  private:
   void give_back(const std::string& address);

@@ -3,8 +3,10 @@
 // whatever is decoded from it) live as long as `frame` or a copy of that slice. Never crosses shards itself.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "broker/quota/quota_kind.h"
 #include "protocol/messages/request_header.h"
 #include "protocol/runtime/buffer.h"
 #include "protocol/runtime/scheduler.h"
@@ -12,7 +14,22 @@
 
 namespace tidemark::broker {
 
+class ClientQuotas;
+struct ClientLimits;
 class NodeMetrics;
+
+// Whose requests they are, until there is authentication: Kafka's name for such a user.
+inline constexpr std::string_view kAnonymous = "ANONYMOUS";
+
+// How long the connection reads nothing behind an answer, and which quota says so.
+struct Throttle {
+  runtime::Duration pause{};
+  QuotaKind kind = QuotaKind::request;
+  // The longest of several counts.
+  void at_least(QuotaKind other, runtime::Duration duration) {
+    if (duration > pause) *this = {duration, other};
+  }
+};
 
 // What all requests of a connection share.
 struct ConnectionInfo {
@@ -25,6 +42,7 @@ struct ConnectionInfo {
   // As ApiVersions v3+ told; empty before.
   std::string client_software_name;
   std::string client_software_version;
+  std::shared_ptr<const ClientLimits> limits;  // of its last request; null: nobody has asked yet
 };
 
 class RequestContext {
@@ -43,6 +61,12 @@ class RequestContext {
   // unknown form, and the answer is UNSUPPORTED_VERSION with the served ranges, in version 0 (KIP-511).
   bool unsupported_api_versions = false;
   NodeMetrics* metrics = nullptr;  // where its errors are counted; nullptr: nowhere
+  ClientQuotas* quotas = nullptr;  // nullptr: it is not counted
+  Throttle throttle;               // what its answer told
+  // How long it has kept loops and lanes busy, as far as that is measured (client_quotas.h).
+  runtime::Duration worked{};
+  runtime::MonoTime working_since = runtime::kNever;  // kNever: it does not work, or nobody measures
+  bool settled = false;                               // its answer tells what its work cost until then
 
   // Lets the connection's next request start before this one is answered: Produce once it has its place in
   // every partition, Fetch once it waits. The next one starts from the loop, not inside this call. Later

@@ -15,6 +15,10 @@ class RequestHandler {
   // the API's response is a response. The task may outlive the connection's stream (the client has gone) but
   // not `request`; it is destroyed with the connection at a crash or after a drain that took too long.
   virtual runtime::Task<Result<Response>> handle(RequestContext& request) = 0;
+  // Whether this request's working time counts: then its first stretch and that of its answer are measured.
+  [[nodiscard]] virtual bool counts_work(const RequestContext&) const { return false; }
+  // What it has worked since it was answered; called once, if counts_work() was true.
+  virtual void answered(RequestContext&, runtime::Duration) {}
 };
 
 }  // namespace tidemark::broker

@@ -2,6 +2,13 @@
 
 namespace tidemark::broker {
 
+namespace {
+
+// 1 ms to five minutes.
+std::vector<double> throttle_bounds() { return {0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300}; }
+
+}  // namespace
+
 ServerMetrics::ServerMetrics(Metrics& metrics)
     : opened(metrics.counter("tidemark_connections_opened_total", "Connections accepted")),
       closed(metrics.counter("tidemark_connections_closed_total", "Connections ended, whoever ended them")),
@@ -15,6 +22,15 @@ ServerMetrics::ServerMetrics(Metrics& metrics)
                               "Requests dropped because they waited too long for their turn")),
       bytes_in(metrics.counter("tidemark_request_bytes_total", "Bytes of requests")),
       bytes_out(metrics.counter("tidemark_response_bytes_total", "Bytes of responses")) {
+  for (size_t kind = 0; kind < kQuotaKinds; ++kind) {
+    const MetricLabels labels{{"quota", std::string(kQuotaKindNames[kind])}};
+    throttled[kind] = &metrics.counter("tidemark_throttled_total",
+                                       "Requests whose client was throttled, and connections turned away for "
+                                       "their address's rate",
+                                       labels);
+    throttle_seconds[kind] =
+        &metrics.histogram("tidemark_throttle_seconds", "For how long they were", throttle_bounds(), labels);
+  }
   for (const protocol::ApiInfo& api : protocol::all_apis()) {
     const auto key = static_cast<size_t>(api.key);
     if (apis.size() <= key) apis.resize(key + 1);

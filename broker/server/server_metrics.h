@@ -1,9 +1,11 @@
 // What the server counts. One for the node, made before the shards run; each shard counts in its own cells.
 #pragma once
 
+#include <array>
 #include <map>
 
 #include "broker/observe/metrics.h"
+#include "broker/quota/quota_kind.h"
 #include "protocol/api_key.h"
 
 namespace tidemark::broker {
@@ -28,6 +30,9 @@ struct ServerMetrics {
   Counter& bytes_in;
   Counter& bytes_out;
   std::vector<Api> apis;  // by key
+  // By QuotaKind: answers that told a client to pause (of connections: those turned away), and for how long.
+  std::array<Counter*, kQuotaKinds> throttled;
+  std::array<Histogram*, kQuotaKinds> throttle_seconds;
 };
 
 }  // namespace tidemark::broker

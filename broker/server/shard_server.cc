@@ -80,6 +80,17 @@ void ShardServer::open(std::unique_ptr<runtime::Stream> stream, const std::strin
     }
     return;
   }
+  if (const runtime::Duration pause =
+          connection_quota_ ? connection_quota_(info.remote.host) : runtime::Duration{};
+      pause > runtime::Duration{}) {
+    const size_t kind = index_of(QuotaKind::connection);
+    shared_.metrics.throttled[kind]->add(shard_);
+    shared_.metrics.throttle_seconds[kind]->record(shard_, std::chrono::duration<double>(pause).count());
+    // Kept waiting while there is room for everybody else; beyond that closed at once.
+    if (turned_away_ < kMostTurnedAway && !shared_.limits.half_taken(options_.max_connections))
+      tasks_.spawn(turn_away(std::move(stream), std::move(*lease), pause));
+    return;
+  }
   shared_.metrics.opened.add(shard_);
   const uint64_t id = info.id;
   // The connection calls this from one of its own tasks: it is removed from the loop.
@@ -93,6 +104,16 @@ void ShardServer::open(std::unique_ptr<runtime::Stream> stream, const std::strin
   connections_.emplace(id, Open{connection, std::move(*lease)});
   if (!sweep_timer_) sweep_timer_ = loop_.after(kSweepInterval, [this] { sweep(); });
   connection->start();
+}
+
+runtime::Task<void> ShardServer::turn_away(std::unique_ptr<runtime::Stream> stream,
+                                           [[maybe_unused]] ConnectionLimits::Lease lease,
+                                           runtime::Duration pause) {
+  ++turned_away_;
+  auto waiting = runtime::sleep_for(loop_, pause);
+  co_await waiting;
+  --turned_away_;
+  stream->close();
 }
 
 void ShardServer::remove(uint64_t id) {

@@ -3,6 +3,7 @@
 // or after the loop has stopped. Handler, memory, limits, log and metrics outlive it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -34,6 +35,11 @@ class ShardServer {
   // Accepts no more, reads no more, lets parked requests be answered, and returns when the last connection
   // has closed; those left at `deadline` are cut off, and what they had started is abandoned. Called once.
   runtime::Task<void> drain(runtime::MonoTime deadline);
+  // Asked for each new connection: how long its address has to pause (KIP-612); zero: it is welcome. As in
+  // Kafka a connection that comes too early is not read from, and closed when the pause is over.
+  using ConnectionQuota = std::function<runtime::Duration(const std::string& address)>;
+  void set_connection_quota(ConnectionQuota quota) { connection_quota_ = std::move(quota); }
+  static constexpr size_t kMostTurnedAway = 1000;  // held open at a time; what is beyond is closed at once
   // For connections and requests to come.
   void set_options(ServerOptions options);
 
@@ -47,6 +53,9 @@ class ShardServer {
   runtime::Task<void> accept_all(runtime::Listener& listener, std::string name);
   void open(std::unique_ptr<runtime::Stream> stream, const std::string& listener);
   void remove(uint64_t id);
+  // Closes it when the pause is over.
+  runtime::Task<void> turn_away(std::unique_ptr<runtime::Stream> stream, ConnectionLimits::Lease lease,
+                                runtime::Duration pause);
   void sweep();
   [[nodiscard]] static ServerOptions bounded(ServerOptions options, const RequestMemory& memory);
 
@@ -59,6 +68,8 @@ class ShardServer {
   WritePins pins_;
   RequestQueue queue_;
   ConnectionServices services_;
+  ConnectionQuota connection_quota_;
+  size_t turned_away_ = 0;  // and not closed yet
   bool draining_ = false;
   uint64_t next_id_ = 0;
   runtime::TimerId sweep_timer_;

@@ -1,8 +1,7 @@
 #include "client/cli/bad_usage.h"
 
 #include <fmt/format.h>
-
-#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include "client/core/nearest.h"
 
@@ -17,40 +16,41 @@ std::string meant(std::string_view word, const std::vector<std::string>& known) 
 
 // The verb, family or option that there is none of, and the nearest one; empty where that is not what is
 // wrong.
-std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
-  const CLI::App* at = &app;
+std::string unknown_word(const Verb& root, const std::vector<std::string>& words) {
+  const Verb* at = &root;
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (word == "--") return "";  // arguments from here on
     if (word.size() > 1 && word.front() == '-') {
       const std::string name = word.starts_with("--") ? word.substr(0, word.find('=')) : word.substr(0, 2);
-      const CLI::Option* option = at->get_option_no_throw(name);
-      if (option == nullptr) option = app.get_option_no_throw(name);
+      if (name == "--help" || name == "-h") continue;
+      const Option* option = at->find_option(name);
+      if (option == nullptr) option = root.find_option(name);
       if (option == nullptr) {
-        std::vector<std::string> known;
-        for (const CLI::App* one : {at, &app}) {
-          for (const CLI::Option* each : one->get_options()) {
-            for (const std::string& lname : each->get_lnames()) known.push_back("--" + lname);
+        std::vector<std::string> known{"--help"};
+        for (const Verb* one : {at, &root}) {
+          for (const Option& each : one->options) {
+            for (std::string& spelling : each.spellings()) {
+              if (spelling.starts_with("--")) known.push_back(std::move(spelling));
+            }
           }
         }
         return fmt::format("there is no option {}{}", name, meant(name, known));
       }
       const bool apart = word == name;
-      if (apart && option->get_items_expected_min() > 0) ++i;  // its value
+      if (apart && !option->is_flag()) ++i;  // its value
       continue;
     }
-    const std::vector<const CLI::App*> verbs = at->get_subcommands([](const CLI::App*) { return true; });
-    if (verbs.empty()) continue;  // an argument
-    const auto verb = std::find_if(verbs.begin(), verbs.end(),
-                                   [&](const CLI::App* each) { return each->get_name() == word; });
-    if (verb == verbs.end()) {
+    if (at->verbs.empty()) continue;  // an argument
+    const Verb* verb = at->find_verb(word);
+    if (verb == nullptr) {
       std::vector<std::string> names;
-      for (const CLI::App* each : verbs) names.push_back(each->get_name());
+      for (const Verb& each : at->verbs) names.push_back(each.name);
       const std::string nearest = meant(word, names);
       return fmt::format("there is no command {}{}", word,
                          nearest.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : nearest);
     }
-    at = *verb;
+    at = verb;
   }
   return "";
 }
@@ -73,8 +73,8 @@ std::string unknown_choice(const std::string& message) {
 
 }  // namespace
 
-Error bad_usage(const CLI::App& app, const std::vector<std::string>& words, const std::string& message) {
-  std::string what = unknown_word(app, words);
+Error bad_usage(const Verb& root, const std::vector<std::string>& words, const std::string& message) {
+  std::string what = unknown_word(root, words);
   if (what.empty()) what = message + unknown_choice(message);
   return Error::config(what + "; --help says more");
 }

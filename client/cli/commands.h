@@ -39,7 +39,7 @@ struct TopicDelete {
 };
 struct TopicTrim {
   std::string name;
-  std::string before;  // an offset, or "end"
+  std::string before;  // as StartOffset has it
   std::vector<int32_t> partitions;
 };
 struct Produce {
@@ -54,6 +54,7 @@ struct Produce {
 };
 struct Consume {
   std::vector<std::string> topics;
+  std::string group;                     // empty: by partition
   std::vector<std::int32_t> partitions;  // empty: all
   std::string offset = "start";
   int64_t count = -1;  // -1: no end
@@ -107,13 +108,39 @@ struct ConfigAlter {
   std::vector<std::string> unset;  // key
 };
 
+// Whose quota; with --NAME-defaults the default of that type.
+struct QuotaWho {
+  std::optional<std::string> user;
+  std::optional<std::string> client;
+  std::optional<std::string> ip;
+  bool user_defaults = false;
+  bool client_defaults = false;
+  bool ip_defaults = false;
+};
+struct QuotaList {
+  std::string type;  // user, client-id, ip; empty: all
+};
+struct QuotaDescribe {
+  QuotaWho who;
+};
+struct QuotaSet {
+  QuotaWho who;
+  std::vector<std::string> quotas;  // key=value
+  bool validate_only = false;
+};
+struct QuotaDelete {
+  QuotaWho who;
+  std::vector<std::string> keys;  // empty: all that it has
+};
+
 struct GroupList {
   std::vector<std::string> states;  // empty: all
 };
 struct GroupDescribe {
   std::vector<std::string> names;
-  bool members = false;  // neither of the two: all there is to say
+  bool members = false;  // none of the three: all there is to say
   bool lag = false;
+  bool rebalances = false;
 };
 // Topics as TOPIC or TOPIC:PARTITION,PARTITION...
 struct GroupReset {
@@ -163,11 +190,17 @@ int group_reset(const GlobalOptions& global, const GroupReset& command);
 int group_delete(const GlobalOptions& global, const GroupDelete& command);
 int group_delete_offsets(const GlobalOptions& global, const GroupDeleteOffsets& command);
 int cluster_info(const GlobalOptions& global);
+// 1 where something is wrong.
+int cluster_health(const GlobalOptions& global);
 int perf_produce(const GlobalOptions& global, const PerfProduce& command);
 int perf_consume(const GlobalOptions& global, const PerfConsume& command);
 int perf_latency(const GlobalOptions& global, const PerfLatency& command);
 int config_get(const GlobalOptions& global, const ConfigGet& command);
 int config_alter(const GlobalOptions& global, const ConfigAlter& command);
+int quota_list(const GlobalOptions& global, const QuotaList& command);
+int quota_describe(const GlobalOptions& global, const QuotaDescribe& command);
+int quota_set(const GlobalOptions& global, const QuotaSet& command);
+int quota_delete(const GlobalOptions& global, const QuotaDelete& command);
 int log_dump(const GlobalOptions& global, const LogDump& command);
 int log_verify(const GlobalOptions& global, const LogVerify& command);
 

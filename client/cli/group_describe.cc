@@ -1,6 +1,7 @@
 // `tidemark group describe`.
 #include "client/cli/group_choice.h"
 #include "client/cli/group_view.h"
+#include "client/cli/record_times.h"
 
 namespace tidemark::cli {
 namespace {
@@ -42,7 +43,19 @@ Task<Result<GroupReport>> report_of(Session& session, GroupAdmin& groups, client
   auto ends = co_await asking;
   if (!ends) co_return fail(Error(ends.error()));
   report.ends = std::move(*ends);
+  std::map<TopicPartition, Offset> unread;
+  for (const auto& [tp, offset] : report.committed) {
+    if (report.lag(tp).value_or(0) > 0) unread.emplace(tp, offset->offset);
+  }
+  auto timing = record_times(session, std::move(unread));
+  report.first_unread_ms = co_await timing;
+  report.now_ms = runtime::unix_ms(session.loop.clock().wall());
   co_return report;
+}
+
+// Documents say it with a null, and lines by leaving it out.
+bool is_for_people(const Output& out) {
+  return !out.is_plain() && out.format() != OutputFormat::json && out.format() != OutputFormat::yaml;
 }
 
 Task<Result<int>> describe(Session& session, const GroupDescribe& command) {
@@ -54,6 +67,8 @@ Task<Result<int>> describe(Session& session, const GroupDescribe& command) {
   Value::List rows;
   Value::List members;
   Value::List partitions;
+  Value::List rebalances;
+  const bool all = !command.members && !command.lag && !command.rebalances;
   int status = kDone;
   for (const auto& [name, group] : *described) {
     if (!group) {
@@ -74,12 +89,16 @@ Task<Result<int>> describe(Session& session, const GroupDescribe& command) {
     rows.push_back(group_row(*report));
     add_member_rows(*report, members);
     add_lag_rows(*report, !session.out.is_plain(), partitions);
+    add_rebalance_rows(*report, rebalances);
+    if (const auto note = loop_note(*report)) session.out.note(*note);
+    if (!group->rebalances && (command.rebalances || (all && is_for_people(session.out))))
+      session.out.note(fmt::format("{}: its broker keeps no history of rebalances", name));
   }
-  const bool all = !command.members && !command.lag;
   std::vector<Value> tables;
   if (all) tables.emplace_back(std::move(rows));
   if (all || command.members) tables.emplace_back(std::move(members));
   if (all || command.lag) tables.emplace_back(std::move(partitions));
+  if (all || command.rebalances) tables.emplace_back(std::move(rebalances));
   session.out.data(Value(documents), tables);
   co_return status;
 }

@@ -145,8 +145,8 @@ Value plan_row(const std::string& group, const TopicPartition& tp, const Planned
 // Commits the plan; the rows are of what was committed.
 Task<Result<int>> carry_out(Session& session, GroupAdmin& groups, const std::string& name,
                             const ResetPlan& plan) {
-  std::map<TopicPartition, Offset> offsets;
-  for (const auto& [tp, planned] : plan) offsets.emplace(tp, planned.offset);
+  GroupAdmin::Offsets offsets;
+  for (const auto& [tp, planned] : plan) offsets[tp].offset = planned.offset;
   auto committing = groups.commit(name, offsets);
   const auto committed = co_await committing;
   if (!committed) co_return fail(Error(committed.error()));

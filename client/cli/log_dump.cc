@@ -102,7 +102,7 @@ Result<FileReport> dump_segment(File& file, const std::string& path, bool with_r
   FileReport report;
   Value::List batches;
   storage::ScanOptions options;
-  options.contiguous = false;
+  options.gaps_below = storage::kGapsAnywhere;
   options.whole_batches = with_records;
   TRY_ASSIGN(const Offset base, base_of(path));
   TRY_ASSIGN(const storage::ScanResult scan,

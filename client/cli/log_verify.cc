@@ -108,7 +108,7 @@ Result<void> verify_partition(FileSystem& files, const std::string& folder,
                                             stem, expected->value));
     TRY_ASSIGN(const auto file, files.open(stem + ".log", storage::OpenMode::read));
     storage::ScanOptions options;
-    options.contiguous = false;
+    options.gaps_below = storage::kGapsAnywhere;
     options.min_epoch = epoch;
     Batches batches;
     TRY_ASSIGN(const storage::ScanResult scan,

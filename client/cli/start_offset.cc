@@ -75,26 +75,25 @@ Task<Result<Offsets>> first_offsets(Session& session, const std::vector<TopicPar
     for (const TopicPartition& tp : partitions) first[tp] = Offset(*start.offset);
     co_return first;
   }
-  auto asking = offsets_at(session, partitions, *start.time, isolation);
+  // The end comes first: where no record is as young as the time asked for, what comes next is, and that may
+  // have come meanwhile.
+  Offsets ends;
+  if (*start.time >= 0 || start.from_end > 0) {
+    auto ends_asking = offsets_at(session, partitions, client::kLatest, isolation);
+    Result<Offsets> answered_ends = co_await ends_asking;
+    if (!answered_ends) co_return answered_ends;
+    ends = std::move(*answered_ends);
+  }
+  auto asking =
+      offsets_at(session, partitions, start.from_end > 0 ? client::kEarliest : *start.time, isolation);
   Result<Offsets> answered = co_await asking;
   if (!answered) co_return answered;
-  first = std::move(*answered);
-  const bool some_beyond =
-      std::any_of(first.begin(), first.end(), [](const auto& each) { return each.second == kNoOffset; });
-  if (some_beyond || start.from_end > 0) {
-    // No record is as young as the time asked for: what comes next is.
-    auto ends_asking = offsets_at(session, partitions, client::kLatest, isolation);
-    const Result<Offsets> ends = co_await ends_asking;
-    if (!ends) co_return fail(Error(ends.error()));
-    auto starts_asking = offsets_at(session, partitions, client::kEarliest, isolation);
-    const Result<Offsets> starts = co_await starts_asking;
-    if (!starts) co_return fail(Error(starts.error()));
-    for (auto& [tp, offset] : first) {
-      if (offset == kNoOffset) offset = ends->at(tp);
-      if (start.from_end > 0) {
-        const int64_t held = ends->at(tp) - starts->at(tp);
-        offset = ends->at(tp) + -std::min(held, start.from_end);
-      }
+  for (const auto& [tp, offset] : *answered) {
+    if (start.from_end > 0) {
+      const int64_t held = ends.at(tp) - offset;
+      first[tp] = ends.at(tp) + -std::min(held, start.from_end);
+    } else {
+      first[tp] = offset == kNoOffset ? ends.at(tp) : offset;
     }
   }
   co_return first;

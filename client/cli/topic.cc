@@ -1,4 +1,4 @@
-// `tidemark topic`: create, list, describe, alter, delete, trim.
+// `tidemark topic`: create, list, describe, alter, delete.
 #include "client/cli/session.h"
 #include "client/core/co_try.h"
 
@@ -220,37 +220,6 @@ Task<Result<int>> remove(Session& session, const TopicDelete& command) {
   co_return report(session, *deleted, "deleted");
 }
 
-Task<Result<int>> trim(Session& session, const TopicTrim& command) {
-  int64_t before = -1;  // DeleteRecords: up to the high watermark
-  if (command.before != "end") {
-    CO_TRY_ASSIGN(before, parse_number(command.before, "offset", 0, INT64_MAX));
-  }
-  auto finding = find_topic(session, command.name);
-  const auto found = co_await finding;
-  if (!found) co_return fail(Error(found.error()));
-  std::map<TopicPartition, Offset> wanted;
-  for (const int32_t id : command.partitions) wanted[{command.name, PartitionId(id)}] = Offset(before);
-  if (command.partitions.empty()) {
-    for (const auto& [id, partition] : (*found)->partitions) wanted[{command.name, id}] = Offset(before);
-  }
-  auto deleting = session.admin.delete_records(wanted);
-  const auto trimmed = co_await deleting;
-  if (!trimmed) co_return fail(Error(trimmed.error()));
-  Value::List rows;
-  int status = kDone;
-  for (const auto& [tp, start] : *trimmed) {
-    if (!start) {
-      session.out.error(start.error());
-      status = kRefused;
-      continue;
-    }
-    rows.push_back(Value::object(
-        {{"topic", tp.topic}, {"partition", int64_t{tp.partition.value}}, {"start_offset", start->value}}));
-  }
-  session.out.data(Value(rows));
-  co_return status;
-}
-
 }  // namespace
 
 int topic_create(const GlobalOptions& g, const TopicCreate& command) {
@@ -264,6 +233,5 @@ int topic_alter(const GlobalOptions& g, const TopicAlter& command) { return run_
 int topic_delete(const GlobalOptions& g, const TopicDelete& command) {
   return run_session(g, command, remove);
 }
-int topic_trim(const GlobalOptions& g, const TopicTrim& command) { return run_session(g, command, trim); }
 
 }  // namespace tidemark::cli

@@ -1,5 +1,9 @@
 #include "client/cli/value.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
+
 #include "protocol/json_text.h"
 
 namespace tidemark::cli {
@@ -27,6 +31,25 @@ bool needs_quotes(std::string_view text) {
     if (lower == word) return true;
   }
   return false;
+}
+
+// Names and reasons are other people's: what steers a terminal, or ends a line or a cell, is shown as it is
+// written in C.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<uint8_t>(text[i]);
+    // U+0080 to U+009F, in UTF-8.
+    const bool is_c1 = c == 0xC2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xA0;
+    if (is_c1) {
+      out += fmt::format("\\x{:02x}\\x{:02x}", c, static_cast<uint8_t>(text[++i]));
+    } else if (c < 0x20 || c == 0x7F) {
+      out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : fmt::format("\\x{:02x}", c);
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -70,6 +93,8 @@ void Value::write_json(std::string& out, int indent, bool pretty) const {
     out += *truth ? "true" : "false";
   } else if (const int64_t* number = std::get_if<int64_t>(&content_)) {
     out += std::to_string(*number);
+  } else if (const double* real = std::get_if<double>(&content_)) {
+    out += std::isfinite(*real) ? fmt::format("{}", *real) : json_string(fmt::format("{}", *real));
   } else if (const std::string* text = std::get_if<std::string>(&content_)) {
     out += json_string(*text);
   } else if (list() != nullptr) {
@@ -139,7 +164,7 @@ std::string Value::yaml() const {
 
 std::string Value::cell() const {
   if (std::holds_alternative<std::monostate>(content_)) return "-";
-  if (const std::string* text = std::get_if<std::string>(&content_)) return *text;
+  if (const std::string* text = std::get_if<std::string>(&content_)) return shown(*text);
   if (list() != nullptr) {
     std::string out;
     for (const Value& element : *list()) out += (out.empty() ? "" : ",") + element.cell();

@@ -19,6 +19,7 @@ class Value {
   Value(bool value) : content_(value) {}
   Value(int value) : content_(int64_t{value}) {}
   Value(int64_t value) : content_(value) {}
+  Value(double value) : content_(value) {}  // what JSON has no number for becomes text
   Value(std::string value) : content_(std::move(value)) {}
   Value(std::string_view value) : content_(std::string(value)) {}
   Value(const char* value) : content_(std::string(value)) {}
@@ -45,7 +46,7 @@ class Value {
   void write_yaml(std::string& out, int indent, bool in_list) const;
   [[nodiscard]] bool is_empty_container() const;
 
-  std::variant<std::monostate, bool, int64_t, std::string, List, Object> content_;
+  std::variant<std::monostate, bool, int64_t, double, std::string, List, Object> content_;
 };
 
 [[nodiscard]] bool is_utf8(std::string_view text);

@@ -1,20 +1,12 @@
-// How the command line's verbs and families are declared. Only what knows CLI11 includes this.
+// The families whose part of the command line has a file of its own: what each holds before it is understood,
+// and what declares it.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "client/cli/commands.h"
+#include "client/cli/syntax.h"
 
 namespace tidemark::cli {
 
-using Verb = std::function<int(const GlobalOptions&)>;
-
-// A verb with its example; `chosen` becomes what to run.
-CLI::App* add_verb(CLI::App& parent, const char* name, const char* what, const std::string& example,
-                   Verb& chosen, Verb run);
-CLI::App* add_family(CLI::App& app, const char* name, const char* what, const std::string& example);
-
-// What `tidemark group` holds before it is understood.
 struct GroupLine {
   GroupList list;
   GroupDescribe describe;
@@ -22,6 +14,21 @@ struct GroupLine {
   GroupDelete remove;
   GroupDeleteOffsets remove_offsets;
 };
-void add_group(CLI::App& app, GroupLine& line, Verb& chosen);
+void add_group(Verb& app, GroupLine& line);
+
+struct QuotaLine {
+  QuotaList list;
+  QuotaDescribe describe;
+  QuotaSet set;
+  QuotaDelete remove;
+};
+void add_quota(Verb& app, QuotaLine& line);
+
+struct PerfLine {
+  PerfProduce produce;
+  PerfConsume consume;
+  PerfLatency latency;
+};
+void add_perf(Verb& app, PerfLine& line);
 
 }  // namespace tidemark::cli

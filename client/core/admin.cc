@@ -4,6 +4,8 @@
 
 #include "client/core/admin_wire.h"
 #include "client/core/co_try.h"
+#include "protocol/messages/alter_client_quotas_request.h"
+#include "protocol/messages/alter_client_quotas_response.h"
 #include "protocol/messages/create_partitions_request.h"
 #include "protocol/messages/create_partitions_response.h"
 #include "protocol/messages/create_topics_request.h"
@@ -12,6 +14,8 @@
 #include "protocol/messages/delete_records_response.h"
 #include "protocol/messages/delete_topics_request.h"
 #include "protocol/messages/delete_topics_response.h"
+#include "protocol/messages/describe_client_quotas_request.h"
+#include "protocol/messages/describe_client_quotas_response.h"
 #include "protocol/messages/describe_cluster_request.h"
 #include "protocol/messages/describe_cluster_response.h"
 #include "protocol/messages/describe_configs_request.h"
@@ -28,6 +32,7 @@ using runtime::Task;
 
 constexpr int16_t kDeleteTopicsByState = 6;
 enum class ConfigOperation : int8_t { set = 0, remove = 1 };
+enum class QuotaMatch : int8_t { exact = 0, is_default = 1, any = 2 };
 
 std::string text_of(const std::optional<std::string_view>& view) { return std::string(view.value_or("")); }
 
@@ -205,6 +210,69 @@ Task<Result<Outcome>> Admin::alter_configs(Resource resource, std::vector<Config
   co_return outcome;
 }
 
+Task<Result<std::vector<EntityQuotas>>> Admin::describe_quotas(QuotaChoice choice) {
+  protocol::DescribeClientQuotasRequest request;
+  const auto match = [&](const std::string& type, QuotaMatch how, const std::optional<std::string>& name) {
+    auto& component = request.components.emplace_back();
+    component.entity_type = type;
+    component.match_type = static_cast<int8_t>(how);
+    component.match = std::nullopt;
+    if (name) component.match = *name;
+  };
+  if (choice.type) match(*choice.type, QuotaMatch::any, std::nullopt);
+  if (choice.only) {
+    request.strict = true;
+    for (const auto& [type, name] : *choice.only)
+      match(type, name ? QuotaMatch::exact : QuotaMatch::is_default, name);
+  }
+  auto asking = ask<protocol::DescribeClientQuotasRequest, protocol::DescribeClientQuotasResponse>(
+      request, Effect::reads);
+  const auto reply = co_await asking;
+  if (!reply) co_return fail(Error(reply.error()));
+  if (const auto error = error_of(reply->body.error_code, reply->body.error_message, "quotas"))
+    co_return fail(Error(*error));
+  std::vector<EntityQuotas> all;
+  if (!reply->body.entries) co_return all;
+  for (const auto& entry : *reply->body.entries) {
+    EntityQuotas& described = all.emplace_back();
+    for (const auto& part : entry.entity) {
+      auto& name = described.entity[std::string(part.entity_type)];
+      if (part.entity_name) name = std::string(*part.entity_name);
+    }
+    for (const auto& value : entry.values) described.quotas[std::string(value.key)] = value.value;
+  }
+  std::sort(all.begin(), all.end(),
+            [](const EntityQuotas& a, const EntityQuotas& b) { return a.entity < b.entity; });
+  co_return all;
+}
+
+Task<Result<Outcome>> Admin::alter_quotas(QuotaEntity entity, std::vector<QuotaChange> changes,
+                                          bool validate_only) {
+  protocol::AlterClientQuotasRequest request;
+  request.validate_only = validate_only;
+  auto& entry = request.entries.emplace_back();
+  for (const auto& [type, name] : entity) {
+    auto& part = entry.entity.emplace_back();
+    part.entity_type = type;
+    part.entity_name = std::nullopt;
+    if (name) part.entity_name = *name;
+  }
+  for (const QuotaChange& change : changes) {
+    auto& op = entry.ops.emplace_back();
+    op.key = change.key;
+    op.value = change.value.value_or(0);
+    op.remove = !change.value;
+  }
+  auto asking =
+      ask<protocol::AlterClientQuotasRequest, protocol::AlterClientQuotasResponse>(request, Effect::changes);
+  const auto reply = co_await asking;
+  if (!reply) co_return fail(Error(reply.error()));
+  Outcome outcome;
+  for (const auto& result : reply->body.entries)
+    outcome.error = error_of(result.error_code, result.error_message, "quotas");
+  co_return outcome;
+}
+
 template <class Value>
 Task<Result<std::map<BrokerId, std::vector<TopicPartition>>>> Admin::by_leader(
     const std::set<TopicPartition>& partitions, PerPartition<Value>& failed, runtime::MonoTime give_up) {
@@ -322,7 +390,11 @@ Task<Result<PerPartition<Offset>>> Admin::delete_records(std::map<TopicPartition
     auto asking = ask<protocol::DeleteRecordsRequest, protocol::DeleteRecordsResponse>(
         request, Effect::changes, leader);
     const auto reply = co_await asking;
-    if (!reply) co_return fail(Error(reply.error()));
+    if (!reply) {
+      // What other leaders removed is gone, and is told.
+      for (const TopicPartition& tp : partitions) results.emplace(tp, fail(Error(reply.error())));
+      continue;
+    }
     for (const auto& topic : reply->body.topics) {
       for (const auto& each : topic.partitions) take(results, topic.name, each, Offset(each.low_watermark));
     }

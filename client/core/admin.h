@@ -47,6 +47,22 @@ struct ConfigChange {
   std::optional<std::string> value;  // none: back to the default
 };
 
+// Names by entity type, "user", "client-id" or "ip"; without a name: the default of that type.
+using QuotaEntity = std::map<std::string, std::optional<std::string>>;
+struct EntityQuotas {
+  QuotaEntity entity;
+  std::map<std::string, double> quotas;
+};
+struct QuotaChange {
+  std::string key;
+  std::optional<double> value;  // none: removed
+};
+// What to describe: one entity, or every one with a part of this type, or all.
+struct QuotaChoice {
+  std::optional<QuotaEntity> only;
+  std::optional<std::string> type;
+};
+
 struct TimedOffset {
   Offset offset = kNoOffset;  // kNoOffset: no record is that young
   int64_t timestamp_ms = -1;
@@ -75,6 +91,10 @@ class Admin {
   runtime::Task<Result<std::vector<Outcome>>> create_partitions(std::map<std::string, int32_t> counts);
   runtime::Task<Result<std::vector<ResourceConfigs>>> describe_configs(std::vector<Resource> resources);
   runtime::Task<Result<Outcome>> alter_configs(Resource resource, std::vector<ConfigChange> changes);
+  // In the entities' order.
+  runtime::Task<Result<std::vector<EntityQuotas>>> describe_quotas(QuotaChoice choice);
+  runtime::Task<Result<Outcome>> alter_quotas(QuotaEntity entity, std::vector<QuotaChange> changes,
+                                              bool validate_only);
   // The first offset at or after a time (ms since the epoch), or kLatest, kEarliest.
   runtime::Task<Result<PerPartition<TimedOffset>>> list_offsets(std::map<TopicPartition, int64_t> times,
                                                                 Isolation isolation);

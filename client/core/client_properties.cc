@@ -15,6 +15,19 @@ struct Setting {
   Apply apply;
 };
 
+// Between the commas, without the spaces around; none that is empty.
+std::vector<std::string_view> list_items(std::string_view text) {
+  std::vector<std::string_view> items;
+  while (!text.empty()) {
+    std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (!one.empty()) items.push_back(one);
+  }
+  return items;
+}
+
 template <class Number>
 Result<void> number(std::string_view value, Number& out, int64_t least) {
   TRY_ASSIGN(const int64_t parsed, parse_number(value, "value", least, std::numeric_limits<Number>::max()));
@@ -37,6 +50,8 @@ constexpr Setting kSettings[] = {
        out.producer.acks = value == "0" ? Acks::none : value == "1" ? Acks::leader : Acks::all;
        return {};
      }},
+    {"auto.commit.interval.ms",
+     [](auto value, auto& out) { return number(value, out.group.auto_commit_interval_ms, 1); }},
     {"auto.offset.reset",
      [](std::string_view value, ClientOptions& out) -> Result<void> {
        TRY(choice(value, {"earliest", "latest", "none"}));
@@ -76,6 +91,12 @@ constexpr Setting kSettings[] = {
      [](auto value, auto& out) { return number(value, out.cluster.api_timeout_ms, 1); }},
     {"delivery.timeout.ms",
      [](auto value, auto& out) { return number(value, out.producer.delivery_timeout_ms, 1); }},
+    {"enable.auto.commit",
+     [](std::string_view value, ClientOptions& out) -> Result<void> {
+       TRY(choice(value, {"true", "false"}));
+       out.group.auto_commit = value == "true";
+       return {};
+     }},
     {"enable.idempotence",
      [](std::string_view value, ClientOptions& out) -> Result<void> {
        TRY(choice(value, {"true", "false"}));
@@ -86,6 +107,18 @@ constexpr Setting kSettings[] = {
     {"fetch.max.wait.ms",
      [](auto value, auto& out) { return number(value, out.consumer.fetch_max_wait_ms, 0); }},
     {"fetch.min.bytes", [](auto value, auto& out) { return number(value, out.consumer.fetch_min_bytes, 0); }},
+    {"group.id",
+     [](std::string_view value, ClientOptions& out) -> Result<void> {
+       out.group.id = std::string(value);
+       return {};
+     }},
+    {"group.instance.id",
+     [](std::string_view value, ClientOptions& out) -> Result<void> {
+       out.group.instance_id = std::string(value);
+       return {};
+     }},
+    {"heartbeat.interval.ms",
+     [](auto value, auto& out) { return number(value, out.group.heartbeat_interval_ms, 1); }},
     {"isolation.level",
      [](std::string_view value, ClientOptions& out) -> Result<void> {
        TRY(choice(value, {"read_uncommitted", "read_committed"}));
@@ -102,10 +135,17 @@ constexpr Setting kSettings[] = {
      }},
     {"max.partition.fetch.bytes",
      [](auto value, auto& out) { return number(value, out.consumer.max_partition_fetch_bytes, 1); }},
+    {"max.poll.interval.ms",
+     [](auto value, auto& out) { return number(value, out.group.max_poll_interval_ms, 1); }},
     {"max.request.size",
      [](auto value, auto& out) { return number(value, out.producer.max_request_bytes, 1); }},
     {"metadata.max.age.ms",
      [](auto value, auto& out) { return number(value, out.cluster.metadata_max_age_ms, 0); }},
+    {"partition.assignment.strategy",
+     [](std::string_view value, ClientOptions& out) -> Result<void> {
+       TRY_ASSIGN(out.group.assignors, parse_assignors(value));
+       return {};
+     }},
     {"request.timeout.ms",
      [](std::string_view value, ClientOptions& out) -> Result<void> {
        TRY(number(value, out.cluster.connection.request_timeout_ms, 1));
@@ -125,6 +165,8 @@ constexpr Setting kSettings[] = {
        if (value == "PLAINTEXT") return {};
        return fail(Error::config(fmt::format("{} is not supported yet, only PLAINTEXT", value)));
      }},
+    {"session.timeout.ms",
+     [](auto value, auto& out) { return number(value, out.group.session_timeout_ms, 1); }},
     {"socket.connection.setup.timeout.ms",
      [](auto value, auto& out) { return number(value, out.cluster.connection.connect_timeout_ms, 1); }},
 };
@@ -161,12 +203,7 @@ Result<void> apply_property(std::string_view name, std::string_view value, Clien
 
 Result<std::vector<runtime::Endpoint>> parse_bootstrap(std::string_view text) {
   std::vector<runtime::Endpoint> endpoints;
-  while (!text.empty()) {
-    std::string_view one = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), one.size() + 1));
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
-    if (one.empty()) continue;
+  for (const std::string_view one : list_items(text)) {
     const size_t colon = one.rfind(':');
     std::string_view host = one.substr(0, colon);
     const bool bracketed = host.starts_with('[') && host.ends_with(']');
@@ -180,6 +217,18 @@ Result<std::vector<runtime::Endpoint>> parse_bootstrap(std::string_view text) {
   }
   if (endpoints.empty()) return fail(Error::config("no broker address"));
   return endpoints;
+}
+
+Result<std::vector<Assignor>> parse_assignors(std::string_view text) {
+  std::vector<Assignor> found;
+  for (const std::string_view one : list_items(text)) {
+    const auto assignor = find_assignor(one);
+    if (!assignor)
+      return fail(Error::config(fmt::format("'{}' is none of range, roundrobin, cooperative-sticky", one)));
+    if (std::find(found.begin(), found.end(), *assignor) == found.end()) found.push_back(*assignor);
+  }
+  if (found.empty()) return fail(Error::config("no strategy: range, roundrobin, cooperative-sticky"));
+  return found;
 }
 
 }  // namespace tidemark::client

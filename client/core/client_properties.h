@@ -16,6 +16,8 @@ Result<void> apply_property(std::string_view name, std::string_view value, Clien
 [[nodiscard]] std::vector<std::string_view> client_property_names();
 // "HOST:PORT,...", IPv6 addresses in brackets. Error (config).
 Result<std::vector<runtime::Endpoint>> parse_bootstrap(std::string_view text);
+// partition.assignment.strategy: several, the dearest first. Error (config): one that there is not; none.
+Result<std::vector<Assignor>> parse_assignors(std::string_view text);
 // Error (config): not a whole number in the range.
 Result<int64_t> parse_number(std::string_view text, std::string_view what, int64_t least, int64_t most);
 

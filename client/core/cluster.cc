@@ -7,6 +7,23 @@ namespace tidemark::client {
 
 using runtime::Task;
 
+namespace {
+
+// Something that a coroutine does at its end, and when it is destroyed before.
+template <class Job>
+class Ending {
+ public:
+  explicit Ending(Job job) : job_(std::move(job)) {}
+  ~Ending() { job_(); }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+
+ private:
+  Job job_;
+};
+
+}  // namespace
+
 Cluster::Cluster(runtime::Scheduler& scheduler, runtime::Connector& connector, runtime::Random& random,
                  ClusterOptions options)
     : scheduler_(scheduler),
@@ -21,45 +38,56 @@ runtime::MonoTime Cluster::api_deadline() const {
   return scheduler_.mono() + std::chrono::milliseconds(options_.api_timeout_ms);
 }
 
-Task<void> Cluster::back_off(int attempt) {
+runtime::Duration Cluster::back_off_time(int attempt) {
   const int64_t base = int64_t{options_.retry_backoff_ms} << std::min(attempt, 10);
   const int64_t capped = std::min<int64_t>(base, options_.retry_backoff_max_ms);
-  return runtime::sleep_for(scheduler_, std::chrono::milliseconds(random_.between(capped * 4 / 5, capped)));
+  return std::chrono::milliseconds(random_.between(capped * 4 / 5, capped));
 }
 
-Cluster::Slot& Cluster::slot(const runtime::Endpoint& to) {
-  auto& found = slots_[to];
+Task<void> Cluster::back_off(int attempt) { return runtime::sleep_for(scheduler_, back_off_time(attempt)); }
+
+Cluster::Slot& Cluster::slot(SlotKey key) {
+  auto& found = slots_[std::move(key)];
   if (!found) found = std::make_unique<Slot>(scheduler_);
   return *found;
 }
 
-Task<Result<Cluster::Link>> Cluster::open(runtime::Endpoint to) {
-  Slot& place = slot(to);
+void Cluster::end_lane(Lane lane) {
+  REQUIRES(lane != Lane::requests);
+  std::erase_if(slots_, [lane](const auto& entry) { return entry.first.first == lane; });
+}
+
+Task<Result<Cluster::Link>> Cluster::open(runtime::Endpoint to, Lane lane) {
+  Slot& place = slot({lane, to});
   if (place.link && !place.link->failed()) co_return place.link;
+  const Error gone = Error::closed(fmt::format("{}:{} is gone", to.host, to.port));
   if (place.opening) {
     auto waiting = place.opened.wait();
     co_await waiting;
     if (place.link && !place.link->failed()) co_return place.link;
-    const Error error = place.error.value_or(Error::closed(fmt::format("{}:{} is gone", to.host, to.port)));
-    co_return fail(error);
+    co_return fail(place.error.value_or(gone));
   }
   place.opening = true;
+  place.error = gone;
+  // Also where whoever opens it is destroyed meanwhile.
+  const Ending ending([&place] {
+    place.opening = false;
+    place.opened.notify_all();
+  });
   Task<Result<Link>> opening = Connection::open(scheduler_, connector_, to, options_.connection);
   Result<Link> opened = co_await opening;
-  place.opening = false;
   place.error.reset();
   if (opened) {
     place.link = *opened;
   } else {
     place.error = opened.error();
   }
-  place.opened.notify_all();
   co_return opened;
 }
 
 Cluster::Link Cluster::open_link() const {
-  for (const auto& [endpoint, place] : slots_) {
-    if (place->link && !place->link->failed()) return place->link;
+  for (const auto& [key, place] : slots_) {
+    if (key.first == Lane::requests && place->link && !place->link->failed()) return place->link;
   }
   return nullptr;
 }
@@ -83,11 +111,11 @@ Task<Result<Cluster::Link>> Cluster::any() {
   co_return fail(ErrorCode::NETWORK_EXCEPTION, reasons);
 }
 
-Task<Result<Cluster::Link>> Cluster::broker(BrokerId id) {
+Task<Result<Cluster::Link>> Cluster::broker(BrokerId id, Lane lane) {
   const BrokerNode* node = metadata_.find_broker(id);
   if (node == nullptr)
     co_return fail(ErrorCode::BROKER_NOT_AVAILABLE, fmt::format("no broker {} is known", id.value));
-  Task<Result<Link>> opening = open(node->endpoint);
+  Task<Result<Link>> opening = open(node->endpoint, lane);
   Result<Link> opened = co_await opening;
   co_return opened;
 }
@@ -95,7 +123,7 @@ Task<Result<Cluster::Link>> Cluster::broker(BrokerId id) {
 Cluster::Link Cluster::open_link(BrokerId id) const {
   const BrokerNode* node = metadata_.find_broker(id);
   if (node == nullptr) return nullptr;
-  const auto found = slots_.find(node->endpoint);
+  const auto found = slots_.find({Lane::requests, node->endpoint});
   if (found == slots_.end() || !found->second->link || found->second->link->failed()) return nullptr;
   return found->second->link;
 }
@@ -170,18 +198,21 @@ Task<Result<void>> Cluster::ask_remembered(bool create) {
     co_return Result<void>();
   }
   refreshing_ = true;
+  refresh_error_ = Error::closed("whoever asked is gone");
+  const Ending ending([this] {
+    refreshing_ = false;
+    refreshed_.notify_all();
+  });
   Interest interest = remembered_;
   interest.create = create;
   Task<Result<void>> asking = ask_metadata(std::move(interest));
   Result<void> answer = co_await asking;
-  refreshing_ = false;
   refresh_error_.reset();
   if (answer) {
     stale_at_ = next_stale();
   } else {
     refresh_error_ = answer.error();
   }
-  refreshed_.notify_all();
   co_return answer;
 }
 

@@ -1,7 +1,7 @@
-// The client's view of a cluster and its connections: one to each broker that is used, opened on demand and
-// again after a failure. Producer, Consumer and Admin share one Cluster on one loop; it outlives them. It
-// asks for metadata when somebody needs it, and for what it remembers when that is older than
-// metadata.max.age.ms; nobody is asked twice at once.
+// The client's view of a cluster and its connections: one to each broker that is used, and more in lanes of
+// their own, opened on demand and again after a failure. Producer, Consumer and Admin share
+// one Cluster on one loop; it outlives them. It asks for metadata when somebody needs it, and for what it
+// remembers when that is older than metadata.max.age.ms; nobody is asked twice at once.
 #pragma once
 
 #include "client/core/connection.h"
@@ -19,8 +19,14 @@ class Cluster {
   using Link = std::shared_ptr<Connection>;
   // A connection to any broker: an open one if there is, else the first that can be reached.
   runtime::Task<Result<Link>> any();
+  // A broker answers the requests of a connection in order, and holds some of them back: a Fetch for a while,
+  // a JoinGroup for minutes. What must not wait behind them goes in a lane of its own: other connections.
+  enum class Lane : uint64_t { requests = 0 };
+  [[nodiscard]] Lane new_lane() { return Lane{++lanes_}; }
+  // Its connections end. REQUIRES: nobody waits for one.
+  void end_lane(Lane lane);
   // BROKER_NOT_AVAILABLE: not a broker that the metadata knows.
-  runtime::Task<Result<Link>> broker(BrokerId id);
+  runtime::Task<Result<Link>> broker(BrokerId id, Lane lane = Lane::requests);
   // The same, if a connection to it stands already; else null.
   [[nodiscard]] Link open_link(BrokerId id) const;
   // The controller if it is known, else any broker (which forwards).
@@ -48,6 +54,7 @@ class Cluster {
   [[nodiscard]] runtime::Random& random() { return random_; }
   [[nodiscard]] runtime::MonoTime api_deadline() const;
   // With jitter, doubling from retry.backoff.ms to its maximum.
+  [[nodiscard]] runtime::Duration back_off_time(int attempt);
   runtime::Task<void> back_off(int attempt);
 
  private:
@@ -58,8 +65,9 @@ class Cluster {
     std::optional<Error> error;  // of the last attempt
     runtime::Signal opened;
   };
-  runtime::Task<Result<Link>> open(runtime::Endpoint to);
-  Slot& slot(const runtime::Endpoint& to);
+  using SlotKey = std::pair<Lane, runtime::Endpoint>;
+  runtime::Task<Result<Link>> open(runtime::Endpoint to, Lane lane = Lane::requests);
+  Slot& slot(SlotKey key);
   [[nodiscard]] Link open_link() const;
   runtime::Task<Result<void>> ask_metadata(Interest interest);
   runtime::Task<Result<void>> ask_remembered(bool create);
@@ -77,7 +85,8 @@ class Cluster {
   bool refreshing_ = false;
   runtime::Signal refreshed_;
   std::optional<Error> refresh_error_;
-  std::map<runtime::Endpoint, std::unique_ptr<Slot>> slots_;
+  std::map<SlotKey, std::unique_ptr<Slot>> slots_;
+  uint64_t lanes_ = 0;
   runtime::TaskScope scope_;  // keep_fresh(), from the first topic that is remembered
 };
 

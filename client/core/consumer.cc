@@ -16,8 +16,6 @@ using protocol::OffsetForLeaderEpochRequest;
 using protocol::OffsetForLeaderEpochResponse;
 using runtime::Task;
 
-// Fetch names topics by id from here on.
-constexpr int16_t kFirstVersionWithIds = 13;
 // Before, OffsetForLeaderEpoch wants rights over the whole cluster.
 constexpr int16_t kFirstVersionForConsumers = 3;
 // For requests that nobody waits to be answered.
@@ -96,15 +94,22 @@ runtime::MonoTime Consumer::later() const {
 
 Task<Result<std::unique_ptr<PartitionRecords>>> Consumer::poll(runtime::MonoTime deadline) {
   for (;;) {
-    start_fetches();
-    std::optional<FetchPlan::Ready> ready = plan_.pop();
-    if (ready) co_return std::move(ready->records);
-    const runtime::MonoTime now = cluster_.scheduler().mono();
-    if (now >= deadline) co_return std::unique_ptr<PartitionRecords>();
-    auto waiting = arrived_.wait_until(std::min(deadline, plan_.next_event(now)));
+    auto ready = take();
+    if (ready) co_return std::move(*ready);
+    if (cluster_.scheduler().mono() >= deadline) co_return std::unique_ptr<PartitionRecords>();
+    auto waiting = arrived_.wait_until(std::min(deadline, next_event()));
     co_await waiting;
   }
 }
+
+std::optional<Result<std::unique_ptr<PartitionRecords>>> Consumer::take() {
+  start_fetches();
+  std::optional<FetchPlan::Ready> ready = plan_.pop();
+  if (!ready) return std::nullopt;
+  return std::move(ready->records);
+}
+
+runtime::MonoTime Consumer::next_event() const { return plan_.next_event(cluster_.scheduler().mono()); }
 
 void Consumer::start_fetches() {
   const auto leader_at = [this](const TopicPartition& tp) { return cluster_.metadata().leader_at(tp); };
@@ -261,7 +266,7 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   const std::vector<FetchSession::Item> items = items_of(targets);
   const bool ids =
       std::none_of(items.begin(), items.end(), [](const auto& item) { return item.wish.topic_id.is_zero(); });
-  const int16_t highest = ids ? INT16_MAX : static_cast<int16_t>(kFirstVersionWithIds - 1);
+  const int16_t highest = ids ? INT16_MAX : static_cast<int16_t>(kFirstFetchWithIds - 1);
   CO_TRY_ASSIGN(const int16_t version, (*link)->version_of<FetchRequest>(highest));
   FetchRequest request;
   request.max_wait_ms = options_.fetch_max_wait_ms;
@@ -296,7 +301,7 @@ Task<Result<bool>> Consumer::exchange(BrokerId leader, std::vector<FetchTarget>&
   }
   for (const auto& topic : reply->body.responses) {
     std::string name(topic.topic);
-    if (version >= kFirstVersionWithIds) {
+    if (version >= kFirstFetchWithIds) {
       const auto asked = std::find_if(items.begin(), items.end(), [&](const FetchSession::Item& item) {
         return item.wish.topic_id == topic.topic_id;
       });
@@ -368,7 +373,8 @@ Task<void> Consumer::look_up(FetchTarget target, int64_t time_ms) {
     }
     // No record is that young: what comes next is.
     if (found->second->offset == kNoOffset) continue;
-    plan_.place(target, {found->second->offset});
+    const FetchPosition at{found->second->offset};
+    if (plan_.place(target, at) && on_placed) on_placed(target.partition, at);
     arrived_.notify_all();
     co_return;
   }

@@ -1,7 +1,7 @@
-// Reads partitions that its owner assigns (groups come with their own issue): one fetch in flight per leader,
-// answers buffered per partition, so that fetching goes on while the reader works. A log that was truncated
-// below what was read is noticed (KIP-320), given brokers that know OffsetForLeaderEpoch v3. Lives on its
-// Cluster's loop.
+// Reads partitions that its owner assigns (a GroupConsumer's group does it for it): one fetch in flight per
+// leader, answers buffered per partition, so that fetching goes on while the reader works. A log that was
+// truncated below what was read is noticed (KIP-320), given brokers that know OffsetForLeaderEpoch v3. Lives
+// on its Cluster's loop.
 #pragma once
 
 #include <functional>
@@ -46,6 +46,14 @@ class Consumer {
   // offsets out of range where options.offset_reset says how to go on: of a truncated log, from where it
   // diverged; without that setting its error is OFFSET_OUT_OF_RANGE too.
   runtime::Task<Result<std::unique_ptr<PartitionRecords>>> poll(runtime::MonoTime deadline);
+  // The same for who has more to wait for: what is there already, if anything. Else take() may have something
+  // when arrived() is notified, and at next_event().
+  std::optional<Result<std::unique_ptr<PartitionRecords>>> take();
+  [[nodiscard]] runtime::Signal& arrived() { return arrived_; }
+  [[nodiscard]] runtime::MonoTime next_event() const;
+
+  // Told where reading of a partition begins that was not assigned by offset, once that is known.
+  std::function<void(const TopicPartition&, FetchPosition)> on_placed = {};
 
   // Ends the fetch sessions, so that brokers need not keep them until they age. Waits for the answers until
   // `deadline`, and a moment longer for the requests to be written. Nothing may be polled after.

@@ -27,11 +27,12 @@ void FetchPlan::seek(const FetchTarget& target) {
   if (Partition* partition = current(target)) partition->asked = partition->seeking = true;
 }
 
-void FetchPlan::place(const FetchTarget& target, FetchPosition at) {
+bool FetchPlan::place(const FetchTarget& target, FetchPosition at) {
   Partition* partition = current(target);
-  if (partition == nullptr) return;
+  if (partition == nullptr) return false;
   partition->asked = partition->seeking = partition->to_compare = false;
   partition->next = at;
+  return true;
 }
 
 bool FetchPlan::wants(const Partition& partition, runtime::MonoTime now) const {

@@ -65,8 +65,8 @@ class FetchPlan {
   void retry(const FetchTarget& target, runtime::MonoTime not_before);
   // The target is not asked for before place() has said from where.
   void seek(const FetchTarget& target);
-  // The target's place in the log was found anew: it is read from there, without a comparison.
-  void place(const FetchTarget& target, FetchPosition at);
+  // The target's place in the log was found anew: it is read from there, without a comparison. False: stale.
+  bool place(const FetchTarget& target, FetchPosition at);
   // Where the leader's log ends for the target's epoch, or none where its version cannot say: reading goes
   // on, unless the log was truncated. Then the target is compared again, until it is placed elsewhere.
   std::optional<LogTruncation> take_end(const FetchTarget& target, std::optional<FetchPosition> end);

@@ -4,7 +4,6 @@ namespace tidemark::client {
 namespace {
 
 constexpr int16_t kFirstVersionWithSessions = 7;
-constexpr int16_t kFirstVersionWithIds = 13;
 constexpr int32_t kWithoutSession = -1;  // a session epoch; with a session's id it ends that one
 
 }  // namespace
@@ -20,7 +19,7 @@ bool is_session_error(ErrorCode code) {
 }
 
 void FetchSession::write(std::span<const Item> items, int16_t version, protocol::FetchRequest& request) {
-  if ((version_ >= kFirstVersionWithIds) != (version >= kFirstVersionWithIds)) start_over(id_);
+  if ((version_ >= kFirstFetchWithIds) != (version >= kFirstFetchWithIds)) start_over(id_);
   version_ = version;
   incremental_ = epoch_ != 0;
   const bool sessions = version >= kFirstVersionWithSessions;

@@ -11,6 +11,9 @@
 
 namespace tidemark::client {
 
+// Fetch's first version that names topics by their ids (KIP-516).
+inline constexpr int16_t kFirstFetchWithIds = 13;
+
 class FetchSession {
  public:
   struct Wish {

@@ -1,6 +1,7 @@
 #include "client/core/group_admin.h"
 
 #include "client/core/admin_wire.h"
+#include "client/core/all_at_once.h"
 #include "client/core/co_try.h"
 #include "protocol/messages/consumer_group_describe_request.h"
 #include "protocol/messages/delete_groups_request.h"
@@ -38,14 +39,28 @@ std::optional<Error> trouble_of(const auto& topics, std::string_view group) {
 
 }  // namespace
 
-Task<Result<GroupAdmin::Link>> GroupAdmin::link_to(BrokerId broker) {
+Task<Result<GroupAdmin::Link>> GroupAdmin::link_to(BrokerId broker, Cluster::Lane lane) {
   if (cluster_.metadata().find_broker(broker) == nullptr) {
     Task<Result<void>> asking = cluster_.refresh({});
     const Result<void> asked = co_await asking;
     if (!asked) co_return fail(Error(asked.error()));
   }
-  Task<Result<Link>> opening = cluster_.broker(broker);
+  Task<Result<Link>> opening = cluster_.broker(broker, lane);
   Result<Link> opened = co_await opening;
+  co_return opened;
+}
+
+Task<Result<GroupAdmin::Link>> GroupAdmin::coordinator(std::string group, Cluster::Lane lane) {
+  Names groups;
+  groups.push_back(group);
+  Task<Result<ByGroup<BrokerNode>>> finding = find(std::move(groups));
+  const Result<ByGroup<BrokerNode>> found = co_await finding;
+  if (!found) co_return fail(Error(found.error()));
+  const Result<BrokerNode>& node = found->begin()->second;
+  if (!node) co_return fail(Error(node.error()));
+  Task<Result<Link>> opening = link_to(node->id, lane);
+  Result<Link> opened = co_await opening;
+  if (!opened) forget_coordinator(group);
   co_return opened;
 }
 
@@ -121,7 +136,7 @@ Task<Result<ByGroup<Value>>> GroupAdmin::ask_coordinators(Names groups, AskGroup
       }
     }
     for (const auto& [broker, share] : shares) {
-      Task<Result<Link>> opening = link_to(broker);
+      Task<Result<Link>> opening = link_to(broker, lane_);
       const Result<Link> link = co_await opening;
       if (!link) {
         for (const std::string& group : share) settle(group, fail(Error(link.error())));
@@ -163,7 +178,7 @@ Task<Result<std::vector<ListedGroup>>> GroupAdmin::list_of(BrokerId broker, Name
   request.states_filter.assign(states.begin(), states.end());
   for (int attempt = 0;; ++attempt) {
     std::optional<Error> error;
-    Task<Result<Link>> opening = link_to(broker);
+    Task<Result<Link>> opening = link_to(broker, lane_);
     const Result<Link> link = co_await opening;
     if (link) {
       CO_TRY_ASSIGN(const int16_t version, (*link)->version_of<protocol::ListGroupsRequest>());
@@ -195,24 +210,32 @@ Task<Result<std::vector<ListedGroup>>> GroupAdmin::list_of(BrokerId broker, Name
   }
 }
 
+Task<void> GroupAdmin::list_into(BrokerId broker, Names states, Result<std::vector<ListedGroup>>& out) {
+  Task<Result<std::vector<ListedGroup>>> asking = list_of(broker, std::move(states));
+  out = co_await asking;
+}
+
 Task<Result<GroupListing>> GroupAdmin::list(Names states) {
   Task<Result<void>> refreshing = cluster_.refresh({});
   const Result<void> refreshed = co_await refreshing;
   if (!refreshed) co_return fail(Error(refreshed.error()));
-  std::vector<BrokerId> brokers;
-  for (const auto& [id, node] : cluster_.metadata().brokers()) brokers.push_back(id);
+  std::map<BrokerId, Result<std::vector<ListedGroup>>> answers;
+  for (const auto& [id, node] : cluster_.metadata().brokers())
+    answers.emplace(id, fail(ErrorCode::BROKER_NOT_AVAILABLE, "not asked"));
+  std::vector<Task<void>> lists;
+  for (auto& [broker, answer] : answers) lists.push_back(list_into(broker, states, answer));
+  Task<void> listing_all = all_at_once(cluster_.scheduler(), std::move(lists));
+  co_await listing_all;
   GroupListing listing;
   std::map<std::string, ListedGroup> by_id;
-  for (const BrokerId broker : brokers) {
-    Task<Result<std::vector<ListedGroup>>> asking = list_of(broker, states);
-    const auto groups = co_await asking;
+  for (const auto& [broker, groups] : answers) {
     if (!groups) {
       listing.failed.emplace(broker, groups.error());
       continue;
     }
     for (const ListedGroup& group : *groups) by_id.insert_or_assign(group.id, group);
   }
-  if (!brokers.empty() && listing.failed.size() == brokers.size())
+  if (!answers.empty() && listing.failed.size() == answers.size())
     co_return fail(Error(listing.failed.begin()->second));
   for (auto& [id, group] : by_id) listing.groups.push_back(std::move(group));
   co_return listing;
@@ -222,6 +245,7 @@ Task<Result<ByGroup<GroupDescription>>> GroupAdmin::describe_classic(Link link, 
   CO_TRY_ASSIGN(const int16_t version, link->version_of<protocol::DescribeGroupsRequest>());
   protocol::DescribeGroupsRequest request;
   request.groups.assign(groups.begin(), groups.end());
+  request.wants_rebalances = true;
   auto asking =
       link->call<protocol::DescribeGroupsRequest, protocol::DescribeGroupsResponse>(request, version);
   const auto reply = co_await asking;
@@ -313,28 +337,37 @@ Task<Result<std::vector<Outcome>>> GroupAdmin::remove(Names groups) {
   co_return outcomes;
 }
 
-Task<Result<ByGroup<PerPartition<CommittedOffset>>>> GroupAdmin::committed_at(Link link, Names groups) {
+Task<Result<ByGroup<PerPartition<CommittedOffset>>>> GroupAdmin::committed_at(Link link, std::string group,
+                                                                              Wanted wanted, bool stable) {
   CO_TRY_ASSIGN(const int16_t version, link->version_of<protocol::OffsetFetchRequest>(kOffsetsByTopicName));
-  protocol::OffsetFetchRequest request;
-  if (version < kOffsetFetchBatched) {
-    request.group_id = groups.front();
-    request.topics.reset();  // all of them
-  } else {
-    for (const std::string& group : groups) {
-      auto& wanted = request.groups.emplace_back();
-      wanted.group_id = group;
-      wanted.topics.reset();
+  const auto choose = [&wanted](auto& topics) {
+    if (!wanted) return topics.reset();  // all of them
+    for (const TopicPartition& tp : *wanted) {
+      if (topics->empty() || topics->back().name != tp.topic) topics->emplace_back().name = tp.topic;
+      topics->back().partition_indexes.push_back(tp.partition.value);
     }
+  };
+  protocol::OffsetFetchRequest request;
+  request.require_stable = stable && version >= kOffsetFetchStable;
+  if (version < kOffsetFetchBatched) {
+    request.group_id = group;
+    choose(request.topics);
+  } else {
+    auto& asked = request.groups.emplace_back();
+    asked.group_id = group;
+    choose(asked.topics);
   }
   auto asking = link->call<protocol::OffsetFetchRequest, protocol::OffsetFetchResponse>(request, version);
   const auto reply = co_await asking;
   if (!reply) co_return fail(Error(reply.error()));
-  co_return read_committed(reply->body, version, groups.front());
+  co_return read_committed(reply->body, version, group);
 }
 
-Task<Result<PerPartition<CommittedOffset>>> GroupAdmin::committed(std::string group) {
-  AskGroups<PerPartition<CommittedOffset>> ask = [this](Link link, Names names) {
-    return committed_at(std::move(link), std::move(names));
+Task<Result<PerPartition<CommittedOffset>>> GroupAdmin::committed(std::string group, Wanted wanted,
+                                                                  bool stable) {
+  if (wanted) std::sort(wanted->begin(), wanted->end());
+  AskGroups<PerPartition<CommittedOffset>> ask = [this, wanted, stable](Link link, const Names& names) {
+    return committed_at(std::move(link), names.front(), wanted, stable);
   };
   auto asking = ask_coordinator<PerPartition<CommittedOffset>>(group, ask, true);
   Result<PerPartition<CommittedOffset>> found = co_await asking;
@@ -342,14 +375,18 @@ Task<Result<PerPartition<CommittedOffset>>> GroupAdmin::committed(std::string gr
 }
 
 Task<Result<ByGroup<PerPartition<Offset>>>> GroupAdmin::commit_at(Link link, std::string group,
-                                                                  std::map<TopicPartition, Offset> offsets) {
+                                                                  Offsets offsets, Committer as) {
   CO_TRY_ASSIGN(const int16_t version, link->version_of<protocol::OffsetCommitRequest>(kOffsetsByTopicName));
   protocol::OffsetCommitRequest request;
   request.group_id = group;
+  request.generation_id_or_member_epoch = as.generation;
+  request.member_id = as.member;
+  if (version >= kOffsetCommitInstances) request.group_instance_id = as.instance_id;
   for (const auto& [tp, offset] : offsets) {
     auto& wanted = add_partition(request, tp);
-    wanted.committed_offset = offset.value;
-    wanted.committed_metadata = "";
+    wanted.committed_offset = offset.offset.value;
+    wanted.committed_leader_epoch = offset.leader_epoch.value;
+    wanted.committed_metadata = offset.metadata;
   }
   auto asking = link->call<protocol::OffsetCommitRequest, protocol::OffsetCommitResponse>(request, version);
   const auto reply = co_await asking;
@@ -360,7 +397,7 @@ Task<Result<ByGroup<PerPartition<Offset>>>> GroupAdmin::commit_at(Link link, std
   for (const auto& topic : reply->body.topics) {
     for (const auto& each : topic.partitions) {
       const auto wanted = offsets.find({std::string(topic.name), PartitionId(each.partition_index)});
-      if (wanted != offsets.end()) take(results, topic.name, each, wanted->second);
+      if (wanted != offsets.end()) take(results, topic.name, each, wanted->second.offset);
     }
   }
   ByGroup<PerPartition<Offset>> committed;
@@ -368,12 +405,12 @@ Task<Result<ByGroup<PerPartition<Offset>>>> GroupAdmin::commit_at(Link link, std
   co_return committed;
 }
 
-Task<Result<PerPartition<Offset>>> GroupAdmin::commit(std::string group,
-                                                      std::map<TopicPartition, Offset> offsets) {
-  AskGroups<PerPartition<Offset>> ask = [this, offsets](Link link, const Names& names) {
-    return commit_at(std::move(link), names.front(), offsets);
+Task<Result<PerPartition<Offset>>> GroupAdmin::commit(std::string group, Offsets offsets, Committer as) {
+  AskGroups<PerPartition<Offset>> ask = [this, offsets, as](Link link, const Names& names) {
+    return commit_at(std::move(link), names.front(), offsets, as);
   };
-  auto asking = ask_coordinator<PerPartition<Offset>>(group, ask, false);
+  // A member's may come twice: nobody else commits in its generation.
+  auto asking = ask_coordinator<PerPartition<Offset>>(group, ask, as.is_member());
   Result<PerPartition<Offset>> committed = co_await asking;
   co_return committed;
 }

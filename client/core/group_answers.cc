@@ -1,7 +1,7 @@
 #include "client/core/group_answers.h"
 
 #include "client/core/admin_wire.h"
-#include "protocol/messages/consumer_protocol_assignment.h"
+#include "client/core/consumer_protocol.h"
 
 namespace tidemark::client {
 namespace {
@@ -65,23 +65,33 @@ ByGroup<BrokerNode> read_coordinators(const protocol::FindCoordinatorResponse& a
   return found;
 }
 
-Result<std::vector<TopicPartition>> read_assignment(std::span<const std::byte> bytes) {
-  std::vector<TopicPartition> partitions;
-  if (bytes.empty()) return partitions;  // a member that has not been given any yet
-  protocol::Decoder in(bytes);
-  const int16_t version = in.read_int16();
-  if (version < 0) return fail(ErrorCode::CORRUPT_MESSAGE, "an assignment of no version");
-  // Newer versions only add to the end (KIP-429).
-  const auto assignment = protocol::ConsumerProtocolAssignment::decode(
-      in, std::min(version, protocol::ConsumerProtocolAssignment::kVersions.max));
-  if (!assignment) return fail(Error(assignment.error()));
-  for (const auto& topic : assignment->assigned_partitions) {
-    for (const int32_t id : topic.partitions)
-      partitions.push_back({std::string(topic.topic), PartitionId(id)});
+namespace {
+
+GroupRebalances read_rebalances(const protocol::describe_groups_response_types::RebalanceReport& report) {
+  GroupRebalances all;
+  all.loop_rebalances = report.loop_rebalances;
+  all.loop_since_ms = report.loop_since_ms;
+  for (const auto& each : report.recent) {
+    GroupRebalance& out = all.recent.emplace_back();
+    out.cause = each.cause;
+    out.reason = each.reason;
+    out.outcome = each.outcome;
+    out.started_ms = each.started_ms;
+    out.joining_ms = each.joining_ms;
+    out.assigning_ms = each.assigning_ms;
+    out.generation = each.generation;
+    out.members = each.members;
+    for (const auto& change : each.changes) {
+      auto& told = out.changes.emplace_back();
+      told.kind = change.kind;
+      told.count = change.count;
+      told.members.assign(change.member_ids.begin(), change.member_ids.end());
+    }
   }
-  std::sort(partitions.begin(), partitions.end());
-  return partitions;
+  return all;
 }
+
+}  // namespace
 
 Result<GroupDescription> read_group(const protocol::DescribeGroupsResponse::DescribedGroup& answer) {
   if (ErrorCode(answer.error_code) == ErrorCode::GROUP_ID_NOT_FOUND ||
@@ -95,6 +105,7 @@ Result<GroupDescription> read_group(const protocol::DescribeGroupsResponse::Desc
   group.state = std::string(answer.group_state);
   group.protocol_type = std::string(answer.protocol_type);
   group.protocol = std::string(answer.protocol_data);
+  if (answer.rebalances) group.rebalances = read_rebalances(*answer.rebalances);
   for (const auto& each : answer.members) {
     GroupMember& member = group.members.emplace_back();
     member.id = std::string(each.member_id);

@@ -29,6 +29,10 @@ enum class NextStep : uint8_t {
 inline constexpr int16_t kFindCoordinatorsBatched = 4;
 // OffsetFetch's first version that takes several groups (KIP-709).
 inline constexpr int16_t kOffsetFetchBatched = 8;
+// OffsetFetch's first version that may wait for transactions (KIP-447).
+inline constexpr int16_t kOffsetFetchStable = 7;
+// OffsetCommit's first version that knows static members (KIP-345).
+inline constexpr int16_t kOffsetCommitInstances = 7;
 // From version 10 on OffsetFetch and OffsetCommit name topics by id, which would hide the offsets of topics
 // that are gone: administration goes by names, as Kafka's own does.
 inline constexpr int16_t kOffsetsByTopicName = 9;
@@ -36,9 +40,6 @@ inline constexpr int16_t kOffsetsByTopicName = 9;
 // The coordinators of the groups that were asked about.
 [[nodiscard]] ByGroup<BrokerNode> read_coordinators(const protocol::FindCoordinatorResponse& answer,
                                                     int16_t version, const std::vector<std::string>& asked);
-
-// The assignment that a classic group's leader made for a member. Error: it is not the consumer protocol's.
-[[nodiscard]] Result<std::vector<TopicPartition>> read_assignment(std::span<const std::byte> bytes);
 
 // GROUP_ID_NOT_FOUND where there is no such group: older versions say that it is dead.
 [[nodiscard]] Result<GroupDescription> read_group(

@@ -2,9 +2,11 @@
 // milliseconds, sizes in bytes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "client/core/assignor.h"
 #include "protocol/batch/header.h"
 #include "protocol/runtime/stream.h"
 
@@ -62,10 +64,24 @@ struct ConsumerOptions {
   bool check_crcs = true;
 };
 
+// A consumer as a member of a group.
+struct GroupOptions {
+  std::string id;                           // group.id
+  std::optional<std::string> instance_id;   // group.instance.id: a static member (KIP-345)
+  int32_t session_timeout_ms = 45'000;      // session.timeout.ms
+  int32_t heartbeat_interval_ms = 3'000;    // heartbeat.interval.ms
+  int32_t max_poll_interval_ms = 300'000;   // max.poll.interval.ms: the rebalance timeout too
+  bool auto_commit = true;                  // enable.auto.commit
+  int32_t auto_commit_interval_ms = 5'000;  // auto.commit.interval.ms
+  // partition.assignment.strategy, the dearest first. All three meet every group of Kafka's clients.
+  std::vector<Assignor> assignors = {Assignor::range, Assignor::round_robin, Assignor::cooperative_sticky};
+};
+
 struct ClientOptions {
   ClusterOptions cluster;
   ProducerOptions producer;
   ConsumerOptions consumer;
+  GroupOptions group;
 };
 
 }  // namespace tidemark::client

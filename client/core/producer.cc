@@ -14,7 +14,7 @@ using protocol::ProduceResponse;
 using runtime::Task;
 
 // Produce names topics by id from here on.
-constexpr int16_t kFirstVersionWithIds = 13;
+constexpr int16_t kFirstProduceWithIds = 13;
 // What the broker's own timeout is given on top, so that its answer comes first.
 constexpr int32_t kAnswerGraceMs = 1'000;
 
@@ -183,7 +183,7 @@ Task<Result<void>> Producer::exchange(BrokerId leader, const std::vector<Draft>&
   if (!link) co_return fail(Error(link.error()));
   Metadata& metadata = cluster_.metadata();
   const ProduceRequest request = build_request(drafts, metadata, options_);
-  const int16_t highest = all_ids_known(request) ? INT16_MAX : static_cast<int16_t>(kFirstVersionWithIds - 1);
+  const int16_t highest = all_ids_known(request) ? INT16_MAX : static_cast<int16_t>(kFirstProduceWithIds - 1);
   CO_TRY_ASSIGN(const int16_t version, (*link)->version_of<ProduceRequest>(highest));
   if (options_.acks == Acks::none) {
     Task<Result<void>> telling = (*link)->tell(request, version);
@@ -205,7 +205,7 @@ Task<Result<void>> Producer::exchange(BrokerId leader, const std::vector<Draft>&
   for (const auto& topic : reply->body.responses) {
     std::string name(topic.name);
     for (const auto& asked : request.topic_data) {
-      if (version >= kFirstVersionWithIds && asked.topic_id == topic.topic_id) name = std::string(asked.name);
+      if (version >= kFirstProduceWithIds && asked.topic_id == topic.topic_id) name = std::string(asked.name);
     }
     for (const auto& partition : topic.partition_responses) {
       const TopicPartition tp{name, PartitionId(partition.index)};

@@ -34,4 +34,14 @@ Status status_of(const tidemark::Error& error) {
           error.message(), tidemark::is_retriable(error.code()), error.possibly_persisted()};
 }
 
+std::optional<int64_t> time_of(const Start& start) {
+  switch (start.kind()) {
+    case Start::Kind::earliest: return core::kEarliest;
+    case Start::Kind::latest: return core::kLatest;
+    case Start::Kind::time: return std::max<int64_t>(start.number(), 0);
+    case Start::Kind::offset: break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace tidemark_client

@@ -6,6 +6,7 @@
 #include "client/runtime/loop_thread.h"
 #include "client/runtime/tcp.h"
 #include "tidemark/client.h"
+#include "tidemark/consumer.h"
 
 namespace tidemark_client {
 
@@ -31,5 +32,7 @@ class Client::Impl {
 };
 
 [[nodiscard]] Status status_of(const tidemark::Error& error);
+// As ListOffsets takes it; none of an offset.
+[[nodiscard]] std::optional<int64_t> time_of(const Start& start);
 
 }  // namespace tidemark_client

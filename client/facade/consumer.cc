@@ -2,7 +2,7 @@
 
 #include "client/core/admin.h"
 #include "client/core/consumer.h"
-#include "client/facade/client_impl.h"
+#include "client/facade/read_records.h"
 
 namespace tidemark_client {
 namespace {
@@ -11,25 +11,6 @@ using tidemark::PartitionId;
 using tidemark::Result;
 using tidemark::TopicPartition;
 using tidemark::runtime::Task;
-
-std::optional<std::string> text_of(const tidemark::protocol::NullableBytes& bytes) {
-  if (!bytes) return std::nullopt;
-  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-}
-
-Record record_of(const core::PartitionRecords& from, const tidemark::protocol::RecordView& view) {
-  Record record;
-  record.topic = from.partition().topic;
-  record.partition = from.partition().partition.value;
-  record.leader_epoch = from.leader_epoch().value;
-  record.offset = view.offset.value;
-  record.timestamp_ms = view.timestamp;
-  record.key = text_of(view.key);
-  record.value = text_of(view.value);
-  for (const auto& header : view.headers)
-    record.headers.push_back({std::string(header.key), text_of(header.value)});
-  return record;
-}
 
 Truncation truncation_of(const core::LogTruncation& from) {
   Truncation truncation{from.partition.topic, from.partition.partition.value, from.position.offset.value,
@@ -64,14 +45,8 @@ class Consumer::Impl {
   void assign(const TopicPartition& partition, Start start) {
     client_->thread.run([&] {
       forget(partition);
-      switch (start.kind()) {
-        case Start::Kind::earliest: return core_->assign_at(partition, core::kEarliest);
-        case Start::Kind::latest: return core_->assign_at(partition, core::kLatest);
-        case Start::Kind::offset:
-          return core_->assign(partition, tidemark::Offset(start.number()),
-                               tidemark::LeaderEpoch(start.leader_epoch()));
-        case Start::Kind::time: return core_->assign_at(partition, std::max<int64_t>(start.number(), 0));
-      }
+      if (const auto time = time_of(start)) return core_->assign_at(partition, *time);
+      core_->assign(partition, tidemark::Offset(start.number()), tidemark::LeaderEpoch(start.leader_epoch()));
     });
   }
   void unassign(const TopicPartition& partition) {
@@ -125,15 +100,10 @@ class Consumer::Impl {
         if (!*polled) break;
         open_ = std::move(*polled);
       }
-      const auto next = open_->next();
-      if (next && *next) {
-        records.push_back(record_of(*open_, **next));
-        continue;
-      }
-      open_.reset();
-      if (!next && records.empty()) co_return tidemark::fail(tidemark::Error(next.error()));
-      if (!next) {
-        error_ = next.error();
+      auto error = read_records(open_, at_most, records);
+      if (error && records.empty()) co_return tidemark::fail(std::move(*error));
+      if (error) {
+        error_ = std::move(error);
         break;
       }
     }

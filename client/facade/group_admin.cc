@@ -72,9 +72,9 @@ Answer<GroupOffsets> Admin::group_offsets(const std::string& group) {
 }
 
 Status Admin::commit_group_offsets(const std::string& group, const GroupOffsets& offsets) {
-  std::map<TopicPartition, tidemark::Offset> wanted;
+  core::GroupAdmin::Offsets wanted;
   for (const auto& [place, offset] : offsets)
-    wanted[{place.first, PartitionId(place.second)}] = tidemark::Offset(offset);
+    wanted[{place.first, PartitionId(place.second)}].offset = tidemark::Offset(offset);
   const auto committed = ask<core::PerPartition<tidemark::Offset>>(
       client_, [&](core::GroupAdmin& groups) { return groups.commit(group, wanted); });
   if (!committed) return status_of(committed.error());

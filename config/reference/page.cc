@@ -122,10 +122,11 @@ std::string kafka_facts() {
   for (const Scope scope : {Scope::broker, Scope::topic, Scope::group, Scope::client_metrics}) {
     for (const Setting* setting : settings_of(scope)) {
       if (!setting->kafka) continue;
-      lines += fmt::format(
-          "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", scope_name(scope), setting->name, type_name(setting->type),
-          kafka_default_text(*setting), valid_text(setting->valid), importance_name(setting->importance),
-          scope == Scope::broker ? dynamic_name(setting->dynamic) : "", setting->broker_synonym);
+      lines += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", scope_name(scope), setting->name,
+                           type_name(setting->type), kafka_default_text(*setting), valid_text(setting->valid),
+                           importance_name(setting->importance),
+                           scope == Scope::broker ? dynamic_name(setting->dynamic) : "",
+                           scope == Scope::topic ? setting->broker_synonym : "");
     }
   }
   return lines;

@@ -69,8 +69,6 @@ inline constexpr std::string_view kAlwaysControlled = "a broker always hands ove
 inline constexpr std::string_view kNoReplication = "a cluster of several brokers comes with a later release";
 inline constexpr std::string_view kNoQuorum = "a cluster of several controllers comes with a later release";
 inline constexpr std::string_view kMetadataLog = "the metadata log is not tuned in this release";
-inline constexpr std::string_view kNoTelemetry = "client metrics come with a later release";
-inline constexpr std::string_view kNoQuotas = "quotas come with a later release";
 inline constexpr std::string_view kNoPlugins = "Java classes cannot be loaded here";
 inline constexpr std::string_view kNoCreationRate = "the rate of new connections is not limited yet";
 inline constexpr std::string_view kNoOverrides = "max.connections.per.ip has no exceptions yet";
@@ -84,6 +82,8 @@ inline constexpr std::string_view kNoPreallocation =
     "space is reserved ahead in steps, and a file's size is always the end of its log";
 inline constexpr std::string_view kNoTransactions = "transactions come with a later release";
 inline constexpr std::string_view kNoGroups = "groups come with a later release";
+inline constexpr std::string_view kNoNewerGroups = "the newer group protocol comes with a later release";
+inline constexpr std::string_view kNoStreamsGroups = "streams groups come with a later release";
 inline constexpr std::string_view kNoShareGroups = "share groups come with a later release";
 inline constexpr std::string_view kNoTls =
     "TLS comes with a later release; pretending it would leave data open";
@@ -124,9 +124,11 @@ constexpr Setting topic(std::string_view name, Type type, Default value, Valid v
   return {name,         Scope::topic,  type,        value, valid,  kMedium,
           kClusterWide, status.status, status.note, doc,   synonym};
 }
-constexpr Setting group(std::string_view name, Type type, Default value, Valid valid, StatusAndNote status,
-                        std::string_view doc) {
-  return {name, Scope::group, type, value, valid, kMedium, kClusterWide, status.status, status.note, doc};
+// `synonym`: the broker's that gives its default, or empty.
+constexpr Setting group(std::string_view name, Type type, Default value, Valid valid,
+                        std::string_view synonym, StatusAndNote status, std::string_view doc) {
+  return {name,         Scope::group,  type,        value, valid,  kMedium,
+          kClusterWide, status.status, status.note, doc,   synonym};
 }
 constexpr Setting client_metrics(std::string_view name, Type type, Default value, StatusAndNote status,
                                  std::string_view doc) {

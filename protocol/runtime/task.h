@@ -317,27 +317,30 @@ inline Task<void> sleep_for(Scheduler& scheduler, Duration delay) {
   return sleep_until(scheduler, scheduler.mono() + delay);
 }
 
-// Runs `make()` (a Task<T>) on `target`, owned by `scope` (target's), and returns its value on `home`. For
-// the caller's own loop it costs nothing but the call.
+// Runs `make()` (a Task<T>) on `target`, owned by `scope` (target's), and returns its value on `home`. It
+// runs to its end even if the caller's frame is destroyed meanwhile, so `make` must own what it needs. For
+// the caller's own loop it starts at once, and posts nothing where it need not wait.
 template <class Make, class Value = typename std::invoke_result_t<Make&>::value_type>
 Task<Value> run_on(Scheduler& target, TaskScope& scope, Scheduler& home, Make make) {
   static_assert(!std::is_void_v<Value>, "give run_on a task that returns a value");
-  if (&target == &home) {
-    auto task = make();
+  using Resolver = typename OneShot<Value>::Resolver;
+  auto body = [](Make made, Scheduler* back, Resolver resolver) -> Task<void> {
+    auto task = made();
     auto value = co_await task;
-    co_return value;
-  }
-  OneShot<Value> done(home);
-  auto resolver = std::make_shared<typename OneShot<Value>::Resolver>(done.resolver());
-  auto body = [](Make m, Scheduler& back,
-                 std::shared_ptr<typename OneShot<Value>::Resolver> r) -> Task<void> {
-    auto task = m();
-    auto result = std::make_shared<Value>(co_await task);
-    back.post([r, result] { r->set(std::move(*result)); });
+    if (back == nullptr) {
+      resolver.set(std::move(value));
+    } else {
+      back->post([resolver, value = std::move(value)]() mutable { resolver.set(std::move(value)); });
+    }
   };
-  target.post([&scope, &home, body, resolver, m = std::move(make)]() mutable {
-    scope.spawn(body(std::move(m), home, std::move(resolver)));
-  });
+  OneShot<Value> done(home);
+  if (&target == &home) {
+    scope.spawn(body(std::move(make), nullptr, done.resolver()));
+  } else {
+    target.post([&scope, &home, body, resolver = done.resolver(), m = std::move(make)]() mutable {
+      scope.spawn(body(std::move(m), &home, std::move(resolver)));
+    });
+  }
   auto awaiter = done.wait();
   auto value = co_await awaiter;
   co_return value;

@@ -230,6 +230,28 @@ Decision<BrokerState> fence_broker(const MetadataImage& image, BrokerId id, Brok
   return decision;
 }
 
+Decision<ApiError> unregister_broker(const MetadataImage& image, BrokerId id) {
+  const BrokerImage* broker = image.broker(id);
+  if (broker == nullptr) {
+    return {
+        {},
+        {ErrorCode::BROKER_ID_NOT_REGISTERED, fmt::format("Broker ID {} is not currently registered", id)}};
+  }
+  if (!broker->fenced) {
+    return {{},
+            {ErrorCode::INVALID_REQUEST,
+             fmt::format("Broker ID {} is running: stop it before it is unregistered", id)}};
+  }
+  Decision<ApiError> decision;
+  change_partitions(image, id, decision.records,
+                    [&](const TopicImage&, const PartitionRef& ref) { return on_fenced(image, ref, id); });
+  protocol::UnregisterBrokerRecord record;
+  record.broker_id = id.value;
+  record.broker_epoch = broker->epoch.value;
+  decision.records.add(record, 0);
+  return decision;
+}
+
 Decision<ProducerIdBlock> allocate_producer_ids(const MetadataImage& image, BrokerId id, BrokerEpoch epoch) {
   Decision<ProducerIdBlock> decision;
   if (present_life(image, id, epoch, decision.response.error) == nullptr) return decision;

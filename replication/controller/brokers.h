@@ -33,6 +33,10 @@ Decision<BrokerState> begin_controlled_shutdown(const MetadataImage& image, Brok
                                                 BrokerEpoch epoch);
 Decision<BrokerState> fence_broker(const MetadataImage& image, BrokerId broker, BrokerEpoch epoch);
 
+// The broker is gone from the cluster's metadata. BROKER_ID_NOT_REGISTERED; INVALID_REQUEST for one that
+// runs, where Kafka would take it out of service until its next start.
+Decision<ApiError> unregister_broker(const MetadataImage& image, BrokerId broker);
+
 // Also UNKNOWN_SERVER_ERROR when 2^63 ids have been given out.
 Decision<ProducerIdBlock> allocate_producer_ids(const MetadataImage& image, BrokerId broker,
                                                 BrokerEpoch epoch);

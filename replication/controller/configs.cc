@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "config/alter.h"
@@ -39,16 +40,28 @@ Result<config::Scope> scope_of(const ResourceAlteration& resource, BrokerId rece
       TRY(validate_topic_name(name));
       return config::Scope::topic;
     case ConfigResourceType::broker: TRY(check_broker_name(name, receiver)); return config::Scope::broker;
-    // Their settings come with what they set.
-    case ConfigResourceType::broker_logger:
+    case ConfigResourceType::group:
+      if (name.empty()) return invalid_request("Default group resources are not allowed.");
+      return config::Scope::group;
     case ConfigResourceType::client_metrics:
-    case ConfigResourceType::group: break;
+      if (name.empty()) return invalid_request("Subscription name can't be empty");
+      return config::Scope::client_metrics;
+    case ConfigResourceType::broker_logger: break;
   }
   return invalid_request(fmt::format("Unknown resource type {}", resource.resource_type));
 }
 
-// What is to be written: a key's new value, or none where it is unset.
-using ConfigWrites = std::vector<std::pair<std::string, std::optional<std::string>>>;
+size_t subscriptions_in(const MetadataImage& image) {
+  constexpr auto kType = ConfigResourceType::client_metrics;
+  size_t count = 0;
+  for (auto at = image.configs.lower_bound(ConfigResource{kType, ""});
+       at != image.configs.end() && at->first.type == kType; ++at)
+    ++count;
+  return count;
+}
+
+// What is to be written: a key's new value, or none where it is unset. Keys of the request or the image.
+using ConfigWrites = std::vector<std::pair<std::string_view, std::optional<std::string>>>;
 
 Result<ConfigWrites> alter(const MetadataImage& image, BrokerId receiver,
                            const ResourceAlteration& resource) {
@@ -58,20 +71,28 @@ Result<ConfigWrites> alter(const MetadataImage& image, BrokerId receiver,
   std::vector<config::Alteration> changes;
   for (const ConfigChange& change : resource.changes)
     changes.push_back({change.key, change.operation, change.value});
+  if (resource.replaces) {
+    std::set<std::string_view> named;
+    for (const config::Alteration& change : changes) named.insert(change.name);
+    for (const auto& [key, value] : current) {
+      if (!named.contains(key))
+        changes.push_back({key, static_cast<int8_t>(ConfigOperation::unset), std::nullopt});
+    }
+  }
   TRY_ASSIGN(const config::Properties altered, config::alter_configs(scope, current, changes));
   if (scope == config::Scope::topic && image.topic(resource.resource_name) == nullptr) {
     return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                 fmt::format("The topic '{}' does not exist.", resource.resource_name));
   }
   ConfigWrites writes;
-  for (const ConfigChange& change : resource.changes) {
-    const auto before = current.find(change.key);
-    const auto after = altered.find(change.key);
+  for (const config::Alteration& change : changes) {
+    const auto before = current.find(change.name);
+    const auto after = altered.find(change.name);
     const bool unchanged = before != current.end() ? after != altered.end() && after->second == before->second
                                                    : after == altered.end();
     // A broker reloads what a setting names (a key file, say) even if the name stays: KAFKA-14136.
     if (unchanged && scope == config::Scope::topic) continue;
-    writes.emplace_back(change.key, after != altered.end() ? std::optional(after->second) : std::nullopt);
+    writes.emplace_back(change.name, after != altered.end() ? std::optional(after->second) : std::nullopt);
   }
   return writes;
 }
@@ -100,6 +121,7 @@ Decision<std::vector<AlteredResource>> alter_configs(const MetadataImage& image,
   std::map<std::pair<int8_t, std::string_view>, int> times;
   for (const ResourceAlteration& resource : resources)
     ++times[{resource.resource_type, resource.resource_name}];
+  size_t subscriptions = subscriptions_in(image);
   Decision<std::vector<AlteredResource>> decision;
   for (const ResourceAlteration& resource : resources) {
     AlteredResource& answer = decision.response.emplace_back();
@@ -112,6 +134,15 @@ Decision<std::vector<AlteredResource>> alter_configs(const MetadataImage& image,
     const auto writes = alter(image, receiver, resource);
     if (!writes) {
       answer.error = writes.error();
+      continue;
+    }
+    const auto type = static_cast<ConfigResourceType>(resource.resource_type);
+    if (type == ConfigResourceType::client_metrics && !writes->empty() &&
+        image.config(type, resource.resource_name).empty() &&
+        ++subscriptions > kMaxClientMetricsSubscriptions) {
+      answer.error = {
+          ErrorCode::POLICY_VIOLATION,
+          fmt::format("There are {} client metrics subscriptions already.", kMaxClientMetricsSubscriptions)};
       continue;
     }
     if (validate_only) continue;

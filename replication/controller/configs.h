@@ -22,6 +22,9 @@ config::BrokerLayers broker_layers(const MetadataImage& image, BrokerId broker,
 bool writes_are_cached(const MetadataImage& image, std::string_view topic,
                        const config::BrokerLayers& layers);
 
+// Each client is held against all of them.
+inline constexpr size_t kMaxClientMetricsSubscriptions = 100;
+
 // Each resource by itself, in the request's order. `receiver`: the broker that the client asked; a broker's
 // own settings can be changed there only, as in Kafka.
 Decision<std::vector<AlteredResource>> alter_configs(const MetadataImage& image, BrokerId receiver,

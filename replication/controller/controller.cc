@@ -41,12 +41,14 @@ RecordList Controller::begin_term() const {
 }
 
 Decision<std::vector<CreatedTopic>> Controller::create_topics(std::span<const NewTopic> topics,
-                                                              bool validate_only) const {
-  return replication::create_topics(*image_, settings_, random_, topics, validate_only);
+                                                              bool validate_only,
+                                                              const PartitionQuota& quota) const {
+  return replication::create_topics(*image_, settings_, random_, topics, validate_only, quota);
 }
 
-Decision<std::vector<DeletedTopic>> Controller::delete_topics(std::span<const TopicToDelete> topics) const {
-  if (settings_.delete_topic_enable) return replication::delete_topics(*image_, topics);
+Decision<std::vector<DeletedTopic>> Controller::delete_topics(std::span<const TopicToDelete> topics,
+                                                              const PartitionQuota& quota) const {
+  if (settings_.delete_topic_enable) return replication::delete_topics(*image_, topics, quota);
   Decision<std::vector<DeletedTopic>> refusal;
   for (const TopicToDelete& topic : topics) {
     refusal.response.push_back(
@@ -56,13 +58,33 @@ Decision<std::vector<DeletedTopic>> Controller::delete_topics(std::span<const To
 }
 
 Decision<std::vector<GrownTopic>> Controller::create_partitions(std::span<const MorePartitions> topics,
-                                                                bool validate_only) const {
-  return replication::create_partitions(*image_, random_, topics, validate_only);
+                                                                bool validate_only,
+                                                                const PartitionQuota& quota) const {
+  return replication::create_partitions(*image_, random_, topics, validate_only, quota);
+}
+
+Decision<std::vector<AlteredQuota>> Controller::alter_client_quotas(
+    std::span<const QuotaAlteration> alterations, bool validate_only) const {
+  return replication::alter_client_quotas(*image_, alterations, validate_only);
 }
 
 Decision<std::vector<AlteredResource>> Controller::alter_configs(
     BrokerId receiver, std::span<const ResourceAlteration> resources, bool validate_only) const {
   return replication::alter_configs(*image_, receiver, resources, validate_only);
+}
+
+Decision<std::vector<TopicAnswer>> Controller::elect_leaders(
+    ElectionType type, const std::vector<TopicPartitions>* topics) const {
+  return replication::elect_leaders(*image_, type, topics);
+}
+
+Decision<std::vector<TopicAnswer>> Controller::alter_partition_reassignments(
+    std::span<const TopicReassignment> topics) const {
+  return replication::alter_partition_reassignments(*image_, topics);
+}
+
+Decision<ApiError> Controller::unregister_broker(BrokerId broker) const {
+  return replication::unregister_broker(*image_, broker);
 }
 
 Decision<RegisteredBroker> Controller::register_broker(const BrokerRegistration& request) const {
@@ -79,6 +101,11 @@ Decision<BrokerState> Controller::begin_controlled_shutdown(BrokerId broker, Bro
 
 Decision<BrokerState> Controller::fence_broker(BrokerId broker, BrokerEpoch epoch) const {
   return replication::fence_broker(*image_, broker, epoch);
+}
+
+Decision<ApiError> Controller::assign_directories(BrokerId broker,
+                                                  std::span<const DirectoryAssignment> assignments) const {
+  return replication::assign_directories(*image_, broker, assignments);
 }
 
 Decision<ProducerIdBlock> Controller::allocate_producer_ids(BrokerId broker, BrokerEpoch epoch) const {

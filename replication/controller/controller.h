@@ -16,8 +16,11 @@
 #include "replication/controller/brokers.h"
 #include "replication/controller/configs.h"
 #include "replication/controller/decision.h"
+#include "replication/controller/directories.h"
 #include "replication/controller/image_builder.h"
 #include "replication/controller/image_delta.h"
+#include "replication/controller/leadership.h"
+#include "replication/controller/quotas.h"
 #include "replication/controller/topics.h"
 
 namespace tidemark::replication {
@@ -41,18 +44,29 @@ class Controller {
   // nothing.
   [[nodiscard]] RecordList begin_term() const;
   [[nodiscard]] Decision<std::vector<CreatedTopic>> create_topics(std::span<const NewTopic> topics,
-                                                                  bool validate_only) const;
+                                                                  bool validate_only,
+                                                                  const PartitionQuota& quota = {}) const;
   // TOPIC_DELETION_DISABLED for all of them where `delete.topic.enable` is false.
-  [[nodiscard]] Decision<std::vector<DeletedTopic>> delete_topics(
-      std::span<const TopicToDelete> topics) const;
+  [[nodiscard]] Decision<std::vector<DeletedTopic>> delete_topics(std::span<const TopicToDelete> topics,
+                                                                  const PartitionQuota& quota = {}) const;
   [[nodiscard]] Decision<std::vector<GrownTopic>> create_partitions(std::span<const MorePartitions> topics,
-                                                                    bool validate_only) const;
+                                                                    bool validate_only,
+                                                                    const PartitionQuota& quota = {}) const;
+  [[nodiscard]] Decision<std::vector<AlteredQuota>> alter_client_quotas(
+      std::span<const QuotaAlteration> alterations, bool validate_only) const;
   [[nodiscard]] Decision<std::vector<AlteredResource>> alter_configs(
       BrokerId receiver, std::span<const ResourceAlteration> resources, bool validate_only) const;
+  [[nodiscard]] Decision<std::vector<TopicAnswer>> elect_leaders(
+      ElectionType type, const std::vector<TopicPartitions>* topics) const;
+  [[nodiscard]] Decision<std::vector<TopicAnswer>> alter_partition_reassignments(
+      std::span<const TopicReassignment> topics) const;
+  [[nodiscard]] Decision<ApiError> unregister_broker(BrokerId broker) const;
   [[nodiscard]] Decision<RegisteredBroker> register_broker(const BrokerRegistration& request) const;
   [[nodiscard]] Decision<BrokerState> unfence_broker(BrokerId broker, BrokerEpoch epoch) const;
   [[nodiscard]] Decision<BrokerState> begin_controlled_shutdown(BrokerId broker, BrokerEpoch epoch) const;
   [[nodiscard]] Decision<BrokerState> fence_broker(BrokerId broker, BrokerEpoch epoch) const;
+  [[nodiscard]] Decision<ApiError> assign_directories(BrokerId broker,
+                                                      std::span<const DirectoryAssignment> assignments) const;
   [[nodiscard]] Decision<ProducerIdBlock> allocate_producer_ids(BrokerId broker, BrokerEpoch epoch) const;
 
   // --- apply ---

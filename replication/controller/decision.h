@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,7 +32,10 @@ struct ApiError {
   ApiError() = default;
   ApiError(ErrorCode c) : code(c) {}
   ApiError(ErrorCode c, std::string text) : code(c), message(std::move(text)) {}
-  ApiError(const Error& error) : code(error.code()), message(error.message()) {}
+  // An error without words is one that Kafka says nothing about.
+  ApiError(const Error& error) : code(error.code()) {
+    if (!error.message().empty()) message = error.message();
+  }
   [[nodiscard]] bool ok() const { return code == ErrorCode::NONE; }
   bool operator==(const ApiError&) const = default;
 };
@@ -90,12 +94,72 @@ struct ResourceAlteration {
   int8_t resource_type = 0;  // a ConfigResourceType, likewise
   std::string resource_name;
   std::vector<ConfigChange> changes;
+  bool replaces = false;  // AlterConfigs, the older one: every key that `changes` does not name is unset
 };
 struct AlteredResource {
   int8_t resource_type = 0;
   std::string resource_name;
   ApiError error;
 };
+
+struct PartitionAnswer {
+  PartitionId partition;
+  ApiError error;
+};
+// The same partition may be named twice: it is answered twice.
+struct TopicAnswer {
+  std::string topic;
+  std::vector<PartitionAnswer> partitions;
+};
+
+enum class ElectionType : int8_t { preferred = 0, unclean = 1 };
+struct TopicPartitions {
+  std::string topic;
+  std::vector<PartitionId> partitions;
+};
+
+struct PartitionReassignment {
+  PartitionId partition;
+  std::optional<std::vector<BrokerId>> replicas;  // none: the reassignment under way is cancelled
+};
+struct TopicReassignment {
+  std::string topic;
+  std::vector<PartitionReassignment> partitions;
+};
+
+// Kafka's numbers.
+enum class UpgradeType : int8_t { upgrade = 1, safe_downgrade = 2, unsafe_downgrade = 3 };
+struct FeatureUpdate {
+  std::string feature;
+  int16_t level = 0;
+  int8_t type = 1;  // an UpgradeType, if the client knows what it does
+};
+
+struct QuotaOp {
+  std::string key;
+  std::optional<double> value;  // none: the key is removed
+};
+struct QuotaAlteration {
+  QuotaEntity entity;
+  std::vector<QuotaOp> ops;
+};
+struct AlteredQuota {
+  QuotaEntity entity;
+  ApiError error;
+};
+struct QuotaFilterPart {
+  std::string entity_type;
+  int8_t match_type = 0;             // Kafka's: 0 this name, 1 the default, 2 any of the type
+  std::optional<std::string> match;  // the name
+};
+struct QuotaFilter {
+  std::vector<QuotaFilterPart> parts;
+  bool strict = false;
+};
+
+// Asked before so many partitions are created or deleted for a client (KIP-599); false: it has used up its
+// quota. Called in the order of the request. Empty: there is no quota.
+using PartitionQuota = std::function<bool(size_t partitions)>;
 
 struct BrokerRegistration {
   std::string cluster_id;

@@ -21,12 +21,15 @@ std::vector<BrokerId> without(std::vector<BrokerId> brokers, BrokerId broker) {
 
 using MayLead = std::function<bool(BrokerId)>;
 
+bool is_active(const MetadataImage& image, BrokerId id) {
+  const BrokerImage* broker = image.broker(id);
+  return broker != nullptr && broker->is_active();
+}
+
 // Active brokers may lead; of `broker` the caller knows better.
 MayLead active_and(const MetadataImage& image, BrokerId broker, bool it_may) {
   return [&image, broker, it_may](BrokerId candidate) {
-    if (candidate == broker) return it_may;
-    const BrokerImage* registered = image.broker(candidate);
-    return registered != nullptr && registered->is_active();
+    return candidate == broker ? it_may : is_active(image, candidate);
   };
 }
 
@@ -112,6 +115,26 @@ PartitionVerdict on_fenced(const MetadataImage& image, const PartitionRef& ref, 
   Target target{leave(now.isr, broker), now.elr, now.leader};
   if (now.leader == broker) target.leader = elect(now, target.isr, active_and(image, broker, false));
   return difference(ref, target);
+}
+
+PartitionVerdict elect_preferred(const MetadataImage& image, const PartitionRef& ref) {
+  const PartitionImage& now = ref.partition;
+  const BrokerId preferred = now.replicas.front();
+  if (!contains(now.isr, preferred) || !is_active(image, preferred)) return std::nullopt;
+  return difference(ref, {now.isr, now.elr, preferred});
+}
+
+PartitionVerdict elect_uncleanly(const MetadataImage& image, const PartitionRef& ref) {
+  constexpr int8_t kRecovering = 1;
+  const PartitionImage& now = ref.partition;
+  const MayLead may_lead = [&image](BrokerId candidate) { return is_active(image, candidate); };
+  if (const BrokerId clean = elect(now, now.isr, may_lead); clean != kNoBroker)
+    return difference(ref, {now.isr, now.elr, clean});
+  const BrokerId leader = elect(now, now.replicas, may_lead);
+  if (leader == kNoBroker) return std::nullopt;
+  PartitionVerdict verdict = difference(ref, {{leader}, {}, leader});
+  if (verdict) verdict->leader_recovery_state = kRecovering;
+  return verdict;
 }
 
 }  // namespace tidemark::replication

@@ -32,4 +32,11 @@ PartitionVerdict on_unfenced(const MetadataImage& image, const PartitionRef& ref
 PartitionVerdict on_controlled_shutdown(const MetadataImage& image, const PartitionRef& ref, BrokerId broker);
 PartitionVerdict on_fenced(const MetadataImage& image, const PartitionRef& ref, BrokerId broker);
 
+// An election that somebody asks for. The first replica of the assignment leads, if it may: it is active and
+// in the ISR.
+PartitionVerdict elect_preferred(const MetadataImage& image, const PartitionRef& ref);
+// For a partition that nobody leads: any active replica, one in the ISR before others. What it lacks is lost,
+// and the ISR is that replica alone.
+PartitionVerdict elect_uncleanly(const MetadataImage& image, const PartitionRef& ref);
+
 }  // namespace tidemark::replication

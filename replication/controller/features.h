@@ -3,11 +3,14 @@
 // true.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "protocol/error.h"
+#include "replication/controller/decision.h"
 
 namespace tidemark::replication {
 
@@ -31,6 +34,13 @@ inline constexpr std::array kSupportedFeatures{
     SupportedFeature{kMetadataVersionFeature, 30, 30, 30},
     SupportedFeature{kMetadataFormatFeature, 1, 1, 1, false},
 };
+static_assert(std::ranges::all_of(kSupportedFeatures,
+                                  [](const SupportedFeature& f) { return f.min == f.max; }),
+              "update_features() has to write what it decides");
+
+// UpdateFeatures: all or none. INVALID_UPDATE_VERSION, in the words of Kafka 4.3. Each feature has one level
+// in this release, so that what succeeds has changed nothing. `controller`: who says so.
+Result<void> update_features(BrokerId controller, std::span<const FeatureUpdate> updates);
 
 // An Error of kind format for a level of which this release cannot say that it understands it.
 Result<void> check_feature_level(std::string_view name, int16_t level);

@@ -40,6 +40,12 @@ const ConfigMap& MetadataImage::config(ConfigResourceType type, std::string_view
   return found != nullptr ? **found : kNothingSet;
 }
 
+const QuotaMap& MetadataImage::quotas_of(const QuotaEntity& entity) const {
+  static const QuotaMap kNone;
+  const auto* found = quotas.find(entity);
+  return found != nullptr ? **found : kNone;
+}
+
 namespace {
 
 // Maps whose values are shared: equal if what they point to is.
@@ -60,8 +66,9 @@ bool MetadataImage::operator==(const MetadataImage& other) const {
          controller_epoch == other.controller_epoch && voters == other.voters &&
          same_content(brokers, other.brokers) && same_content(topics, other.topics) &&
          same_content(topics_by_id, other.topics_by_id) && collisions == other.collisions &&
-         same_content(configs, other.configs) && features == other.features &&
-         next_producer_id == other.next_producer_id && partition_count == other.partition_count;
+         same_content(configs, other.configs) && same_content(quotas, other.quotas) &&
+         features == other.features && next_producer_id == other.next_producer_id &&
+         partition_count == other.partition_count;
 }
 
 std::string unify_collision_chars(std::string_view topic) {

@@ -101,6 +101,11 @@ struct ConfigResource {
 
 using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
+// Whose quota (KIP-546): names by entity type, "user", "client-id" or "ip"; without a name: the default of
+// that type.
+using QuotaEntity = std::map<std::string, std::optional<std::string>, std::less<>>;
+using QuotaMap = std::map<std::string, double, std::less<>>;
+
 struct Voter {
   BrokerId id;
   Uuid directory_id;  // zero while kraft.version is 0
@@ -125,6 +130,8 @@ struct MetadataImage {
   PersistentMap<std::string, std::vector<std::string>> collisions;
   // Only what was set at run time; a resource without such settings has no entry.
   PersistentMap<ConfigResource, std::shared_ptr<const ConfigMap>> configs;
+  // An entity without a quota has no entry.
+  PersistentMap<QuotaEntity, std::shared_ptr<const QuotaMap>> quotas;
   std::map<std::string, int16_t, std::less<>> features;  // finalized levels; never 0
   int64_t next_producer_id = 0;                          // the first that no block holds
   int64_t partition_count = 0;                           // of all topics
@@ -135,6 +142,7 @@ struct MetadataImage {
   [[nodiscard]] const BrokerImage* broker(BrokerId id) const;
   // Empty where nothing was set.
   [[nodiscard]] const ConfigMap& config(ConfigResourceType type, std::string_view name) const;
+  [[nodiscard]] const QuotaMap& quotas_of(const QuotaEntity& entity) const;
 
   bool operator==(const MetadataImage& other) const;
 };

@@ -243,6 +243,31 @@ Result<void> ImageBuilder::on(const protocol::ConfigRecord& record) {
   return {};
 }
 
+Result<void> ImageBuilder::on(const protocol::ClientQuotaRecord& record) {
+  QuotaEntity entity;
+  for (const auto& part : record.entity) {
+    auto& name = entity[std::string(part.entity_type)];
+    if (part.entity_name) name = std::string(*part.entity_name);
+  }
+  if (entity.empty()) return contradiction("a quota of nobody");
+  std::shared_ptr<QuotaMap>& quotas = changing_quotas_[entity];
+  if (!quotas) {
+    quotas = std::make_shared<QuotaMap>(next_->quotas_of(entity));
+    next_->quotas.set(entity, quotas);
+    touched_.quotas.insert(entity);
+  }
+  if (!record.remove) {
+    quotas->insert_or_assign(std::string(record.key), record.value);
+  } else if (const auto found = quotas->find(record.key); found != quotas->end()) {
+    quotas->erase(found);
+  }
+  if (quotas->empty()) {
+    next_->quotas.erase(entity);
+    changing_quotas_.erase(entity);
+  }
+  return {};
+}
+
 Result<void> ImageBuilder::on(const protocol::RegisterBrokerRecord& record) {
   BrokerImage broker;
   broker.id = BrokerId(record.broker_id);

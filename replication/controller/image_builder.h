@@ -51,6 +51,7 @@ class ImageBuilder {
   Result<void> on(const protocol::UnregisterBrokerRecord& record);
   Result<void> on(const protocol::ProducerIdsRecord& record);
   Result<void> on(const protocol::FeatureLevelRecord& record);
+  Result<void> on(const protocol::ClientQuotaRecord& record);
   Result<void> on(const protocol::NoOpRecord&) { return {}; }
 
   // The topic, in a copy that this builder may change; nullptr if there is none.
@@ -63,6 +64,7 @@ class ImageBuilder {
   std::shared_ptr<MetadataImage> next_;
   std::map<Uuid, std::shared_ptr<TopicImage>> changing_topics_;
   std::map<ConfigResource, std::shared_ptr<ConfigMap>> changing_configs_;
+  std::map<QuotaEntity, std::shared_ptr<QuotaMap>> changing_quotas_;
   ImageDelta::Touched touched_;
 };
 

@@ -51,6 +51,10 @@ ImageDelta ImageDelta::of(std::shared_ptr<const MetadataImage> before,
     if (!same(shared_value(before->configs, resource), shared_value(after->configs, resource)))
       delta.configs.push_back(resource);
   }
+  for (const QuotaEntity& entity : touched.quotas) {
+    if (!same(shared_value(before->quotas, entity), shared_value(after->quotas, entity)))
+      delta.quotas.push_back(entity);
+  }
   for (const BrokerId id : touched.brokers) {
     if (!same(shared_value(before->brokers, id), shared_value(after->brokers, id)))
       delta.brokers.push_back(id);
@@ -69,6 +73,7 @@ ImageDelta ImageDelta::between(std::shared_ptr<const MetadataImage> before,
   for (const MetadataImage* image : {before.get(), after.get()}) {
     for (const auto& [id, topic] : image->topics_by_id) all.topics.insert(id);
     for (const auto& [resource, configs] : image->configs) all.configs.insert(resource);
+    for (const auto& [entity, quotas] : image->quotas) all.quotas.insert(entity);
     for (const auto& [id, broker] : image->brokers) all.brokers.insert(id);
   }
   return of(std::move(before), std::move(after), all);

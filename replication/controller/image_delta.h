@@ -35,12 +35,14 @@ struct ImageDelta {
   std::shared_ptr<const MetadataImage> before, after;
   std::vector<TopicChange> topics;  // deletions first; else in id order
   std::vector<ConfigResource> configs;
+  std::vector<QuotaEntity> quotas;
   std::vector<BrokerId> brokers;
   bool features_changed = false;
   bool controller_changed = false;
 
   [[nodiscard]] bool empty() const {
-    return topics.empty() && configs.empty() && brokers.empty() && !features_changed && !controller_changed;
+    return topics.empty() && configs.empty() && quotas.empty() && brokers.empty() && !features_changed &&
+           !controller_changed;
   }
   // Every partition that is new, deleted or different; deletions first.
   void for_each_partition(const std::function<void(const PartitionChange&)>& visit) const;
@@ -49,6 +51,7 @@ struct ImageDelta {
   struct Touched {
     std::set<Uuid> topics;
     std::set<ConfigResource> configs;
+    std::set<QuotaEntity> quotas;
     std::set<BrokerId> brokers;
   };
   static ImageDelta of(std::shared_ptr<const MetadataImage> before,

@@ -85,6 +85,23 @@ void write_configs(JsonWriter& out, const ConfigResource& resource, const Config
   out.end_object();
 }
 
+void write_quotas(JsonWriter& out, const QuotaEntity& entity, const QuotaMap& quotas) {
+  out.begin_object();
+  out.key("entity");
+  out.begin_object();
+  for (const auto& [type, name] : entity) {
+    if (name) {
+      put(out, type, *name);
+    } else {
+      out.key(type);
+      out.null();
+    }
+  }
+  out.end_object();
+  for (const auto& [key, value] : quotas) put(out, key, value);
+  out.end_object();
+}
+
 }  // namespace
 
 std::string to_json(const MetadataImage& image) {
@@ -118,6 +135,13 @@ std::string to_json(const MetadataImage& image) {
   out.begin_array();
   for (const auto& [resource, configs] : image.configs) write_configs(out, resource, *configs);
   out.end_array();
+  // Left out where there is none: most clusters, and every transcript without quotas.
+  if (!image.quotas.empty()) {
+    out.key("quotas");
+    out.begin_array();
+    for (const auto& [entity, quotas] : image.quotas) write_quotas(out, entity, *quotas);
+    out.end_array();
+  }
   out.end_object();
   return out.take();
 }

@@ -13,6 +13,7 @@
 
 #include "protocol/error.h"
 #include "protocol/messages/broker_registration_change_record.h"
+#include "protocol/messages/client_quota_record.h"
 #include "protocol/messages/config_record.h"
 #include "protocol/messages/feature_level_record.h"
 #include "protocol/messages/fence_broker_record.h"
@@ -39,7 +40,7 @@ using MetadataRecord =
                  protocol::RemoveTopicRecord, protocol::ConfigRecord, protocol::RegisterBrokerRecord,
                  protocol::BrokerRegistrationChangeRecord, protocol::FenceBrokerRecord,
                  protocol::UnfenceBrokerRecord, protocol::UnregisterBrokerRecord, protocol::ProducerIdsRecord,
-                 protocol::FeatureLevelRecord, protocol::NoOpRecord>;
+                 protocol::FeatureLevelRecord, protocol::ClientQuotaRecord, protocol::NoOpRecord>;
 
 // Framed records in one buffer.
 class RecordList {

@@ -16,6 +16,7 @@
 #include "replication/controller/brokers.h"
 #include "replication/controller/image_builder.h"
 #include "replication/controller/metadata_log.h"
+#include "replication/controller/quotas.h"
 #include "replication/controller/records.h"
 
 namespace tidemark::replication {
@@ -133,6 +134,9 @@ Result<void> add_records(const MetadataImage& image, SnapshotWriter& out) {
       record.value = value;
       TRY(out.add(record, 0));
     }
+  }
+  for (const auto& [entity, quotas] : image.quotas) {
+    for (const auto& [key, value] : *quotas) TRY(out.add(quota_record(entity, key, value), 0));
   }
   if (image.next_producer_id > 0) {
     protocol::ProducerIdsRecord record;

@@ -21,6 +21,11 @@ using Replicas = std::vector<BrokerId>;
 constexpr const char* kTooManyPartitions = "Excessively large number of partitions per request.";
 constexpr const char* kDuplicateName = "Duplicate topic name.";
 
+Result<void> ask(const PartitionQuota& quota, size_t partitions) {
+  if (!quota || quota(partitions)) return {};
+  return fail(ErrorCode::THROTTLING_QUOTA_EXCEEDED, "");
+}
+
 // The names that a request holds more than once.
 template <class Item, class Name>
 std::set<std::string_view> repeated(std::span<const Item> items, Name name) {
@@ -68,13 +73,15 @@ Error all_inactive(int32_t partition) {
 
 class TopicCreation {
  public:
-  TopicCreation(const MetadataImage& image, const config::BrokerConfig& defaults, runtime::Random& random)
-      : image_(image), defaults_(defaults), random_(random) {}
+  TopicCreation(const MetadataImage& image, const config::BrokerConfig& defaults, runtime::Random& random,
+                const PartitionQuota& quota)
+      : image_(image), defaults_(defaults), random_(random), quota_(quota) {}
 
   Result<CreatedTopic> create(const NewTopic& topic) {
     TRY(check_name(topic.name));
     TRY_ASSIGN(ConfigMap configs, creation_configs(topic));
     TRY_ASSIGN(const std::vector<Replicas> partitions, assign(topic, configs.size()));
+    TRY(ask(quota_, partitions.size()));
     CreatedTopic created;
     created.name = topic.name;
     created.id = random_.uuid();
@@ -209,6 +216,7 @@ class TopicCreation {
   const MetadataImage& image_;
   const config::BrokerConfig& defaults_;
   runtime::Random& random_;
+  const PartitionQuota& quota_;
   RecordList records_;
   std::map<std::string, std::string> created_;  // by this request: unified name -> name
 };
@@ -218,10 +226,10 @@ class TopicCreation {
 Decision<std::vector<CreatedTopic>> create_topics(const MetadataImage& image,
                                                   const config::BrokerConfig& defaults,
                                                   runtime::Random& random, std::span<const NewTopic> topics,
-                                                  bool validate_only) {
+                                                  bool validate_only, const PartitionQuota& quota) {
   const auto twice = repeated(topics, [](const NewTopic& t) { return std::string_view(t.name); });
   std::set<std::string_view> answered;
-  TopicCreation creation(image, defaults, random);
+  TopicCreation creation(image, defaults, random, quota);
   Decision<std::vector<CreatedTopic>> decision;
   const auto refuse = [&](const NewTopic& topic, ApiError error) {
     CreatedTopic refused;
@@ -246,7 +254,8 @@ Decision<std::vector<CreatedTopic>> create_topics(const MetadataImage& image,
 }
 
 Decision<std::vector<DeletedTopic>> delete_topics(const MetadataImage& image,
-                                                  std::span<const TopicToDelete> topics) {
+                                                  std::span<const TopicToDelete> topics,
+                                                  const PartitionQuota& quota) {
   Decision<std::vector<DeletedTopic>> decision;
   const auto answer = [&](std::optional<std::string> name, const Uuid& id, ApiError error) {
     decision.response.push_back({std::move(name), id, std::move(error)});
@@ -273,6 +282,8 @@ Decision<std::vector<DeletedTopic>> delete_topics(const MetadataImage& image,
       meant_twice.insert(topic->id);
   }
   const auto remove = [&](const TopicImage& topic) {
+    if (const auto allowed = ask(quota, topic.partitions.size()); !allowed)
+      return answer(topic.name, topic.id, allowed.error());
     protocol::RemoveTopicRecord record;
     record.topic_id = topic.id;
     decision.records.add(record, 0);
@@ -310,7 +321,7 @@ namespace {
 
 // The records of one topic's additional partitions.
 Result<RecordList> grow(const MetadataImage& image, runtime::Random& random, const MorePartitions& request,
-                        size_t room) {
+                        size_t room, const PartitionQuota& quota) {
   const TopicImage* topic = image.topic(request.topic);
   if (topic == nullptr) return fail(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "");
   const int32_t present = topic->partition_count();
@@ -330,6 +341,7 @@ Result<RecordList> grow(const MetadataImage& image, runtime::Random& random, con
                     more, request.assignments->size()));
   }
   if (more > room) return fail(ErrorCode::POLICY_VIOLATION, kTooManyPartitions);
+  TRY(ask(quota, more));
   const size_t factor = topic->partitions.front()->replicas.size();
   std::vector<Replicas> added;
   if (request.assignments) {
@@ -355,7 +367,7 @@ Result<RecordList> grow(const MetadataImage& image, runtime::Random& random, con
 
 Decision<std::vector<GrownTopic>> create_partitions(const MetadataImage& image, runtime::Random& random,
                                                     std::span<const MorePartitions> topics,
-                                                    bool validate_only) {
+                                                    bool validate_only, const PartitionQuota& quota) {
   const auto twice = repeated(topics, [](const MorePartitions& t) { return std::string_view(t.topic); });
   std::set<std::string_view> answered;
   Decision<std::vector<GrownTopic>> decision;
@@ -365,14 +377,12 @@ Decision<std::vector<GrownTopic>> create_partitions(const MetadataImage& image, 
         decision.response.push_back({topic.topic, {ErrorCode::INVALID_REQUEST, kDuplicateName}});
       continue;
     }
-    const auto records = grow(image, random, topic, kMaxRecordsPerDecision - decision.records.size());
+    const auto records = grow(image, random, topic, kMaxRecordsPerDecision - decision.records.size(), quota);
     ApiError error;
     if (records) {
       decision.records.append(*records);
     } else {
       error = ApiError(records.error());
-      if (error.message->empty())
-        error.message.reset();  // Kafka says nothing about a topic that is not there
     }
     decision.response.push_back({topic.topic, std::move(error)});
   }

@@ -12,17 +12,19 @@
 namespace tidemark::replication {
 
 // Each topic by itself: one may fail and the others be created. Draws topic ids and starts of stripes.
-// `validate_only`: the same response (ids included, though nothing will have them), no records.
+// `validate_only`: the same response (ids included, though nothing will have them), no records; `quota` is
+// asked all the same, as in Kafka.
 Decision<std::vector<CreatedTopic>> create_topics(const MetadataImage& image,
                                                   const config::BrokerConfig& defaults,
                                                   runtime::Random& random, std::span<const NewTopic> topics,
-                                                  bool validate_only);
+                                                  bool validate_only, const PartitionQuota& quota = {});
 
 Decision<std::vector<DeletedTopic>> delete_topics(const MetadataImage& image,
-                                                  std::span<const TopicToDelete> topics);
+                                                  std::span<const TopicToDelete> topics,
+                                                  const PartitionQuota& quota = {});
 
 Decision<std::vector<GrownTopic>> create_partitions(const MetadataImage& image, runtime::Random& random,
                                                     std::span<const MorePartitions> topics,
-                                                    bool validate_only);
+                                                    bool validate_only, const PartitionQuota& quota = {});
 
 }  // namespace tidemark::replication

@@ -108,8 +108,11 @@ bool BatchCleaner::keeps(const BatchHeader& header, const RecordView& record, Cl
     ++stats.records_without_key;
     return false;
   }
-  if (const auto newest = map_.find(*record.key); newest && record.offset < *newest) return false;
+  const auto newest = map_.find(*record.key);
+  if (newest && record.offset < *newest) return false;
+  if (newest && rules_.planted == Planted::newest_value_dropped) return false;
   if (record.value) return true;
+  if (rules_.planted == Planted::tombstone_early) return false;
   return !header.has_delete_horizon() || rules_.now_ms < header.base_timestamp;
 }
 

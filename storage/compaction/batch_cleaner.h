@@ -14,6 +14,7 @@
 #include "storage/compaction/offset_map.h"
 #include "storage/compaction/stored_batch.h"
 #include "storage/compaction/transactions.h"
+#include "storage/planted.h"
 #include "storage/producer_state.h"
 
 namespace tidemark::storage {
@@ -38,6 +39,7 @@ struct CleaningRules {
   Offset end;
   std::map<ProducerId, LastOfProducer> producers;  // the active ones
   size_t max_decompressed_bytes = protocol::kMaxDecompressedBytes;
+  Planted planted = Planted::none;
 };
 
 struct CleaningStats {

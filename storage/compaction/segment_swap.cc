@@ -29,14 +29,6 @@ std::optional<Swap> parse_swap(std::string_view name) {
   return Swap{*base, *end};
 }
 
-Result<void> retire(FileSystem& files, const std::string& folder, const Segment& source) {
-  TRY(rename_or_remove(files, segment_path(folder, source.base, kLogSuffix),
-                       retired_path(folder, source.base, source.version)));
-  for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix})
-    TRY(files.remove(segment_path(folder, source.base, suffix)));
-  return {};
-}
-
 // The sources are gone for good before the new name says nothing of them any more.
 Result<void> end_swap(FileSystem& files, const std::string& folder, std::string_view mark, const Swap& swap) {
   TRY(files.sync_dir(folder));
@@ -52,21 +44,17 @@ Result<void> end_swap(FileSystem& files, const std::string& folder, std::string_
 }  // namespace
 
 Result<void> swap_segments(FileSystem& files, FileCache& cache, const std::string& folder,
-                           std::string_view mark, std::span<const Segment> sources, Offset end) {
+                           std::string_view mark, std::span<const Segment> sources, Offset end,
+                           Planted planted) {
   REQUIRES(!sources.empty());
   const Swap swap{sources.front().base, end};
   TRY(files.rename(cleaned_path(folder, swap.base, kLogSuffix, mark), swap_path(folder, swap)));
   const auto decided = [&]() -> Result<void> {
-    TRY(files.sync_dir(folder));
-    for (const Segment& source : sources) TRY(retire(files, folder, source));
+    if (planted != Planted::swap_unsynced) TRY(files.sync_dir(folder));
+    for (const Segment& source : sources) TRY(retire_segment(files, cache, folder, source, mark));
     return end_swap(files, folder, mark, swap);
   };
-  auto done = decided();
-  for (const Segment& source : sources) {
-    // Afterwards: a reader may open them until then.
-    for (const std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
-      cache.forget(segment_path(folder, source.base, suffix));
-  }
+  const auto done = decided();
   if (!done && done.error().kind() == ErrorKind::no_space)
     return fail(
         Error::io(fmt::format("{}: segments cannot be exchanged: {}", folder, done.error().message())));

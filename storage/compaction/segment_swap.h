@@ -8,6 +8,7 @@
 #include <string>
 
 #include "storage/file_cache.h"
+#include "storage/planted.h"
 #include "storage/segment.h"
 
 namespace tidemark::storage {
@@ -19,7 +20,8 @@ inline constexpr std::string_view kSwapSuffix = ".swap";
 // base is synced, and no other cleaning of this folder is under way.
 // `mark`: as the cleaner's.
 Result<void> swap_segments(FileSystem& files, FileCache& cache, const std::string& folder,
-                           std::string_view mark, std::span<const Segment> sources, Offset end);
+                           std::string_view mark, std::span<const Segment> sources, Offset end,
+                           Planted planted = Planted::none);
 
 // At a start: ends what a crash has cut short, and removes what cleanings have left.
 Result<void> finish_swaps(FileSystem& files, const std::string& folder);

@@ -42,7 +42,7 @@ Result<void> SegmentWalk::step_in_segment(uint64_t& budget, bool& more, const Vi
     options.to = segment.bytes;
     options.first_offset = next_;
     options.min_epoch = epoch_;
-    options.contiguous = false;
+    options.gaps_below = segment.gaps ? segment.next_offset : Offset(0);
     options.whole_batches = true;
     // What the window holds beyond a step would be read again by the next one.
     options.window_bytes = std::clamp<size_t>(budget, 4096, kScanWindowBytes);
@@ -65,7 +65,8 @@ Result<void> SegmentWalk::step_in_segment(uint64_t& budget, bool& more, const Vi
     position_ = scan.position;
     next_ = scan.next_offset.value_or(next_);
     epoch_ = scan.last_epoch;
-    if (next_ > segment.next_offset)
+    const bool over = position_ == segment.bytes;
+    if (next_ > segment.next_offset || (over && !segment.gaps && next_ < segment.next_offset))
       return fail(Error::corruption(
           fmt::format("{}: reaches offset {}, and the log goes on at {}", path, next_, segment.next_offset)));
   }

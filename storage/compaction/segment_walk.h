@@ -18,6 +18,7 @@ struct SourceSegment {
   Offset base;
   uint64_t bytes = 0;
   Offset next_offset;  // the next segment's base: no record of this one is at or above it
+  bool gaps = false;   // it was cleaned before: offsets may be missing
 };
 
 class SegmentWalk {

@@ -99,6 +99,14 @@ class Index {
     return Entry::before_first(base_);
   }
 
+  // The newest entry of an offset below `end`, among those in memory.
+  [[nodiscard]] std::optional<Entry> newest_below(Offset end) const {
+    for (size_t at = kept_.size(); at > 0; --at) {
+      if (kept_[at - 1].offset < end) return kept_[at - 1];
+    }
+    return std::nullopt;
+  }
+
   // Removes the entries that name an offset at or above `end`; the file is then cut to file_bytes(). False:
   // the cut lies among the forgotten entries and nothing changed; parse() the file, then cut.
   [[nodiscard]] bool truncate_to(Offset end) {

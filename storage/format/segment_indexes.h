@@ -9,6 +9,9 @@
 
 namespace tidemark::storage {
 
+// Of what is saved in its file an index keeps so many entries, the newest.
+inline constexpr size_t kIndexEntriesInMemory = 256;
+
 class SegmentIndexes {
  public:
   SegmentIndexes(Offset base, uint32_t index_interval_bytes)

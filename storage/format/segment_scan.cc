@@ -68,16 +68,13 @@ Result<bool> crc_holds(Window& window, uint64_t position, const BatchHeader& hea
 std::string objection(const BatchHeader& h, const ScanOptions& options, const ScanResult& so_far) {
   if (h.base_offset < Offset(0) || h.base_offset.value > INT64_MAX - h.last_offset_delta - 1)
     return fmt::format("has the base offset {}", h.base_offset);
-  if (so_far.next_offset) {
-    if (options.contiguous && h.base_offset != *so_far.next_offset)
-      return fmt::format("starts at offset {} instead of {}", h.base_offset, *so_far.next_offset);
-    if (h.base_offset < *so_far.next_offset)
-      return fmt::format("starts at offset {}, below {}", h.base_offset, *so_far.next_offset);
-  }
+  if (so_far.next_offset && !may_follow(h.base_offset, *so_far.next_offset, options.gaps_below))
+    return fmt::format("starts at offset {} instead of {}", h.base_offset, *so_far.next_offset);
   if (h.leader_epoch < so_far.last_epoch)
     return fmt::format("has leader epoch {}, below {}", h.leader_epoch, so_far.last_epoch);
   const int64_t most = int64_t{h.last_offset_delta} + 1;
-  if (h.record_count < 0 || h.record_count > most || (options.contiguous && h.record_count != most))
+  if (h.record_count < 0 || h.record_count > most ||
+      (h.record_count != most && h.next_offset() > options.gaps_below))
     return fmt::format("has {} records for {} offsets", h.record_count, most);
   return {};
 }

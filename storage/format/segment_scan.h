@@ -15,12 +15,19 @@ namespace tidemark::storage {
 
 inline constexpr size_t kScanWindowBytes = 512 * 1024;
 
+// Offsets are missing where the log cleaner has been, and nowhere else: below `gaps_below`. 0: nowhere.
+inline constexpr Offset kGapsAnywhere{INT64_MAX};
+// Whether a batch at `found` may come where the log goes on at `expected`.
+[[nodiscard]] constexpr bool may_follow(Offset found, Offset expected, Offset gaps_below) {
+  return found == expected || (found > expected && found <= gaps_below);
+}
+
 struct ScanOptions {
   uint64_t from = 0;                                  // byte position of a batch
   std::optional<uint64_t> to = std::nullopt;          // scan up to here instead of to the file's end
   std::optional<Offset> first_offset = std::nullopt;  // what the first batch starts at; none: any
   LeaderEpoch min_epoch = kNoLeaderEpoch;  // of the batch before; no batch is below its predecessor's
-  bool contiguous = true;  // false in a compacted log: offsets rise, and records may be missing
+  Offset gaps_below{};                     // where offsets and records may be missing
   bool check_crc = true;
   bool whole_batches = false;              // gives the visitor each batch's bytes
   size_t window_bytes = kScanWindowBytes;  // at least 4 KiB

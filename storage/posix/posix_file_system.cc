@@ -40,6 +40,13 @@ class PosixLock final : public FileLock {
   const int descriptor_;
 };
 
+// What somebody has set wrong, and no disk's failure.
+Error owners_error(int code, const std::string& path, const char* verb) {
+  Error error = posix_error(code, path, verb);
+  const bool is_set = code == EACCES || code == EPERM || code == ENOTDIR;
+  return is_set ? Error::config(error.message()) : error;
+}
+
 // The process id that a lock file holds; empty if it holds none.
 std::string holder(int descriptor) {
   std::array<char, 20> text{};
@@ -96,7 +103,7 @@ Result<void> PosixFileSystem::create_dir(const std::string& path) {
   const int code = errno;
   struct stat status{};
   if (code == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
-  return fail(posix_error(code, path, "create the folder"));
+  return fail(owners_error(code, path, "create the folder"));
 }
 
 Result<void> PosixFileSystem::sync_dir(const std::string& path) {
@@ -157,13 +164,16 @@ Result<DiskSpace> PosixFileSystem::space(const std::string& path) {
 
 Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path) {
   const int descriptor = open_descriptor(path, O_RDWR | O_CREAT, kFileMode);
-  if (descriptor < 0) return fail(posix_error(errno, path, "open"));
+  if (descriptor < 0) return fail(owners_error(errno, path, "open"));
   auto lock = std::make_unique<PosixLock>(descriptor);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(posix_error(errno, path, "lock"));
     const std::string pid = holder(descriptor);
-    return fail(Error::io(fmt::format("{} is held by another process{}: stop it, or use another --data-dir",
-                                      path, pid.empty() ? "" : fmt::format(" (pid {})", pid))));
+    if (pid == std::to_string(::getpid()))
+      return fail(Error::config(fmt::format("{} is held by this process: one folder has two names", path)));
+    return fail(
+        Error::config(fmt::format("{} is held by another process{}: stop it, or use another --data-dir", path,
+                                  pid.empty() ? "" : fmt::format(" (pid {})", pid))));
   }
   // Only words for a human: a failure to write them is no reason not to start.
   const std::string text = fmt::format("{}\n", ::getpid());

@@ -280,7 +280,7 @@ def coverage(records):
             name = bytes(first).decode()
             names[inode] = name
             found["segment rolled"] += operation == CREATE and re.search(r"/(?!0+\.)\d+\.log$", name) is not None
-            found["segment removed"] += operation == REMOVE and name.endswith(".log.deleted")
+            found["segment removed"] += operation == REMOVE and re.search(r"\.log\..*deleted$", name) is not None
             found["topic's folder removed"] += operation == REMOVE and name.endswith("-delete")
         elif operation == WRITE and names.get(inode, "").endswith(".journal"):
             found["journal lapped"] += position < last.get(inode, 0)

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -13,9 +14,12 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import broker as brokers  # noqa: E402
+import group_broker  # noqa: E402
+from group_messages import OFFSET_COMMIT, assignment  # noqa: E402
 from prometheus import Prometheus  # noqa: E402
 from raw_client import NONE, RawClient  # noqa: E402
-from raw_frames import batch  # noqa: E402
+from raw_frames import batch, crc32c  # noqa: E402
+from raw_member import RawMember  # noqa: E402
 
 DEPLOY = os.path.join(brokers.ROOT, "deploy")
 RULES = os.path.join(DEPLOY, "prometheus", "tidemark.rules.yml")
@@ -24,6 +28,8 @@ DASHBOARDS = sorted(glob.glob(os.path.join(DEPLOY, "grafana", "*.json")))
 KAFKA_STORAGE_ERROR = 56
 PATIENCE = 60
 MIB = 1 << 20
+HOUR_MS = 3_600_000
+ODD_OFFSET = 0x0102030405060708  # there is nothing like it in any other record
 LARGE_BATCH = batch([b"x" * 60_000])
 # They measure how fast the machine is, which others use during the tests; with seconds of patience they are no judgement.
 OF_A_SLOW_MACHINE = {"TidemarkJournalSlow", "TidemarkJournalStalled", "TidemarkSyncsSlow", "TidemarkLoopLate", "TidemarkProduceSlow"}
@@ -32,13 +38,50 @@ SELECTOR = re.compile(r"\b(?:tidemark_\w+|up)\b(?:\{[^}]*\})?")
 
 def expressions(dashboard):
     """(panel, expression), as Grafana would send it with everything chosen."""
-    chosen = {"$__rate_interval": "20s", "$instance": ".*", "$topic": ".*"}
+    chosen = {"$__rate_interval": "20s", "$instance": ".*", "$topic": ".*", "$group": ".*"}
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
             expression = target["expr"]
             for variable, value in chosen.items():
                 expression = expression.replace(variable, value)
             yield panel["title"], expression
+
+
+def commit(member, topic, offset):
+    partitions = [{"partition": 0, "offset": offset, "leader_epoch": -1, "metadata": ""}]
+    answer = member.call(OFFSET_COMMIT, 9, group=member.group, generation=member.generation, member=member.member,
+                         topics=[{"topic": topic, "partitions": partitions}])
+    assert answer["topics"][0]["partitions"][0]["error"] == NONE, answer
+
+
+def damage(segment, position):
+    """A rotten byte, in a value: no header tells."""
+    with open(segment, "r+b") as file:
+        file.seek(position)
+        flipped = bytes([file.read(1)[0] ^ 1])
+        file.seek(position)
+        file.write(flipped)
+
+
+def make_unreadable(data_dir, offset):
+    """The commit of this offset becomes one of a release that this one does not know, its checksum made right: the node takes no
+    such record from a client, but a newer release, which was here before it, may have left one."""
+    value = struct.pack(">q", offset)
+    for path in glob.glob(os.path.join(data_dir, "__consumer_offsets-*", "*.log")):
+        with open(path, "r+b") as file:
+            data = bytearray(file.read())
+            place = data.find(value)
+            if place < 0:
+                continue
+            start = 0
+            while (end := start + 12 + int.from_bytes(data[start + 8:start + 12], "big")) <= place:
+                start = end
+            data[place - 2:place] = struct.pack(">h", 77)
+            data[start + 17:start + 21] = struct.pack(">I", crc32c(data[start + 21:end]))
+            file.seek(0)
+            file.write(data)
+            return
+    raise AssertionError(f"no commit of {offset}")
 
 
 class Monitoring(unittest.TestCase):
@@ -50,9 +93,11 @@ class Monitoring(unittest.TestCase):
         cls.addClassCleanup(cls.rule_tests.communicate)
         cls.addClassCleanup(cls.rule_tests.kill)
         cls.sound, cls.harmed = (brokers.Broker(properties={"shards": 1}).start() for _ in range(2))
-        cls.addClassCleanup(cls.sound.close)
-        cls.addClassCleanup(cls.harmed.close)
-        cls.prometheus = Prometheus(RULES, [cls.sound.http, cls.harmed.http])
+        cls.troubled = brokers.Broker(properties={"shards": 1, "log.cleaner.backoff.ms": 100, "log.scrub.bytes.per.second": 0,
+                                                  "group.initial.rebalance.delay.ms": 0}).start()
+        for broker in (cls.sound, cls.harmed, cls.troubled):
+            cls.addClassCleanup(broker.close)
+        cls.prometheus = Prometheus(RULES, [cls.sound.http, cls.harmed.http, cls.troubled.http])
         cls.addClassCleanup(cls.prometheus.close)
         cls.work(cls.sound)
         cls.dashboards = {}
@@ -70,6 +115,13 @@ class Monitoring(unittest.TestCase):
         assert client.fetch(topic, 0, 0)[0] == NONE
         assert client.fetch("no-such-topic", 0, 0)[0] != NONE
         client.close()
+        group_broker.await_coordinator(broker.bootstrap)
+        member = RawMember(broker.bootstrap, "readers", topics=[topic])
+        assert member.join()["error"] == NONE
+        assert member.sync({member.member: assignment({topic: [0]})})["error"] == NONE
+        commit(member, topic, 40)
+        assert member.leave()["error"] == NONE
+        member.close()
         return topic
 
     def eventually(self, holds, told):
@@ -112,7 +164,7 @@ class Monitoring(unittest.TestCase):
 
     # --- the dashboards ------------------------------------------------------------------------------------------------
     def test_each_panel_shows_something(self):
-        self.assertEqual(len(self.dashboards), 2)
+        self.assertEqual(len(self.dashboards), 3)
         for name, dashboard in self.dashboards.items():
             for panel, expression in expressions(dashboard):
                 with self.subTest(name, panel=panel, expression=expression):
@@ -150,43 +202,39 @@ class Monitoring(unittest.TestCase):
                     self.eventually(lambda: self.prometheus.api(f"label/{label}/values", **{"match[]": metric}), variable["name"])
 
     # --- a node comes to harm ------------------------------------------------------------------------------------------
-    def alerts_come(self, expected, meanwhile=lambda: None):
+    def alerts_come(self, broker, expected, meanwhile=lambda: None):
         """Those, and no others that are about more than the machine's speed."""
         fired = {}
 
         def have_come():
             nonlocal fired
             meanwhile()
-            fired = self.prometheus.firing(self.harmed.http)
+            fired = self.prometheus.firing(broker.http)
             return set(fired) - OF_A_SLOW_MACHINE == expected
 
         self.eventually(have_come, lambda: f"{expected} should fire, and there are {set(fired)}")
         for alert in fired.values():
             for text in alert["annotations"].values():
-                self.assertIn(self.harmed.http, text)
+                self.assertIn(broker.http, text)
                 self.assertNotRegex(text, r"<no value>|<error|%!|\{\{")
 
     def test_alerts_fire_for_a_node_that_comes_to_harm_and_for_no_other(self):
         topic = self.work(self.harmed)
         self.harmed.kill()
-        self.alerts_come({"TidemarkNodeDown"})
+        self.alerts_come(self.harmed, {"TidemarkNodeDown"})
         self.harmed.start()
-        self.alerts_come(set())
+        self.alerts_come(self.harmed, set())
 
-        # A rotten byte, in a value: no header tells. The scrub finds it five seconds after the start.
+        # The scrub finds it five seconds after the start.
         self.harmed.stop()
         segments = sorted(glob.glob(os.path.join(self.harmed.data_dir, f"{topic}-0", "*.log")))
         self.assertGreater(len(segments), 2)
-        with open(segments[1], "r+b") as file:
-            file.seek(90_000)
-            flipped = bytes([file.read(1)[0] ^ 1])
-            file.seek(90_000)
-            file.write(flipped)
+        damage(segments[1], 90_000)
         self.harmed.start()
         client = RawClient(self.harmed.bootstrap)
         self.addCleanup(client.close)
         refused = []
-        self.alerts_come({"TidemarkScrubFoundDamage", "TidemarkPartitionOffline", "TidemarkStorageErrors"},
+        self.alerts_come(self.harmed, {"TidemarkScrubFoundDamage", "TidemarkPartitionOffline", "TidemarkStorageErrors"},
                          meanwhile=lambda: refused.append(client.produce(topic, batch([b"x"]))[0]))
         self.assertEqual(refused[-1], KAFKA_STORAGE_ERROR)
 
@@ -197,6 +245,58 @@ class Monitoring(unittest.TestCase):
         self.assertEqual(fired - OF_A_SLOW_MACHINE, set())
         for rule in self.prometheus.alerts():
             self.assertEqual(rule["health"], "ok", rule)
+
+    def set_config(self, *words):
+        subprocess.run([os.path.join(brokers.BIN, "tidemark"), "config", "set", *words], check=True, timeout=60, stdout=subprocess.DEVNULL,
+                       env=dict(os.environ, TIDEMARK_BOOTSTRAP=self.troubled.bootstrap))
+
+    def test_alerts_fire_for_groups_in_trouble_and_for_a_cleaner_that_cannot_get_on(self):
+        client = RawClient(self.troubled.bootstrap)
+        self.addCleanup(client.close)
+        compacted = client.new_topic(configs={"segment.bytes": str(MIB), "cleanup.policy": "compact",
+                                              "min.compaction.lag.ms": str(10 * HOUR_MS)})
+        for _ in range(40):
+            self.assertEqual(client.produce(compacted, batch([b"x" * 60_000], keys=[b"k"]))[0], NONE)
+        group_broker.await_coordinator(self.troubled.bootstrap)
+        reader = RawMember(self.troubled.bootstrap, "simple")
+        commit(reader, compacted, ODD_OFFSET)
+        reader.close()
+        self.troubled.stop()
+        make_unreadable(self.troubled.data_dir, ODD_OFFSET)
+        damage(sorted(glob.glob(os.path.join(self.troubled.data_dir, f"{compacted}-0", "*.log")))[0], 90_000)
+        self.troubled.start()
+        self.alerts_come(self.troubled, {"TidemarkGroupRecordsUnreadable"})
+        self.set_config("topic", compacted, "min.compaction.lag.ms=0")
+        self.alerts_come(self.troubled, {"TidemarkGroupRecordsUnreadable", "TidemarkPartitionUncleanable"})
+
+        # From now on the cleaner reads a byte in a second, of a topic that wanted to be clean an hour ago.
+        self.set_config("broker", "default", "log.cleaner.io.max.bytes.per.second=1")
+        client = RawClient(self.troubled.bootstrap)
+        self.addCleanup(client.close)
+        late = client.new_topic(configs={"segment.bytes": str(MIB), "cleanup.policy": "compact", "max.compaction.lag.ms": "1000"})
+        long_ago = int(time.time() * 1000) - HOUR_MS
+        for _ in range(40):
+            self.assertEqual(client.produce(late, batch([b"x" * 60_000], keys=[b"k"], timestamp_ms=long_ago))[0], NONE)
+
+        # A group that has stopped reading, and rebalances; and one that nobody is in any more.
+        topic = client.new_topic()
+        old = batch([b"x"] * 200, timestamp_ms=long_ago)
+        for _ in range(10):
+            self.assertEqual(client.produce(topic, old)[0], NONE)
+        group_broker.await_coordinator(self.troubled.bootstrap)
+        deserted = RawMember(self.troubled.bootstrap, "deserted")
+        commit(deserted, topic, 0)
+        deserted.close()
+        stuck = RawMember(self.troubled.bootstrap, "stuck", topics=[topic], session_timeout_ms=300_000)
+        self.addCleanup(stuck.close)
+        for _ in range(5):
+            self.assertEqual(stuck.join()["error"], NONE)
+            self.assertEqual(stuck.sync({stuck.member: assignment({topic: [0]})})["error"], NONE)
+        commit(stuck, topic, 0)
+        self.alerts_come(self.troubled, {
+            "TidemarkGroupRecordsUnreadable", "TidemarkPartitionUncleanable", "TidemarkLogCleanerBehind", "TidemarkGroupLagGrows",
+            "TidemarkGroupLagOld", "TidemarkGroupRebalances", "TidemarkGroupWithoutMembers"},
+                         meanwhile=lambda: client.produce(topic, old))
 
 
 if __name__ == "__main__":

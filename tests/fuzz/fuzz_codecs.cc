@@ -1,7 +1,9 @@
 // Compressed payloads: the first byte is the codec, the rest what it should open. It opens within its bounds
-// or not at all; what opens survives the way back; and our snappy agrees with the library.
+// or not at all; what opens survives the way back; our snappy agrees with the library; and what opens is read
+// as metrics that a client pushed, which come like this.
 #include <snappy.h>
 
+#include "broker/telemetry/otlp.h"
 #include "protocol/batch/codec.h"
 #include "protocol/batch/xerial.h"
 #include "protocol/invariant.h"
@@ -36,6 +38,21 @@ void check_bound(CompressionType codec, const Bytes& payload, uint64_t bound, De
   INVARIANT(opened <= bound, "{} bytes opened, the bound is {}", opened, bound);
 }
 
+void read_as_metrics(const Bytes& opened) {
+  const auto* begin = reinterpret_cast<const char*>(opened.data());
+  const auto inside = [&](std::string_view text) {
+    return text.empty() || (text.data() >= begin && text.data() + text.size() <= begin + opened.size());
+  };
+  (void)broker::read_otlp(opened, [&](const broker::OtlpPoint& point) -> Result<void> {
+    INVARIANT(inside(point.metric), "a name from elsewhere");
+    for (const broker::OtlpAttributes* attributes : {point.of_client, &point.attributes}) {
+      INVARIANT(attributes->size() <= broker::OtlpPoint::kMaxAttributes, "{} attributes", attributes->size());
+      for (const auto& [key, value] : *attributes) INVARIANT(inside(key), "a key from elsewhere");
+    }
+    return {};
+  }).has_value();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -49,6 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto opened = decompress(codec, payload, decompressor, kMostOpened);
   if (codec == CompressionType::snappy) compare_with_library(payload, opened);
   if (!opened) return 0;
+  read_as_metrics(*opened);
   INVARIANT(opened->size() <= kMostOpened, "{} bytes", opened->size());
   const Bytes again = compress(codec, std::nullopt, *opened);
   const auto reopened = decompress(codec, again, decompressor, kMostOpened);

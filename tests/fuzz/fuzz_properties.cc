@@ -1,6 +1,8 @@
 // A server.properties file. What was read, written down again with every escape, is read the same; every
-// value that is right has one canonical form; and the list becomes a configuration or an error.
+// value that is right has one canonical form; and the list becomes a configuration or an error. Values are
+// also read as patterns: as they stand, and quoted, which match themselves.
 #include "config/loader.h"
+#include "config/pattern.h"
 #include "config/report.h"
 #include "config/settings.h"
 #include "config/value.h"
@@ -60,6 +62,13 @@ void check_canonical(const WrittenSetting& written) {
   }
 }
 
+void check_patterns(std::string_view text) {
+  if (const auto pattern = Pattern::compile(text)) static_cast<void>(pattern->matches(text));
+  if (text.find("\\E") != text.npos || text.ends_with('\\')) return;
+  const auto quoted = Pattern::compile(fmt::format("\\Q{}\\E", text));
+  INVARIANT(!quoted || text.size() > Pattern::kMaxText || quoted->matches(text), "{}", text);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -72,7 +81,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   check_written_again(*written);
-  for (const WrittenSetting& setting : *written) check_canonical(setting);
+  for (const WrittenSetting& setting : *written) {
+    check_canonical(setting);
+    check_patterns(setting.value);
+  }
   const auto node = make_node_config(*written, {});
   if (!node) {
     INVARIANT(node.error().code() == ErrorCode::INVALID_CONFIG, "{}", node.error().to_string());

@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   MemoryFile file({bytes.begin(), bytes.end()});
   ScanOptions options;
   options.check_crc = (data[0] & 1) != 0;
-  options.contiguous = (data[0] & 2) != 0;
+  options.gaps_below = (data[0] & 2) != 0 ? Offset(0) : kGapsAnywhere;
   options.whole_batches = (data[0] & 4) != 0;
   options.window_bytes = 4096;
   uint64_t position = 0;

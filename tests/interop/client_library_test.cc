@@ -3,6 +3,7 @@
 // any did.
 #include <tidemark/admin.h>
 #include <tidemark/consumer.h>
+#include <tidemark/group_consumer.h>
 #include <tidemark/producer.h>
 
 #include <algorithm>
@@ -278,6 +279,98 @@ int read_a_log_that_is_cut(const std::string& bootstrap, const std::string& topi
   return failures == 0 ? 0 : 1;
 }
 
+void test_group(const std::string& bootstrap) {
+  const std::string topic = "grouped";
+  Client admin = client_of({}, bootstrap);
+  check(Admin(admin).create_topic({.name = topic, .partitions = 2}), "create a topic for a group");
+  check(comes_true([&] { return Admin(admin).describe_topic(topic).ok(); }), "it is there");
+  Producer producer(admin);
+  for (int32_t i = 0; i < 20; ++i)
+    producer.send({.topic = topic, .value = std::to_string(i), .partition = i % 2}, {});
+  producer.flush();
+
+  const Properties settings{{"group.id", "library"},
+                            {"auto.offset.reset", "earliest"},
+                            {"session.timeout.ms", "6000"},
+                            {"heartbeat.interval.ms", "300"},
+                            {"enable.auto.commit", "false"}};
+  Client client = client_of(settings, bootstrap);
+  std::set<PartitionPlace> owned;
+  int revoked = 0;
+  GroupConsumer first(client, {topic},
+                      {.on_assigned = [&](const auto& places) { owned.insert(places.begin(), places.end()); },
+                       .on_revoked =
+                           [&](const auto& places) {
+                             ++revoked;
+                             for (const auto& place : places) owned.erase(place);
+                             check(first.commit(), "commit what was read before it is given up");
+                           }});
+  const auto read_all = [](GroupConsumer& consumer, size_t count, size_t at_most) {
+    std::vector<Record> all;
+    for (int tries = 0; all.size() < count && tries < 100; ++tries) {
+      auto some = consumer.poll(std::chrono::milliseconds(200), std::min(at_most, count - all.size()));
+      check(some.status(), "poll as a member");
+      for (Record& record : *some) all.push_back(std::move(record));
+    }
+    return all;
+  };
+  check(read_all(first, 7, 3).size() == 7, "a member reads what it is assigned");
+  check(owned.size() == 2 && first.assignment().size() == 2, "it is told of its partitions");
+  check(Admin(admin).group_offsets("library")->empty(), "nothing is committed by itself");
+  check(first.commit(), "commit");
+  int64_t committed = 0;
+  const auto offsets = Admin(admin).group_offsets("library");
+  for (const auto& [place, offset] : *offsets) committed += offset;
+  check(committed == 7, "what was returned is committed");
+
+  // A second one comes: each has a partition, and goes on where the first was.
+  {
+    Client another = client_of(settings, bootstrap);
+    GroupConsumer second(another, {topic});
+    std::vector<Record> rest;
+    for (int tries = 0; rest.size() < 13 && tries < 300; ++tries) {
+      for (GroupConsumer* each : {&first, &second}) {
+        auto some = each->poll(std::chrono::milliseconds(30));
+        check(some.status(), "poll as one of two");
+        for (Record& record : *some) rest.push_back(std::move(record));
+      }
+    }
+    for (int tries = 0; (owned.size() != 1 || second.assignment().size() != 1) && tries < 300; ++tries) {
+      (void)first.poll(std::chrono::milliseconds(30));
+      (void)second.poll(std::chrono::milliseconds(30));
+    }
+    std::set<std::string> values;
+    for (const Record& record : rest) values.insert(*record.value);
+    check(rest.size() == 13 && values.size() == 13, "two members read the rest once");
+    check(owned.size() == 1 && second.assignment().size() == 1 && revoked == 1, "each has a partition");
+    check(second.commit({{{topic, 0}, 4}, {{topic, 1}, 4}}), "commit offsets that are named");
+  }
+  check(Admin(admin).group_offsets("library")->at({topic, 0}) == 4, "they are committed");
+  for (int tries = 0; owned.size() != 2 && tries < 300; ++tries)
+    (void)first.poll(std::chrono::milliseconds(30), 1);
+  check(owned.size() == 2, "who is left has everything");
+  first.seek(topic, 0, Start::at(9));
+  const auto last = read_all(first, 1, 1);
+  check(!last.empty(), "it reads on");
+  first.close(std::chrono::seconds(5));
+  check(first.poll(std::chrono::milliseconds(1)).status().name == "NETWORK_EXCEPTION", "closed is closed");
+  check(Admin(admin).describe_group("library")->group.state == "Empty", "it has left");
+
+  Client nowhere = client_of({{"group.id", "nowhere"}, {"auto.offset.reset", "none"}}, bootstrap);
+  GroupConsumer lost(nowhere, {topic});
+  Status told;
+  for (int tries = 0; told.ok() && tries < 100; ++tries)
+    told = lost.poll(std::chrono::milliseconds(200)).status();
+  check(told.name == "OFFSET_OUT_OF_RANGE", "without a place to begin it says so: " + told.to_string());
+  lost.seek(topic, 0, Start::earliest());
+  check(read_all(lost, 10, 10).size() == 10, "and begins where it is told");
+
+  Client unnamed = client_of({}, bootstrap);
+  GroupConsumer none(unnamed, {topic});
+  check(none.poll(std::chrono::milliseconds(1)).status().name == "INVALID_GROUP_ID",
+        "without group.id there is no group");
+}
+
 }  // namespace
 
 int main(int count, char** argv) {
@@ -290,6 +383,7 @@ int main(int count, char** argv) {
   test_a_record_whole(bootstrap);
   test_positions(bootstrap);
   test_a_topic_made_anew(bootstrap);
+  test_group(bootstrap);
   std::cout << (failures == 0 ? "all good" : "failed") << std::endl;
   return failures == 0 ? 0 : 1;
 }

@@ -1,11 +1,9 @@
 #!/bin/bash
-# Genuine Kafka's own command line tools against a real tidemarkd, kafka-dump-log on its files included. Skips, with the
-# reason in one line, where Java or a Maven repository is missing. Not part of tests/run.sh.
-#   tests/interop/extended.sh [WORD...]     only the tests whose names contain a word
+# Judges that Debian does not ship, against a real tidemarkd: genuine Kafka's command line tools, its Connect and its Java client,
+# and the newest clients from PyPI, npm and the Go proxy. Not part of tests/run.sh. Everything is pinned and fetched into build/;
+# what cannot be had here is skipped with one line that says why. Ends with what passed, failed and was skipped.
+#   tests/interop/extended.sh                   everything
+#   tests/interop/extended.sh WORD...           suites of these names (tools connect java kafka-python confluent-kafka aiokafka
+#                                               kafkajs platformatic franz-go sarama); any other word: only tests whose names contain it
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-if ! reason=$("$here/kafka/kafka.sh" available); then
-  echo "extended: SKIPPED: $reason"
-  exit 0
-fi
-exec /usr/bin/python3 "$here/genuine_tools.py" "$@"
+exec /usr/bin/python3 "$(cd "$(dirname "$0")" && pwd)/extended_suites.py" "$@"

@@ -87,10 +87,11 @@ class ToolSuite(unittest.TestCase):
 
 def main(*modules):
     """Runs the tests of these modules; arguments: only those whose names contain a word."""
-    suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
-    tests = [test for suite in suites for case in suite for test in case]
-    if sys.argv[1:]:
-        tests = [test for test in tests if any(word in test.id() for word in sys.argv[1:])]
+    run(*(case for module in modules for case in unittest.defaultTestLoader.loadTestsFromModule(module)), words=sys.argv[1:])
+
+
+def run(*cases, words):
+    tests = [test for case in cases for test in case if not words or any(word in test.id() for word in words)]
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(unittest.TestSuite(tests))
     if result.testsRun == 0:
         sys.exit("no tests")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Genuine Kafka's command line tools against the broker, as an operator types them. Run by extended.sh, together with those
-for consumer groups."""
+for administration and for consumer groups."""
 
 import glob
 import json
@@ -11,7 +11,9 @@ import tempfile
 import time
 
 import broker as brokers
+import genuine_admin_tools
 import genuine_group_tools
+import genuine_quota_tools
 import genuine_suite
 
 
@@ -221,4 +223,4 @@ class GenuineTools(genuine_suite.ToolSuite):
 
 
 if __name__ == "__main__":
-    genuine_suite.main(sys.modules[__name__], genuine_group_tools)
+    genuine_suite.main(sys.modules[__name__], genuine_admin_tools, genuine_group_tools, genuine_quota_tools)

@@ -133,16 +133,8 @@ class GroupSuite(unittest.TestCase):
     def new_topic(self, partitions=1):
         name = f"{self._testMethodName[5:45]}.{uuid.uuid4().hex[:8]}"
         self.create_topic(name, partitions)
-        self.await_true(lambda: self.is_led((name, partitions - 1)))
+        group_broker.await_led(self.broker.bootstrap, name, partitions)
         return name
-
-    def is_led(self, partition):
-        """Genuine Kafka knows a new topic before its partitions are led."""
-        client = group_broker.RawMember(self.broker.bootstrap, "")
-        try:
-            return client.list_offset(*partition)[0] == 0
-        finally:
-            client.close()
 
     def member(self, topics=(), group=None, **settings):
         member = self.open_member(self.broker.bootstrap, group or self.group, topics, **settings)
@@ -225,12 +217,13 @@ class GroupSuite(unittest.TestCase):
         leaving.join(PATIENCE_SECONDS)
         self.await_shares(others, topic, 3, 3)
         self.await_true(lambda: self.ledger.count() >= 6 * produced, self.ledger.count)
+        settled = [list(worker.events) for worker in others]  # the last to stop may yet be given what the other had
         for worker in others:
             worker.stop()
         self.assert_read_once(topic, produced)
         for partition in range(6):
             self.assertEqual(self.committed((topic, partition))[0], produced)
-        return first, others
+        return first, others, settled
 
     def test_members_come_and_go_under_load_and_nothing_is_read_twice(self):
         self.members_come_and_go()

@@ -1,13 +1,13 @@
 """Messages of any version by hand, from a description: dictionaries to bytes and back.
 
-A kind is the name of a primitive (`"int32"`, `"string"`, `"bytes"`, ...), a list of one kind for an array, or a tuple of Fields
+A kind is the name of a primitive (`"int32"`, `"string"`, `"bytes"`, `"uuid"`, which is 16 bytes, ...), a list of one kind for an array, or a tuple of Fields
 for a struct. Strings, bytes and arrays may be None, which is null. Tagged fields are written empty and must arrive empty."""
 
 import struct
 from typing import Any, NamedTuple
 
 LATEST = 99
-INTEGERS = {"bool": ">?", "int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q"}
+NUMBERS = {"bool": ">?", "int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q", "float64": ">d"}
 PRESENT = object()  # a field without a default has to be given
 
 
@@ -50,8 +50,11 @@ def encode(kind, value, version, flexible):
     if isinstance(kind, list):
         body = b"".join(encode(kind[0], element, version, flexible) for element in value or [])
         return length(value, ">i", flexible) + body
-    if kind in INTEGERS:
-        return struct.pack(INTEGERS[kind], value)
+    if kind in NUMBERS:
+        return struct.pack(NUMBERS[kind], value)
+    if kind == "uuid":
+        assert len(value) == 16, value
+        return value
     data = value.encode() if isinstance(value, str) else value
     return length(data, ">h" if kind == "string" else ">i", flexible) + (data or b"")
 
@@ -95,9 +98,11 @@ class Decoder:
         if isinstance(kind, list):
             count = self.length(">i")
             return None if count < 0 else [self.decode(kind[0]) for _ in range(count)]
-        if kind in INTEGERS:
-            layout = INTEGERS[kind]
+        if kind in NUMBERS:
+            layout = NUMBERS[kind]
             return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+        if kind == "uuid":
+            return self.take(16)
         size = self.length(">h" if kind == "string" else ">i")
         data = None if size < 0 else self.take(size)
         return data.decode() if kind == "string" and data is not None else data

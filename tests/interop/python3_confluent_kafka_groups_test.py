@@ -109,16 +109,15 @@ class Python3ConfluentKafkaGroups(group_suite.GroupSuite):
 
     # --- the cooperative protocol (KIP-429) ------------------------------------------------------------------------
     def test_members_come_and_go_cooperatively(self):
-        first, others = self.members_come_and_go(assignor="cooperative-sticky")
+        first, others, settled = self.members_come_and_go(assignor="cooperative-sticky")
         # Only what goes to somebody else is given up.
         revoked = [partitions for event, partitions in first.events if event == "revoked"]
         given = [partitions for event, partitions in first.events if event == "assigned" and partitions]
         self.assertEqual(len(given), 1, first.events)
         self.assertEqual(sum(map(len, revoked[:-1])), 4, first.events)
-        for worker in others:
-            events = [(event, len(partitions)) for event, partitions in worker.events if partitions]
-            self.assertEqual(sum(count for event, count in events if event == "assigned"), 3, worker.events)
-            self.assertEqual([event for event, _ in events][-1], "revoked")
+        for worker, before in zip(others, settled):
+            self.assertEqual(sum(len(partitions) for event, partitions in before if event == "assigned"), 3, worker.events)
+            self.assertEqual([event for event, partitions in worker.events if partitions][-1], "revoked", worker.events)
 
     def test_two_assignors_are_in_common(self):
         topic = self.new_topic(6)

@@ -6,8 +6,9 @@ import uuid
 
 import stored_batch
 from confluent_admin import Admin
-from raw_frames import produce_answer, produce_body, request, string
-from served_apis import connect, exchange
+from message_codec import decode_response, encode_request
+from raw_frames import framed, produce_answer, produce_body, request, string
+from served_apis import connect, exchange, receive
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DESCRIBE_CONFIGS = 0, 1, 2, 3, 18, 19, 32
 NONE = 0
@@ -27,6 +28,19 @@ class RawClient:
         assert response is not None, "the connection was closed"
         assert struct.unpack_from(">i", response)[0] == 77
         return response[4:]
+
+    # Messages of message_codec.py, sent and received apart or at once.
+    def send(self, api, version, **fields):
+        self.connection.sendall(framed(request(api.key, version, encode_request(api, version, **fields))))
+
+    def answer(self, api, version):
+        response = receive(self.connection)
+        assert response is not None, "the connection was closed"
+        return decode_response(api, version, response[4:])
+
+    def call(self, api, version, **fields):
+        self.send(api, version, **fields)
+        return self.answer(api, version)
 
     def new_topic(self, partitions=1, configs=None):
         topic = f"raw-{uuid.uuid4().hex[:8]}"

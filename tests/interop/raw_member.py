@@ -1,10 +1,7 @@
 """A group member by hand: one connection, its requests sent and received apart, so that a join may wait for others."""
 
 from group_messages import HEARTBEAT, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, subscription
-from message_codec import decode_response, encode_request
 from raw_client import RawClient
-from raw_frames import framed, request
-from served_apis import receive
 
 MEMBER_ID_REQUIRED = 79
 
@@ -17,18 +14,6 @@ class RawMember(RawClient):
         self.group, self.instance, self.version = group, instance, version
         self.join_fields = {"protocols": [{"name": "range", "metadata": subscription(list(topics))}], **join_fields}
         self.member, self.generation, self.joined = "", -1, None
-
-    def send(self, api, version, **fields):
-        self.connection.sendall(framed(request(api.key, version, encode_request(api, version, **fields))))
-
-    def answer(self, api, version):
-        response = receive(self.connection)
-        assert response is not None, "the connection was closed"
-        return decode_response(api, version, response[4:])
-
-    def call(self, api, version, **fields):
-        self.send(api, version, **fields)
-        return self.answer(api, version)
 
     # --- join: sent, and received when the others have come ---------------------------------------------------------
     def send_join(self):

@@ -164,8 +164,67 @@ class Tidemark(client_suite.ClientSuite):
         trimmed = self.as_json("topic", "trim", topic, "--before", "40")
         self.assertEqual(trimmed, [{"topic": topic, "partition": 0, "start_offset": 40}])
         self.assertEqual(self.watermarks(topic, 0), (40, 100))
-        self.assertIn("OFFSET_OUT_OF_RANGE", self.refused(1, "topic", "trim", topic, "--before", "101"))
+        self.assertIn(f"OFFSET_OUT_OF_RANGE: {topic}-0: 101 lies behind its end, 100",
+                      self.refused(1, "topic", "trim", topic, "--before", "101"))
         self.assertIn("OFFSET_OUT_OF_RANGE", self.refused(1, "consume", topic, "-p", "0", "--offset", "39", "-n", "1"))
+
+    def test_trimming_by_time_and_from_the_end(self):
+        topic = self.new_topic(partitions=2)
+        now = int(time.time() * 1000)
+        self.produce(topic, [record(b"%d" % i, timestamp=now - 1000 + i, partition=i % 2) for i in range(20)])
+        self.await_end(topic, 0, 10)
+        self.await_end(topic, 1, 10)
+
+        def trimmed(*words):
+            return [entry["start_offset"] for entry in self.as_json("topic", "trim", topic, *words)]
+        self.assertEqual(trimmed("--before", "start"), [0, 0])
+        self.assertEqual(trimmed("--before", f"@{now - 1000 + 6}"), [3, 3])
+        self.assertEqual(trimmed("--before", "-4", "-p", "1"), [6])
+        self.assertEqual(trimmed("--before", "2"), [3, 6])  # removed already
+        # One that cannot is told, and the other is trimmed.
+        self.produce(topic, [record(b"more", partition=1)])
+        self.await_end(topic, 1, 11)
+        done = self.run_command("topic", "trim", topic, "--before", "11", "-o", "json")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"OFFSET_OUT_OF_RANGE: {topic}-0: 11 lies behind its end, 10", done.stderr.decode())
+        self.assertEqual(json.loads(done.stdout), [{"topic": topic, "partition": 1, "start_offset": 11}])
+        self.assertEqual(trimmed("--before", "end"), [10, 11])
+        self.assertIn("none of start, end, N, -N, @TIME", self.refused(2, "topic", "trim", topic, "--before", "soon"))
+        in_microseconds = f"@{int(time.time() * 1_000_000)}"
+        self.assertIn("lies in the future", self.refused(2, "topic", "trim", topic, "--before", in_microseconds))
+        self.assertIn("has no partition 7", self.refused(1, "topic", "trim", topic, "-p", "7", "--before", "end"))
+        compacted = self.new_topic(configs={"cleanup.policy": "compact"})
+        self.watermarks(compacted, 0)
+        self.assertIn("POLICY_VIOLATION", self.refused(1, "topic", "trim", compacted, "--before", "end"))
+
+    def test_health(self):
+        """What is found wrong is tested with the unit tests; here, that all of it is asked."""
+        self.new_topic(partitions=3)
+        self.must_be_healthy()
+        # With one replica no more than one can be in sync, and acks=all works.
+        short = self.new_topic(configs={"min.insync.replicas": "2"})
+        self.watermarks(short, 0)
+        self.must_be_healthy()
+        self.assertIn("cannot connect", self.refused(1, "-b", "127.0.0.1:1", "cluster", "health"))
+
+    def must_be_healthy(self):
+        """Whatever is wrong with the disk that the tests run on is not ours to judge."""
+        deadline = time.monotonic() + 20
+        while True:
+            done = self.run_command("cluster", "health", "-o", "json")
+            health = json.loads(done.stdout)
+            faults = [fault for fault in health["faults"] if fault["fault"] != "log_dir_full"]
+            if not faults:
+                break
+            self.assertLess(time.monotonic(), deadline, faults)
+            time.sleep(0.2)
+        self.assertEqual(done.returncode, 0 if health["healthy"] else 1)
+        self.assertEqual((health["brokers"], health["brokers_reachable"]), (1, 1))
+        self.assertGreaterEqual(health["partitions"], 3)
+        folder, = health["log_dirs"]
+        self.assertIsNone(folder["error"])
+        self.assertGreater(folder["usable_bytes"], 0)
+        self.assertLess(folder["used_percent"], 100)
 
     def test_the_cluster(self):
         info = self.as_json("cluster", "info")
@@ -207,7 +266,7 @@ class Tidemark(client_suite.ClientSuite):
         self.refused(2, "produce", topic, "-f", "%q", stdin=b"x\n")
         self.refused(2, "produce", topic, "-f", "%k:%v", stdin=b"no colon\n")
         self.refused(2, "consume", topic, "--offset", "yesterday")
-        self.assertIn("group", self.refused(2, "consume", topic, "-g", "readers"))
+        self.assertIn("group", self.refused(2, "consume", topic, "-g", "readers", "-p", "0"))
         with tempfile.NamedTemporaryFile("w") as config:
             config.write("bootstrap.server=x:1\n")
             config.flush()

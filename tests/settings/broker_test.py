@@ -18,14 +18,17 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import broker as brokers  # noqa: E402
 import client_suite  # noqa: E402
+import otlp  # noqa: E402
+from admin_messages import GET_TELEMETRY_SUBSCRIPTIONS, PUSH_TELEMETRY  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
-from confluent_kafka import KafkaError, KafkaException  # noqa: E402
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition  # noqa: E402
 from raw_client import FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body  # noqa: E402
 from raw_frames import batch, framed, produce_body, request, string  # noqa: E402
 from served_apis import connect, exchange, receive  # noqa: E402
 
 CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_TOPIC_PARTITIONS = 19, 44, 75
 OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER = 1, 2, 10, 45
+INVALID_RECORD, TELEMETRY_TOO_LARGE = 87, 118
 MIB = 1 << 20
 
 
@@ -578,12 +581,30 @@ class BrokerSettings(unittest.TestCase):
         Admin(broker.bootstrap).delete_topic(topic)
         self.eventually(lambda: set(counted(topic).values()) == {None})
 
+    def test_telemetry_max_bytes(self):
+        small = self.start({"telemetry.max.bytes": 1000})
+        for broker, most in ((small, 1000), (self.default, 1048576)):
+            for size, error in ((most, INVALID_RECORD), (most + 1, TELEMETRY_TOO_LARGE)):
+                client = self.client(broker)
+                told = client.call(GET_TELEMETRY_SUBSCRIPTIONS, 0)
+                self.assertEqual(told["max_bytes"], most)
+                self.assertEqual(client.call(PUSH_TELEMETRY, 0, instance=told["instance"], subscription=told["subscription"],
+                                             metrics=bytes(size))["error"], error)
+
     def test_every_metric_is_described(self):
         broker = self.start({})
         client = self.client(broker)
+        told = client.call(GET_TELEMETRY_SUBSCRIPTIONS, 0)
+        self.assertEqual(client.call(PUSH_TELEMETRY, 0, instance=told["instance"], subscription=told["subscription"],
+                                     metrics=otlp.metrics_data(otlp.gauge("g", otlp.point(1)), otlp.counter("c", 1))),
+                         {"throttle_time_ms": 0, "error": NONE})
         topic = client.new_topic()
         self.assertNotEqual(client.produce(topic, b"")[0], NONE)
         self.eventually(lambda: broker.metric("tidemark_topic_produce_requests_total"))
+        committing = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "described"})
+        self.addCleanup(committing.close)
+        committing.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
+        self.eventually(lambda: broker.metric("tidemark_group_lag_seconds"))
         with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
             text = answer.read().decode()
         shown = {name: set() for name in re.findall(r"(?m)^# TYPE (\S+) ", text)}
@@ -599,6 +620,7 @@ class BrokerSettings(unittest.TestCase):
                 plain, _, labels = each.rstrip("}").partition("{")
                 described[plain] = set(labels.split(",")) if labels else set()
         self.assertGreater(len(described), 40)
+        self.maxDiff = None
         self.assertEqual(shown, described)
 
     def test_fetch_max_bytes(self):

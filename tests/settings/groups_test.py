@@ -112,6 +112,7 @@ class GroupSettings(unittest.TestCase):
             self.assertEqual(len(admin.topics()[OFFSETS_TOPIC].partitions), partitions)
             described = admin.describe_configs(ConfigResource.Type.TOPIC, OFFSETS_TOPIC)
             self.assertEqual(described["segment.bytes"].value, str(segment))
+            self.assertEqual(described["cleanup.policy"].value, "compact")
 
     def test_offsets_retention(self):
         """A minute at least: the default keeps the offset for a week, and looks every ten minutes."""

@@ -154,7 +154,7 @@ class TopicSettings(unittest.TestCase):
             self.produce(topic, batch([b"old"], timestamp_ms=now_ms() - HOUR_MS))
             self.await_log_start(topic, 1)
         self.eventually(lambda: len(self.files(at_once, "00000000000000000000.*")), 0)
-        self.eventually(lambda: len(self.files(default, "00000000000000000000.log.deleted")), 1)
+        self.eventually(lambda: len(self.files(default, "00000000000000000000.log.*.deleted")), 1)
 
     # --- segments --------------------------------------------------------------------------------------------------
     def test_segment_bytes(self):

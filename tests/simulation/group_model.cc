@@ -9,19 +9,29 @@ namespace tidemark::simulation {
 namespace {
 
 constexpr size_t kRemembered = 200;  // commits of one partition
+// Records tell whole milliseconds.
+constexpr runtime::Duration kRounding = std::chrono::milliseconds(2);
 
 }  // namespace
 
-int32_t GroupModel::least_generation(uint64_t life) const {
+int32_t GroupModel::least_generation(uint64_t life, bool log_may_refuse) const {
   int32_t least = 0;
   for (const auto& [number, generation] : generations_)
-    if (generation.synced || generation.life == life) least = std::max(least, number);
+    if (generation.synced || (generation.life == life && !log_may_refuse)) least = std::max(least, number);
   return least;
 }
 
 Verdict GroupModel::joined(int32_t number, const std::string& member, const std::string& leader,
-                           int32_t least, uint64_t life) {
-  if (number < least) {
+                           int32_t least, uint64_t life, runtime::MonoTime now) {
+  has_members_ = true;
+  if (may_have_gone(now)) {
+    generations_.clear();
+    ++incarnation_;
+    if (number < least) {
+      // It did go, and with it all that was committed.
+      for (auto& [partition, commits] : commits_) lose(commits, now_, life);
+    }
+  } else if (number < least) {
     return fmt::format("group {}: {} joined generation {}, and {} was there already", name_, member, number,
                        least);
   }
@@ -38,7 +48,8 @@ Verdict GroupModel::joined(int32_t number, const std::string& member, const std:
 }
 
 Verdict GroupModel::synced(int32_t number, const std::string& member, const std::vector<int32_t>& partitions,
-                           uint64_t life) {
+                           uint64_t life, uint64_t incarnation) {
+  if (incarnation != incarnation_) return std::nullopt;
   Generation& generation = generations_[number];
   generation.synced = true;
   generation.life = std::max(generation.life, life);
@@ -52,10 +63,11 @@ Verdict GroupModel::synced(int32_t number, const std::string& member, const std:
   return std::nullopt;
 }
 
-GroupModel::Attempt GroupModel::commit_begins(PartitionId partition, int64_t value, uint64_t life) {
+GroupModel::Attempt GroupModel::commit_begins(PartitionId partition, int64_t value, uint64_t life,
+                                              runtime::MonoTime now) {
   auto& commits = commits_[partition];
   if (commits.size() > kRemembered && commits.front().gone != 0) commits.pop_front();
-  commits.push_back({++now_, value, life, 0, 0});
+  commits.push_back({++now_, value, life, now, 0, false, 0});
   return now_;
 }
 
@@ -77,18 +89,52 @@ void GroupModel::commit_refused(PartitionId partition, Attempt attempt) {
   std::erase_if(commits_[partition], [&](const Commit& c) { return c.attempt == attempt; });
 }
 
-Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began) const {
+void GroupModel::alive(runtime::MonoTime sent, runtime::MonoTime now) {
+  for (auto& [partition, commits] : commits_)
+    for (Commit& c : commits) c.may_have_expired = may_expire(c, now);
+  last_alive_ = std::max(last_alive_, sent);
+}
+
+bool GroupModel::may_expire(const Commit& commit, runtime::MonoTime now) const {
+  if (retention_ == runtime::Duration(0)) return false;
+  return commit.may_have_expired ||
+         (has_members_ ? last_alive_ : commit.sent) + retention_ <= now + kRounding;
+}
+
+bool GroupModel::may_have_gone(runtime::MonoTime now) const {
+  if (retention_ == runtime::Duration(0)) return false;
+  for (const auto& [partition, commits] : commits_)
+    for (const Commit& c : commits)
+      if (c.answered != 0 && c.gone == 0 && !may_expire(c, now)) return false;
+  return true;
+}
+
+// Nothing was committed after `before`, in this life: what was certain then has gone, and nothing that a dead
+// process was asked comes any more.
+void GroupModel::lose(std::deque<Commit>& commits, uint64_t before, uint64_t life) {
+  ++now_;
+  for (Commit& c : commits)
+    if (c.gone == 0 && ((c.answered != 0 && c.answered < before) || c.life < life)) c.gone = now_;
+}
+
+Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began, uint64_t life,
+                            runtime::MonoTime now) {
   const auto found = commits_.find(partition);
-  const auto none = [&] {
-    // As long as nothing is certain.
-    return found == commits_.end() || std::none_of(found->second.begin(), found->second.end(), [&](auto& c) {
-             return c.answered != 0 && c.answered < began;
-           });
-  };
   if (value == -1) {
-    if (none()) return std::nullopt;
-    return fmt::format("group {}: nothing is committed for partition {}, and something was", name_,
-                       partition);
+    if (found == commits_.end()) return std::nullopt;
+    bool has_expired = false;
+    for (const Commit& c : found->second) {
+      // As long as nothing is certain.
+      if (c.answered == 0 || c.answered >= began || (c.gone != 0 && c.gone < began)) continue;
+      if (!may_expire(c, now)) {
+        return fmt::format("group {}: nothing is committed for partition {}, and something was", name_,
+                           partition);
+      }
+      has_expired = true;
+    }
+    if (has_expired) ++expired_;
+    lose(found->second, began, life);
+    return std::nullopt;
   }
   if (found == commits_.end())
     return fmt::format("group {}: {} is committed for partition {}, and nobody did", name_, value, partition);

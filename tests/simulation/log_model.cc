@@ -157,6 +157,15 @@ std::optional<Offset> LogModel::find_by_time(int64_t timestamp_ms, Offset limit)
   return std::nullopt;
 }
 
+int64_t LogModel::greatest_time(Offset limit) const {
+  int64_t greatest = -1;
+  for (const ModelBatch& batch : batches_) {
+    if (batch.last >= start_ && std::max(batch.base, start_) < limit)
+      greatest = std::max(greatest, batch.timestamp_ms);
+  }
+  return greatest;
+}
+
 std::vector<std::pair<LeaderEpoch, Offset>> LogModel::epochs() const {
   std::vector<std::pair<LeaderEpoch, Offset>> result;
   for (const ModelBatch& batch : batches_) {

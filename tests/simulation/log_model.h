@@ -67,6 +67,8 @@ class LogModel {
                                    Offset* next) const;
   // Where a search by time must lead below `limit`: the offset, or nothing.
   [[nodiscard]] std::optional<Offset> find_by_time(int64_t timestamp_ms, Offset limit) const;
+  // -1: there is none.
+  [[nodiscard]] int64_t greatest_time(Offset limit) const;
   // Epochs and their first offsets, from the batches at or above start().
   [[nodiscard]] std::vector<std::pair<LeaderEpoch, Offset>> epochs() const;
 

@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 using runtime::Task;
 
 constexpr std::array<std::string_view, kLogSteps> kStepNames{
-    "restart",  "append",   "append-large", "append-other", "roll",   "trim",
-    "trim-all", "truncate", "checkpoint",   "recreate",     "caching"};
+    "restart",  "append",   "append-large", "append-other", "roll",    "trim",
+    "trim-all", "truncate", "checkpoint",   "recreate",     "caching", "clean"};
 constexpr std::array<std::string_view, 3> kLeavesNames{"everything", "nothing", "drawn"};
 
 constexpr const char* kLog = "one-0";
@@ -301,6 +301,7 @@ class SequenceRun {
         batch.value_bytes = step == LogStep::append_large ? kLargeValueBytes : 16;
         batch.timestamp_ms = runtime::unix_ms(there.loop->clock().wall()) - kAge;
         batch.producer = kProducer;
+        batch.keyed = true;
         task = clients_->append_one(log, model, batch);
         break;
       }
@@ -318,6 +319,7 @@ class SequenceRun {
       case LogStep::checkpoint: task = checkpoint(there); break;
       case LogStep::recreate: task = recreate(there, log, model); break;
       case LogStep::caching: task = clients_->toggle_caching(log, model); break;
+      case LogStep::clean: task = clean(there, log); break;
       case LogStep::restart: co_return;
     }
     co_await task;
@@ -326,6 +328,16 @@ class SequenceRun {
   static Task<void> checkpoint(Shard& there) {
     auto running = there.store->checkpoint();
     (void)co_await running;
+  }
+
+  Task<void> clean(Shard& there, LogPtr log) {
+    const auto nobody = [] { return std::vector<storage::CleanCandidate>(); };
+    storage::LogCleaner cleaner(storage::LogCleanerOptions(), *there.store, run_.random, nobody);
+    auto cleaning = cleaner.clean({log, log->counted()});
+    const auto cleaned = co_await cleaning;
+    const bool gave_up = !cleaned && cleaned.error().kind() == ErrorKind::timeout;  // the log has changed
+    if (!cleaned && !gave_up && !log->offline())
+      run_.violate("a healthy log cannot be cleaned: " + cleaned.error().message());
   }
 
   Task<void> recreate(Shard& there, LogPtr log, ModelPtr model) {

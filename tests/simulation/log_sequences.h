@@ -30,8 +30,9 @@ enum class LogStep : uint8_t {
   checkpoint,
   recreate,  // deleted, and made again under its name
   caching,   // write.caching on or off
+  clean,     // the log cleaner: it finds nothing to drop, and makes one segment of the sealed ones
 };
-inline constexpr size_t kLogSteps = static_cast<size_t>(LogStep::caching) + 1;
+inline constexpr size_t kLogSteps = static_cast<size_t>(LogStep::clean) + 1;
 
 // What becomes of what was not synced.
 enum class CrashLeaves : uint8_t { everything, nothing, drawn };

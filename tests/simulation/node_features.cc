@@ -99,6 +99,45 @@ void draw_compaction(uint64_t seed, NodeWorkload& w, SimBrokerOptions& o) {
   o.config.broker.log_retention_check_interval_ms = resolved.log_retention_check_interval_ms;
 }
 
+void draw_folders(uint64_t seed, NodeFeatures& features, SimBrokerOptions& broker) {
+  runtime::SeededRandom random(seed ^ 0xF01D);
+  if (!random.chance(0.25)) return;
+  features.second_folder = true;
+  broker.config.data_dirs.emplace_back(kSecondFolder);
+}
+
+void draw_caching(uint64_t seed, NodeFeatures& features) {
+  runtime::SeededRandom random(seed ^ 0xCAC4E);
+  if (!random.chance(0.15)) return;
+  features.caching = features.kills = true;
+  features.power_cuts = features.disk_errors = false;
+}
+
+Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& w, SimBrokerOptions& o) {
+  runtime::SeededRandom random(seed ^ 0x0FF5E7);
+  if (!random.chance(0.25)) return Duration(0);
+  w.offsets_retention = 1min;
+  w.members = std::max<size_t>(w.members, 2);
+  // It goes on for longer, with as much to do.
+  w.producers = w.consumers = w.admins = 1;
+  w.think = one_of<Duration>(random, {200ms, 300ms});
+  if (random.chance(0.6)) {
+    w.silent_from = began + Duration(random.below(30'000'000'000));
+    w.silent_until = w.silent_from + Duration(80s);
+  }
+  auto& properties = o.config.properties;
+  properties["offsets.retention.minutes"] = "1";
+  properties["offsets.retention.check.interval.ms"] = one_of(random, {"300", "5000"});
+  properties["log.retention.check.interval.ms"] = "300";
+  properties["log.roll.ms"] = one_of(random, {"1000", "5000"});
+  properties["log.cleaner.backoff.ms"] = one_of(random, {"100", "1500"});
+  properties["log.cleaner.min.cleanable.ratio"] = one_of(random, {"0", "0.5"});
+  properties["log.cleaner.delete.retention.ms"] = one_of(random, {"0", "1000", "86400000"});
+  const config::BrokerConfig resolved = config::resolve_broker_config({nullptr, nullptr, &properties});
+  o.config.broker.log_retention_check_interval_ms = resolved.log_retention_check_interval_ms;
+  return 150s;
+}
+
 void declare_node_counters(FaultCounters& counters) {
   for (const char* name : {"node: acknowledged by all",
                            "node: acknowledged by the leader",
@@ -140,6 +179,9 @@ void declare_node_counters(FaultCounters& counters) {
                            "group: commit unanswered",
                            "group: fenced commit refused",
                            "group: asked what is committed",
+                           "group: offset expired",
+                           "group: began again",
+                           "group: offsets compacted",
                            "group: healed and settled",
                            "node: connected",
                            "node: log compacted",
@@ -148,6 +190,10 @@ void declare_node_counters(FaultCounters& counters) {
                            "node: newest record of each key verified",
                            "node: everything verified",
                            "node: healed and answered",
+                           "world: second data folder",
+                           "world: life with write.caching",
+                           "world: second data folder left out",
+                           "disk: one folder fails alone",
                            "world: killed",
                            "world: power cut",
                            "world: clean stop",

@@ -19,15 +19,25 @@ struct NodeFeatures {
   bool crash_in_recovery = false;
   bool derived_removed = false;
   bool cut_offs = false;
-  NetworkFaults network;  // while the world is hostile
+  bool caching = false;        // each life has write.caching or not: no power is cut, and no sync fails
+  bool second_folder = false;  // of data, which may fail alone, or be left out of a life
+  NetworkFaults network;       // while the world is hostile
 };
 
 [[nodiscard]] NodeFeatures draw_features(runtime::Random& random);
 [[nodiscard]] NodeWorkload draw_workload(runtime::Random& random);
 [[nodiscard]] SimBrokerOptions draw_broker(runtime::Random& random);
-// Everything that the node world counts, so that what never happens is seen.
 // Compacted topics, in a part of the seeds: draws of their own, so that the other seeds are what they were.
 void draw_compaction(uint64_t seed, NodeWorkload& workload, SimBrokerOptions& broker);
+// A second data folder, likewise.
+inline constexpr std::string_view kSecondFolder = "/data2";
+void draw_folders(uint64_t seed, NodeFeatures& features, SimBrokerOptions& broker);
+// And write.caching, which a killed process loses nothing by.
+void draw_caching(uint64_t seed, NodeFeatures& features);
+// And offsets that expire: such a seed takes at least so long, from `began` on.
+runtime::Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& workload,
+                              SimBrokerOptions& broker);
+// Everything that the node world counts, so that what never happens is seen.
 void declare_node_counters(FaultCounters& counters);
 
 }  // namespace tidemark::simulation

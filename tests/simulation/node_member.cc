@@ -26,6 +26,7 @@ namespace {
 
 constexpr size_t kGroups = 2;
 constexpr const char* kSimpleGroup = "nobody-joins";
+constexpr int32_t kRarePartition = 2;
 
 ErrorCode code_of(int16_t error) { return static_cast<ErrorCode>(error); }
 
@@ -41,7 +42,24 @@ void NodeMember::forget() {
   }
   member_.clear();
   generation_ = -1;
-  assigned_ = false;
+  assigned_ = is_zombie_ = false;
+  heard_.reset();
+}
+
+void NodeMember::heard(runtime::MonoTime sent, bool is_stable) {
+  if (!assigned_ || is_zombie_) return;
+  run_.group(group_).alive(sent, run_.time.mono());
+  if (is_stable) heard_ = {sent, life()};
+}
+
+void NodeMember::judge_unknown(const char* what) {
+  if (!heard_ || life() != heard_->second + 1 || life() != run_.life) return;
+  const bool was_in_time = run_.life_ended - heard_->first < patience_;
+  const bool is_in_time = run_.time.mono() - run_.life_began < patience_;
+  if (was_in_time && is_in_time)
+    run_.violate(
+        fmt::format("{}: {} of {} is answered with UNKNOWN_MEMBER_ID after a restart, and its time is not up",
+                    group_, what, member_));
 }
 
 void NodeMember::take(const char* what, ErrorCode error) {
@@ -51,7 +69,11 @@ void NodeMember::take(const char* what, ErrorCode error) {
   switch (error) {
     case ErrorCode::NONE: return;
     case ErrorCode::MEMBER_ID_REQUIRED: return;
-    case ErrorCode::UNKNOWN_MEMBER_ID: return forget();
+    case ErrorCode::UNKNOWN_MEMBER_ID: judge_unknown(what); return forget();
+    case ErrorCode::GROUP_ID_NOT_FOUND:
+      if (!run_.group(group_).may_have_gone(run_.time.mono()))
+        run_.violate(fmt::format("{} of {} is answered as if the group had gone", what, group_));
+      return forget();
     case ErrorCode::ILLEGAL_GENERATION:
     case ErrorCode::REBALANCE_IN_PROGRESS: assigned_ = false; return;
     case ErrorCode::NOT_COORDINATOR:
@@ -62,6 +84,11 @@ void NodeMember::take(const char* what, ErrorCode error) {
 }
 
 Task<void> NodeMember::operate() {
+  if (run_.time.mono() >= run_.workload.silent_from && run_.time.mono() < run_.workload.silent_until) {
+    auto sleeping = pause(1s);
+    co_await sleeping;
+    co_return;
+  }
   if (!found_) {
     auto finding = find_coordinator();
     found_ = co_await finding;
@@ -84,7 +111,9 @@ Task<void> NodeMember::operate() {
     run_.counters.count("group: zombie");
     member_ = old_member_;
     generation_ = old_generation_;
-    assigned_ = true;
+    assigned_ = is_zombie_ = true;
+    heard_.reset();
+    patience_ = {};  // not known any more
     co_return;
   }
   if (draw < 20) {
@@ -150,7 +179,13 @@ Task<void> NodeMember::join() {
   const bool connected = co_await connecting;
   if (!connected) co_return;
   GroupModel& model = run_.group(group_);
-  const int32_t least = model.least_generation(life());
+  const int32_t least = model.least_generation(life(), run_.last_full_life >= life());
+  const uint64_t incarnation = model.incarnation();
+  heard_.reset();
+  // Who joins again and offers the same may be answered without its new timeouts being looked at.
+  const auto asked =
+      std::chrono::milliseconds(std::min(request.session_timeout_ms, request.rebalance_timeout_ms));
+  patience_ = member_.empty() ? asked : std::min<runtime::Duration>(patience_, asked);
   // Before v4 whoever does not hear the answer leaves a member behind that nobody is.
   const auto version = static_cast<int16_t>(run_.random.between(insists_ ? 4 : 1, 9));
   auto asking = ask<protocol::JoinGroupResponse>(request, version);
@@ -165,7 +200,13 @@ Task<void> NodeMember::join() {
   generation_ = body.generation_id;
   run_.count("group: joined");
   run_.note("{}: {} joined generation {} led by {}", group_, member_, generation_, body.leader);
-  run_.judge(model.joined(generation_, member_, std::string(body.leader), least, life()));
+  // Where the group went while this waited for its answer, nobody knows of which of the two it is.
+  incarnation_ = incarnation;
+  if (model.incarnation() == incarnation) {
+    run_.judge(model.joined(generation_, member_, std::string(body.leader), least, life(), run_.time.mono()));
+    if (generation_ < least && !run_.violation) run_.counters.count("group: began again");
+    incarnation_ = model.incarnation();
+  }
   std::vector<std::string> members;
   for (const auto& member : body.members) members.emplace_back(member.member_id);
   auto syncing = sync(std::move(members));
@@ -187,6 +228,7 @@ Task<void> NodeMember::sync(std::vector<std::string> members) {
     assigned.assignment = shares[i];
   }
   const auto version = static_cast<int16_t>(run_.random.between(0, 4));
+  const runtime::MonoTime sent = run_.time.mono();
   auto asking = ask<protocol::SyncGroupResponse>(request, version);
   const auto reply = co_await asking;
   if (!reply) co_return;
@@ -196,8 +238,10 @@ Task<void> NodeMember::sync(std::vector<std::string> members) {
   std::vector<int32_t> partitions;
   for (const std::byte b : reply->body.assignment) partitions.push_back(std::to_integer<int32_t>(b));
   assigned_ = true;
+  is_zombie_ = false;
+  heard(sent, true);
   run_.count("group: synced");
-  run_.judge(run_.group(group_).synced(generation_, member_, partitions, life()));
+  run_.judge(run_.group(group_).synced(generation_, member_, partitions, life(), incarnation_));
 }
 
 Task<void> NodeMember::heartbeat() {
@@ -206,15 +250,19 @@ Task<void> NodeMember::heartbeat() {
   request.generation_id = generation_;
   request.member_id = member_;
   const auto version = static_cast<int16_t>(run_.random.between(0, 4));
+  const runtime::MonoTime sent = run_.time.mono();
   auto asking = ask<protocol::HeartbeatResponse>(request, version);
   const auto reply = co_await asking;
   if (!reply) co_return;
-  take("Heartbeat", code_of(reply->body.error_code));
+  const ErrorCode error = code_of(reply->body.error_code);
+  take("Heartbeat", error);
+  if (error == ErrorCode::NONE) heard(sent, true);
 }
 
 Task<void> NodeMember::leave() {
   protocol::LeaveGroupRequest request;
   request.group_id = group_;
+  heard_.reset();
   const auto version = static_cast<int16_t>(run_.random.between(0, 5));
   if (version < 3) {
     request.member_id = member_;
@@ -238,7 +286,11 @@ Task<bool> NodeMember::commit(bool as_member) {
   if (!connected) co_return false;
   const std::string group = as_member ? group_ : kSimpleGroup;
   GroupModel& model = run_.group(group);
-  const PartitionId partition(static_cast<int32_t>(run_.random.below(kGroupsPartitions)));
+  PartitionId partition(static_cast<int32_t>(run_.random.below(kGroupsPartitions)));
+  // One that is committed so rarely that it would expire, if its group did not live.
+  if (partition.value == kRarePartition && run_.workload.offsets_retention.count() > 0 &&
+      run_.random.chance(0.95))
+    partition = PartitionId(0);
   const auto value = static_cast<int64_t>(++run_.identities);
   protocol::OffsetCommitRequest request;
   request.group_id = group;
@@ -249,8 +301,10 @@ Task<bool> NodeMember::commit(bool as_member) {
   auto& p = topic.partitions.emplace_back();
   p.partition_index = partition.value;
   p.committed_offset = value;
-  const bool fenced = as_member && generation_ < model.least_generation(life());
-  const GroupModel::Attempt attempt = model.commit_begins(partition, value, life());
+  const bool fenced =
+      as_member && generation_ < model.least_generation(life(), run_.last_full_life >= life());
+  const runtime::MonoTime sent = run_.time.mono();
+  const GroupModel::Attempt attempt = model.commit_begins(partition, value, life(), sent);
   const auto version = static_cast<int16_t>(run_.random.between(2, 9));
   auto asking = ask<protocol::OffsetCommitResponse>(request, version);
   const auto reply = co_await asking;
@@ -262,6 +316,7 @@ Task<bool> NodeMember::commit(bool as_member) {
   const ErrorCode error = code_of(reply->body.topics.at(0).partitions.at(0).error_code);
   if (error == ErrorCode::NONE) {
     model.commit_acknowledged(partition, attempt);
+    if (as_member) heard(sent, false);
     run_.count("group: committed");
     run_.note("{}: {} committed for {} in generation {}", group, value, partition, generation_);
     if (fenced)
@@ -314,7 +369,10 @@ Task<void> NodeMember::fetch() {
         take("OffsetFetch", error);
         continue;
       }
-      run_.judge(model.fetched(PartitionId(p.partition_index), p.committed_offset, began));
+      const uint64_t expired = model.expired();
+      run_.judge(
+          model.fetched(PartitionId(p.partition_index), p.committed_offset, began, life(), run_.time.mono()));
+      run_.counters.count("group: offset expired", model.expired() - expired);
     }
   };
   run_.count("group: asked what is committed");

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/node_client.h"
@@ -33,6 +35,11 @@ class NodeMember final : public NodeClient {
   runtime::Task<bool> commit(bool as_member);
   runtime::Task<void> fetch();
   void forget();
+  // An answer that only a member in the log's generation hears, to what was asked at `sent`; `is_stable`: and
+  // only while no rebalance is under way, which it may have missed to join.
+  void heard(runtime::MonoTime sent, bool is_stable);
+  // Whoever was heard of just before a crash is a member until its time has passed once more.
+  void judge_unknown(const char* what);
   // What an error says of its own membership. A violation where nothing excuses it.
   void take(const char* what, ErrorCode error);
 
@@ -40,6 +47,11 @@ class NodeMember final : public NodeClient {
   std::string member_;  // empty: none
   int32_t generation_ = -1;
   bool assigned_ = false;
+  bool is_zombie_ = false;
+  uint64_t incarnation_ = 0;      // of the group, when it joined
+  runtime::Duration patience_{};  // that the group has with it, at least
+  // Its last sign of life of which the answer told that it counts, and to whom.
+  std::optional<std::pair<runtime::MonoTime, uint64_t>> heard_;
   std::string old_member_;
   int32_t old_generation_ = -1;
   bool found_ = false;

@@ -122,7 +122,7 @@ Verdict NodeReader::judge_compacted(const Wish& w, const protocol::BatchView& vi
     ++found;
     run_.note("  {} at {} of #{}: key {}{}", name, (*record)->offset, content->identity, content->key,
               content->tombstone ? ", deleted" : "");
-    if (table_) table_->newest[content->key] = {(*record)->offset, content->tombstone};
+    if (table_) (*table_)[content->key] = {(*record)->offset, content->tombstone};
   }
   if (batch == nullptr || view.header.last_offset() != base + (batch->records - 1))
     return fmt::format("{}: the batch at {} ends elsewhere than it did", name, base);
@@ -193,7 +193,6 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
             data.records.size(), data.high_watermark, data.log_start_offset);
   const Offset high_watermark(data.high_watermark);
   run_.judge(model.saw_high_watermark(high_watermark, w.view));
-  if (table_) table_->high_watermark = std::max(table_->high_watermark, high_watermark);
   if (data.log_start_offset >= 0) run_.judge(model.saw_start(Offset(data.log_start_offset), w.view));
   const Offset next = judge_records(w, data.records.bytes(), high_watermark);
   if (must_return && data.records.bytes().empty() && w.from < high_watermark)

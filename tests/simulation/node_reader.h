@@ -33,12 +33,8 @@ class NodeReader : public NodeClient {
   // Fetches one partition without a session; the next offset, or nothing without an answer.
   runtime::Task<std::optional<Offset>> fetch_one(TopicPtr topic, PartitionId partition, Offset from,
                                                  int32_t max_bytes, int16_t version);
-  // Where set: the newest record of each key that fetches return, and how far they say one may read.
-  struct Table {
-    KeyTable newest;
-    Offset high_watermark{0};
-  };
-  std::optional<Table> table_;
+  // Where set: the newest record of each key that fetches return.
+  std::optional<KeyTable> table_;
   // ListOffsets of one timestamp (-1: the high watermark, -2: the start). kNoOffset: none.
   runtime::Task<std::optional<Offset>> list_offset(TopicPtr topic, PartitionId partition, int64_t timestamp);
 

@@ -39,6 +39,11 @@ struct NodeWorkload {
   // Topics may be compacted: every record has one of so many keys (0: none has a key).
   int32_t keys = 0;
   bool tombstones_go = false;  // delete.retention.ms is 0
+  // offsets.retention.minutes, where it is short; 0: no offset expires.
+  runtime::Duration offsets_retention{0};
+  // In between no member is heard of, for longer than that.
+  runtime::MonoTime silent_from{};
+  runtime::MonoTime silent_until{};
 };
 
 struct NodeRun {
@@ -62,7 +67,11 @@ struct NodeRun {
     if (show) show(fmt::format(format, std::forward<Args>(args)...));
   }
 
-  GroupModel& group(const std::string& name) { return groups.try_emplace(name, name).first->second; }
+  GroupModel& group(const std::string& name) {
+    const auto [group, is_new] = groups.try_emplace(name, name);
+    if (is_new) group->second.let_expire(workload.offsets_retention);
+    return group->second;
+  }
 
   std::function<void(const std::string&)> show;  // for a run that is looked at
   VirtualTime& time;
@@ -76,8 +85,11 @@ struct NodeRun {
   uint64_t operations = 0;
   uint64_t identities = 0;
   uint64_t life = 0;                  // of the process that runs, from 1 on
+  runtime::MonoTime life_began{};     // that one
+  runtime::MonoTime life_ended{};     // the one before
   std::map<int32_t, uint64_t> terms;  // of the metadata log -> life
   bool disk_may_be_full = false;
+  uint64_t last_full_life = 0;  // in which it may have been at some time
   bool disk_may_fail = false;
   bool stopping = false;  // the process drains
 };

@@ -37,6 +37,7 @@ class NodeSimulation {
         run_(time_, network_, options.seed * 8 + 3, kNames, counters),
         random_(options.seed * 8 + 4),
         world_(time_),
+        cleaned_(options.seed ^ 0xC1EA4),
         began_(time_.mono()) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
@@ -49,6 +50,12 @@ class NodeSimulation {
     run_.workload = draw_workload(random_);
     broker_ = draw_broker(random_);
     draw_compaction(options.seed, run_.workload, broker_);
+    draw_folders(options.seed, features_, broker_);
+    if (features_.second_folder) counters_.count("world: second data folder");
+    draw_caching(options.seed, features_);
+    const Duration longer = draw_expiry(options.seed, began_, run_.workload, broker_);
+    duration_ = std::max(options.duration, longer);
+    most_operations_ = options.operations + (longer > options.duration ? 4'000 : 1'000);
     broker_.planted = options.planted;
     // This plant answers before it can know that a write failed, and nobody is answered twice.
     if (options.planted == storage::Planted::ack_before_sync) features_.disk_errors = false;
@@ -80,6 +87,9 @@ class NodeSimulation {
 
  private:
   bool draw(double probability) { return random_.chance(probability); }
+  [[nodiscard]] bool cleans() const {
+    return run_.workload.keys > 0 || run_.workload.offsets_retention.count() > 0;
+  }
   void for_clients(const std::function<void(NodeClient&)>& each) {
     for (const auto& producer : producers_) each(*producer);
     for (const auto& other : others_) each(*other);
@@ -101,31 +111,52 @@ class NodeSimulation {
     if (features_.derived_removed && draw(0.3)) derived_.remove_all();
     SimProcess process(time_, disk_);
     ++run_.life;
+    // Its disk was not mounted, say.
+    const bool left_out = features_.second_folder && features_.disk_errors && !ending() && draw(0.15);
+    if (features_.second_folder) {
+      broker_.config.data_dirs.resize(1);
+      if (!left_out) broker_.config.data_dirs.emplace_back(kSecondFolder);
+    }
+    if (left_out) counters_.count("world: second data folder left out");
+    if (features_.caching) {
+      const bool caching = draw(0.5);
+      broker_.config.properties["write.caching"] = caching ? "true" : "false";
+      if (caching) counters_.count("world: life with write.caching");
+    }
+    run_.life_began = time_.mono();
     auto& broker = process.host<SimBroker>(process, network_, broker_, derived_, random_.next(),
                                            [this](const std::string& line) { judge_line(line); });
     disk_.stop_errors();
-    run_.disk_may_fail = false;
+    run_.disk_may_fail = left_out;
+    first_may_fail_ = false;
     run_.stopping = false;
     stalled_before_life_ = disk_.stalled();
     run_.disk_may_be_full = disk_.quota_bytes < SimDisk::kNoQuota;
+    if (run_.disk_may_be_full) run_.last_full_life = run_.life;
     if (draw(0.5)) heal_disk();
     plan_end();
     say(fmt::format("life {} with {} shards", run_.life, shards));
     broker.start();
     live_until_end(process, broker);
     if (!process.ended()) end_by_crash(process);
+    run_.life_ended = time_.mono();
     run_.stopping = false;
     world_.drop_events();
     // The machine is down for a while, or the process is started again at once.
     if (!over_ && !run_.violation && draw(0.7)) pass(Duration(random_.below(1'500'000'000)));
   }
 
+  // This life is a whole one, or the one that looks at what that has left.
+  bool ending() const {
+    return stopped_last_ || (run_.operations >= options_.operations && time_.mono() - began_ >= duration_);
+  }
+
   void plan_end() {
     end_ = End::crash_at_operation;
+    in_exchange_ = false;
     end_time_ = runtime::kNever;
     disk_.crash_at(0);
-    if (stopped_last_ ||
-        (run_.operations >= options_.operations && time_.mono() - began_ >= options_.duration)) {
+    if (ending()) {
       end_ = stopped_last_ ? End::verified : End::last;
       heal();
       end_time_ = time_.mono() + kRecoveryTime;
@@ -141,6 +172,9 @@ class NodeSimulation {
     if (end_ == End::crash_at_operation) {
       const bool early = features_.crash_in_recovery && draw(0.5);
       disk_.crash_at(1 + random_.below(early ? 150 : 6'000));
+      // In the middle of segments that change places; by the power, which alone shows what was not synced.
+      in_exchange_ = cleans() && cleaned_.chance(0.6);
+      if (in_exchange_) disk_.crash_at(1 + cleaned_.below(12), ".deleted");
     }
     network_.faults = features_.network;
     schedule_faults();
@@ -174,7 +208,7 @@ class NodeSimulation {
           stage = healed ? Stage::verifying : Stage::working;
           break;
         case Stage::working:
-          if (time_.mono() < end_time_ && run_.operations < options_.operations + 1'000) break;
+          if (time_.mono() < end_time_ && run_.operations < most_operations_) break;
           if (end_ != End::clean_stop) return;
           begin_stop(broker);
           stage = Stage::stopping;
@@ -282,7 +316,7 @@ class NodeSimulation {
   }
 
   void end_by_crash(SimProcess& process) {
-    const bool power = features_.power_cuts && (!features_.kills || draw(0.6));
+    const bool power = features_.power_cuts && (in_exchange_ || !features_.kills || draw(0.6));
     say(power ? "power cut" : "killed");
     counters_.count(power ? "world: power cut" : "world: killed");
     ++crashes_;
@@ -305,6 +339,7 @@ class NodeSimulation {
       case 0:
         if (!features_.full_disk) return;
         run_.disk_may_be_full = true;
+        run_.last_full_life = run_.life;
         disk_.quota_bytes = disk_.used_bytes() + random_.below(64 << 10);
         world_.after(last, [this] { disk_.quota_bytes = SimDisk::kNoQuota; });
         return;
@@ -329,6 +364,12 @@ class NodeSimulation {
         disk_.faults.sync_fails = draw(0.5) ? 0.05 : 0;
         disk_.faults.write_fails = draw(0.5) ? 0.01 : 0;
         disk_.faults.read_fails = draw(0.5) ? 0.05 : 0;
+        if (features_.second_folder && draw(0.6)) {
+          counters_.count("disk: one folder fails alone");
+          disk_.faults.fails_under = kSecondFolder;
+        } else {
+          first_may_fail_ = true;
+        }
         world_.after(last, [this] { disk_.stop_errors(); });
         return;
     }
@@ -366,12 +407,19 @@ class NodeSimulation {
   void judge_line(const std::string& line) {
     run_.note("  broker: {}", line);
     const auto has = [&](std::string_view part) { return line.find(part) != std::string::npos; };
+    // A second folder that has no room for the journals of a start is done without.
+    if (has("the data folder went offline") && has(kSecondFolder) && run_.disk_may_be_full &&
+        has("No space left"))
+      run_.disk_may_fail = true;
+    if (has("the data folder went offline") && !has(kSecondFolder) && !first_may_fail_)
+      run_.violate("while another folder failed at most: " + line);
     if (has("went offline") && !run_.disk_may_fail) run_.violate("on a disk that did not fail: " + line);
     const bool unreadable = run_.disk_may_fail && has("Input/output error");
     if ((has("is damaged") && !unreadable) || has("no readable partition.state"))
       run_.violate("on a disk that keeps its bits: " + line);
     if (has("cannot be compacted")) run_.violate("on a disk that keeps its bits: " + line);
-    if (line.starts_with("compacted")) counters_.count("node: log compacted");
+    if (line.starts_with("compacted"))
+      counters_.count(has("__consumer_offsets") ? "group: offsets compacted" : "node: log compacted");
     if (has("bad frame") || has("bad request"))
       run_.violate("to a client that keeps to the protocol: " + line);
   }
@@ -385,7 +433,11 @@ class NodeSimulation {
   NodeRun run_;
   runtime::SeededRandom random_;
   VirtualScheduler world_;
+  bool in_exchange_ = false;       // where this life is to end
+  runtime::SeededRandom cleaned_;  // for what only worlds with compacted topics have
   const MonoTime began_;
+  Duration duration_{};  // at least
+  uint64_t most_operations_ = 0;
   NodeFeatures features_;
   SimBrokerOptions broker_;
   std::vector<std::unique_ptr<NodeProducer>> producers_;
@@ -395,6 +447,7 @@ class NodeSimulation {
   End end_ = End::last;
   MonoTime end_time_{};
   Duration stalled_before_life_{};
+  bool first_may_fail_ = false;  // the folder of the metadata log, in this life
   uint64_t crashes_ = 0;
   size_t insisting_ = 0;
   bool stopped_last_ = false;

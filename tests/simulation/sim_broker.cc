@@ -56,8 +56,9 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
   seams.make_lane = [this](const std::string&) -> std::unique_ptr<runtime::Lane> {
     return std::make_unique<LaneHandle>(process_.add_lane(options_.cross_delay));
   };
-  seams.open_store = [this](const std::string&) -> Result<std::unique_ptr<storage::KeyValueStore>> {
-    return std::make_unique<SimKeyValueStore>(derived_);
+  seams.open_store = [this](const std::string& path) -> Result<std::unique_ptr<storage::KeyValueStore>> {
+    const bool first = path.starts_with(options_.config.data_dirs.front() + "/");
+    return std::make_unique<SimKeyValueStore>(derived_, first ? "" : path + " ");
   };
   seams.log = log_.get();
   seams.on_offline = [this](const Error& error) { offline_ = error; };

@@ -112,7 +112,8 @@ void SimDisk::operation(DiskOp op, std::string_view path, uint64_t position, uin
     cost += stall;
   }
   cost_ += cost;
-  const bool counts = counted_syncs_.empty() || (op == DiskOp::sync && path.ends_with(counted_syncs_));
+  const bool counts = counted_names_.empty() ||
+                      ((op == DiskOp::sync || op == DiskOp::rename) && path.ends_with(counted_names_));
   if (counts && countdown_ > 0 && --countdown_ == 0) {
     dying_ = true;
     ++counts_.crash_in_operation;

@@ -51,12 +51,13 @@ inline constexpr size_t kDiskOps = static_cast<size_t>(DiskOp::kv_sync) + 1;
 
 // How hostile the disk is; changed by the world at any time.
 struct DiskFaults {
-  double sync_fails = 0;   // per sync
-  double read_fails = 0;   // per read: EIO
-  double write_fails = 0;  // per write: EIO
-  double stalls = 0;       // per operation: it takes up to longest_stall
-  double writes_back = 0;  // per write: the system writes some sectors of that file by itself
-  double slowness = 1;     // factor on every cost
+  double sync_fails = 0;    // per sync
+  double read_fails = 0;    // per read: EIO
+  double write_fails = 0;   // per write: EIO
+  double stalls = 0;        // per operation: it takes up to longest_stall
+  std::string fails_under;  // only files below this folder fail; empty: all do
+  double writes_back = 0;   // per write: the system writes some sectors of that file by itself
+  double slowness = 1;      // factor on every cost
   runtime::Duration longest_stall = std::chrono::seconds(5);
 };
 
@@ -70,7 +71,10 @@ class SimDisk {
   // All files together may take this much; may drop below what is taken.
   static constexpr uint64_t kNoQuota = uint64_t{1} << 40;
   uint64_t quota_bytes = kNoQuota;
-  void stop_errors() { faults.sync_fails = faults.write_fails = faults.read_fails = 0; }
+  void stop_errors() {
+    faults.sync_fails = faults.write_fails = faults.read_fails = 0;
+    faults.fails_under.clear();
+  }
   // Whole, fast and with room again.
   void heal() {
     stop_errors();
@@ -86,10 +90,10 @@ class SimDisk {
   [[nodiscard]] uint64_t operations(DiskOp op) const { return by_op_[static_cast<size_t>(op)]; }
 
   // The process dies at the `countdown`-th operation from now (1: the next one); 0: never.
-  // With a `suffix`: of the syncs of files whose names end so.
+  // With a `suffix`: of the syncs of files whose names end so, and of the renamings to such names.
   void crash_at(uint64_t countdown, std::string_view suffix = {}) {
     countdown_ = countdown;
-    counted_syncs_ = suffix;
+    counted_names_ = suffix;
   }
   // True from the throw of SimCrash until the crash is carried out; operations do nothing meanwhile.
   [[nodiscard]] bool dying() const { return dying_; }
@@ -135,6 +139,10 @@ class SimDisk {
                  const std::function<void()>& before_crash = {});
   // Draws whether a fault of this rate strikes now.
   bool strikes(double rate, uint64_t& counter);
+  // The same for an error, which may be some folder's alone.
+  bool fails(double rate, uint64_t& counter, std::string_view path) {
+    return path.starts_with(faults.fails_under) && strikes(rate, counter);
+  }
 
  private:
   friend class SimFileSystem;
@@ -174,7 +182,7 @@ class SimDisk {
   uint64_t operations_ = 0;
   std::array<uint64_t, kDiskOps> by_op_{};
   uint64_t countdown_ = 0;
-  std::string counted_syncs_;
+  std::string counted_names_;
   bool dying_ = false;
   runtime::Duration cost_{0};
   runtime::Duration stalled_{0};

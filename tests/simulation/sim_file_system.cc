@@ -55,7 +55,8 @@ class SimFile final : public storage::File {
   Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override {
     if (disk_.dying()) return dead(path_);
     disk_.operation(DiskOp::read, path_, position, buffer.size());
-    if (disk_.strikes(disk_.faults.read_fails, disk_.counts_.read_failed)) return refuse(EIO, path_, "read");
+    if (disk_.fails(disk_.faults.read_fails, disk_.counts_.read_failed, path_))
+      return refuse(EIO, path_, "read");
     return inode_->content.read(position, buffer);
   }
 
@@ -77,7 +78,7 @@ class SimFile final : public storage::File {
     };
     const auto write_some = [&] { write_first(disk_.random_.below(bytes)); };
     disk_.operation(DiskOp::write, path_, position, bytes, write_some);
-    if (disk_.strikes(disk_.faults.write_fails, disk_.counts_.write_failed)) {
+    if (disk_.fails(disk_.faults.write_fails, disk_.counts_.write_failed, path_)) {
       write_some();
       return refuse(EIO, path_, "write");
     }
@@ -94,7 +95,7 @@ class SimFile final : public storage::File {
   Result<void> sync_data() override {
     if (disk_.dying()) return dead(path_);
     disk_.operation(DiskOp::sync, path_, 0, 0, [this] { inode_->content.sync(); });
-    if (disk_.strikes(disk_.faults.sync_fails, disk_.counts_.sync_failed)) {
+    if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, path_)) {
       inode_->content.fail_sync(disk_.random_);
       return refuse(EIO, path_, "sync");
     }
@@ -217,7 +218,7 @@ Result<void> SimFileSystem::sync_dir(const std::string& path) {
   const auto dir = disk_.find(path);
   if (!dir || !dir->is_dir) return refuse(dir ? ENOTDIR : ENOENT, path, "open the folder");
   disk_.operation(DiskOp::sync_dir, path, 0, 0, [&] { disk_.sync_entries(dir); });
-  if (disk_.strikes(disk_.faults.sync_fails, disk_.counts_.sync_failed))
+  if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, path))
     return refuse(EIO, path, "sync the folder");
   disk_.sync_entries(dir);
   return {};
@@ -252,7 +253,7 @@ Result<std::unique_ptr<storage::FileLock>> SimFileSystem::lock(const std::string
   TRY_ASSIGN(const auto made, open(path, OpenMode::create));
   disk_.operation(DiskOp::lock, path, 0, 0);
   const auto inode = disk_.find(path);
-  if (inode->locked) return fail(Error::io(fmt::format("{} is held by another process", path)));
+  if (inode->locked) return fail(Error::config(fmt::format("{} is held by another process", path)));
   return std::make_unique<SimLock>(inode);
 }
 

@@ -46,7 +46,7 @@ void SimStoreContent::remove_all() {
 Result<std::optional<std::string>> SimKeyValueStore::get(std::string_view key) {
   if (content_.disk_.dying()) return dead();
   content_.disk_.operation(DiskOp::kv_read, kName, 0, 0);
-  const auto it = content_.seen_.find(key);
+  const auto it = content_.seen_.find(prefix_ + std::string(key));
   if (it == content_.seen_.end()) return std::optional<std::string>();
   return std::optional<std::string>(it->second);
 }
@@ -55,14 +55,17 @@ Result<void> SimKeyValueStore::scan(
     std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit) {
   if (content_.disk_.dying()) return dead();
   content_.disk_.operation(DiskOp::kv_read, kName, 0, 0);
-  for (auto it = content_.seen_.lower_bound(prefix);
-       it != content_.seen_.end() && it->first.starts_with(prefix); ++it)
-    if (!visit(it->first, it->second)) break;
+  const std::string whole = prefix_ + std::string(prefix);
+  for (auto it = content_.seen_.lower_bound(whole);
+       it != content_.seen_.end() && it->first.starts_with(whole); ++it)
+    if (!visit(std::string_view(it->first).substr(prefix_.size()), it->second)) break;
   return {};
 }
 
-Result<void> SimKeyValueStore::write(const std::vector<storage::KeyValueWrite>& batch) {
+Result<void> SimKeyValueStore::write(const std::vector<storage::KeyValueWrite>& written) {
   if (content_.disk_.dying()) return dead();
+  auto batch = written;
+  for (storage::KeyValueWrite& write : batch) write.key.insert(0, prefix_);
   const auto act = [&] {
     SimStoreContent::apply(content_.seen_, batch);
     content_.unsynced_.push_back(batch);

@@ -38,7 +38,9 @@ class SimStoreContent {
 
 class SimKeyValueStore final : public storage::KeyValueStore {
  public:
-  explicit SimKeyValueStore(SimStoreContent& content) : content_(content) {}
+  // Stores of several folders share the content, each below a prefix of its own.
+  explicit SimKeyValueStore(SimStoreContent& content, std::string prefix = "")
+      : content_(content), prefix_(std::move(prefix)) {}
   Result<std::optional<std::string>> get(std::string_view key) override;
   Result<void> scan(std::string_view prefix,
                     const std::function<bool(std::string_view key, std::string_view value)>& visit) override;
@@ -47,6 +49,7 @@ class SimKeyValueStore final : public storage::KeyValueStore {
 
  private:
   SimStoreContent& content_;
+  const std::string prefix_;
 };
 
 }  // namespace tidemark::simulation

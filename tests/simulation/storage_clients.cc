@@ -367,10 +367,12 @@ Task<void> StorageClients::search(LogPtr log, ModelPtr model) {
   const Offset limit = log->counted();
   if (model->batches().empty()) co_return;
   const auto& some = model->batches()[run_.random.below(model->batches().size())];
-  const int64_t timestamp = some.timestamp_ms + run_.random.between(-1, 1);
+  const bool greatest = run_.random.chance(0.3);
+  const int64_t timestamp =
+      greatest ? model->greatest_time(limit) : some.timestamp_ms + run_.random.between(-1, 1);
   const auto stable = model->stable();
   const auto expected = model->find_by_time(timestamp, limit);
-  auto finding = log->find_by_time(timestamp, limit);
+  auto finding = greatest ? log->find_max_timestamp(limit) : log->find_by_time(timestamp, limit);
   auto found = co_await finding;
   if (!stable || model->stable() != stable || log->offline()) co_return;
   if (!found) {

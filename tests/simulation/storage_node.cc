@@ -129,6 +129,7 @@ Task<Result<void>> StorageNode::open_all() {
 Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shared_ptr<Recovered> logs) {
   storage::LogStoreOptions options = options_.store;
   options.folder = options_.folder;
+  options.home = data_->identity().folder_id;
   options.planted = options_.planted;
   options.journal.planted = options_.planted;
   options.journal.id = storage::JournalId(static_cast<uint32_t>(index));

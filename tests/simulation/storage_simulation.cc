@@ -29,7 +29,15 @@ struct Features {
   bool derived_removed;
 };
 
-enum class End : uint8_t { crash_at_operation, crash_at_time, clean_stop, bit_flip, last, verified };
+enum class End : uint8_t {
+  crash_at_operation,
+  crash_at_time,
+  clean_stop,
+  bit_flip,
+  lost_segment,
+  last,
+  verified,
+};
 
 class StorageSimulation {
  public:
@@ -42,7 +50,8 @@ class StorageSimulation {
         run_(time_, options.seed * 4 + 2, counters),
         random_(options.seed * 4 + 3),
         world_(time_),
-        began_(time_.mono()) {
+        began_(time_.mono()),
+        cleaned_(options.seed ^ 0xC1EA4) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
         show(fmt::format("  {} {} {}+{}", disk_op_name(op), path, position, bytes));
@@ -84,7 +93,7 @@ class StorageSimulation {
                              "storage: truncated",
                              "storage: created",
                              "storage: deleted",
-
+                             "storage: segment lost above what was cleaned",
                              "storage: checkpoints",
                              "storage: bytes scrubbed",
                              "storage: cleanings",
@@ -143,6 +152,7 @@ class StorageSimulation {
       node_.cleaner->map_bytes = clean.chance(0.5) ? 2048 : 1 << 20;
       node_.cleaner->backoff = clean.chance(0.5) ? Duration(200ms) : Duration(3s);
       node_.cleaner->bytes_per_second = clean.chance(0.5) ? UINT64_MAX : 64 << 10;
+      loses_segments_ = cleaned_.chance(0.5);
     }
 
     StorageWorkload& w = run_.workload;
@@ -223,7 +233,9 @@ class StorageSimulation {
       run_.disk_may_be_full = false;
       return;
     }
-    if (features_.bit_flips && lives_ > 2 && draw(0.3)) {
+    if (loses_segments_ && lives_ > 2 && cleaned_.chance(0.3)) {
+      end_ = End::lost_segment;
+    } else if (features_.bit_flips && lives_ > 2 && draw(0.3)) {
       end_ = End::bit_flip;
     } else if (features_.clean_stops && draw(0.25)) {
       end_ = End::clean_stop;
@@ -240,6 +252,8 @@ class StorageSimulation {
       } else {
         disk_.crash_at(1 + random_.below(early ? 60 : 8'000));
       }
+      // In the middle of segments that change places.
+      if (node_.cleaner && cleaned_.chance(0.3)) disk_.crash_at(1 + cleaned_.below(8), ".deleted");
     }
     schedule_faults();
   }
@@ -299,6 +313,7 @@ class StorageSimulation {
             break;
           }
           if (end_ == End::bit_flip) return flip_bits();
+          if (end_ == End::lost_segment) return lose_segment(node);
           disk_.crash_at(0);
           node.stop();
           stage = Stage::stopping;
@@ -387,6 +402,31 @@ class StorageSimulation {
     }
   }
 
+  // A file of a sealed segment is gone, as a file system may lose it: above what was cleaned of its log, a
+  // start has to see it.
+  void lose_segment(StorageNode& node) {
+    std::vector<std::string> paths;
+    for (const auto& shard : node.shards()) {
+      for (const auto& [name, log] : shard->logs) {
+        const auto& segments = log->segments();
+        // Without a journal nobody can tell it from what power loss takes.
+        if (log->offline() || !log->state().journaled || log->state().gaps_below == Offset(0)) continue;
+        // Nor one that nothing stands behind: where a truncation has taken the snapshot, nothing tells how
+        // far the log went.
+        const size_t last = segments.size() - (segments.back().bytes == 0 ? 2 : 1);
+        for (size_t i = 1; i < last && segments.size() > 1; ++i)
+          if (segments[i].base >= std::max(log->state().gaps_below, log->start()))
+            paths.push_back(storage::segment_path(log->folder(), segments[i].base, storage::kLogSuffix));
+      }
+    }
+    if (paths.empty()) return;
+    flipped_ = true;
+    const std::string& path = paths[cleaned_.below(paths.size())];
+    disk_.remove_tree(path);
+    counters_.count("storage: segment lost above what was cleaned");
+    say(path + " is lost");
+  }
+
   // --- judgements
 
   void judge_failed_start(const Error& error) {
@@ -439,6 +479,8 @@ class StorageSimulation {
   runtime::SeededRandom random_;
   VirtualScheduler world_;
   const MonoTime began_;
+  runtime::SeededRandom cleaned_;  // for what only worlds with a log cleaner have
+  bool loses_segments_ = false;
   Features features_{};
   StorageNodeOptions node_;
   End end_ = End::last;

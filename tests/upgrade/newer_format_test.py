@@ -126,7 +126,7 @@ class NewerFormat(unittest.TestCase):
     def test_partition_state(self):
         self.fill(clean=True)
         path = self.change("tide-0/partition.state", newer_double_written)
-        self.refused(path, "format version 3", "reads up to 2", "start the newer release")
+        self.refused(path, "format version 5", "reads up to 4", "start the newer release")
 
     def test_trimmed_producers(self):
         self.broker.start()

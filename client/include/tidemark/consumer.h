@@ -1,5 +1,5 @@
-// Reads partitions that it is assigned, from where its caller says; positions are the caller's to keep
-// (consumer groups come with a later release). Fetches ahead while the caller works. One thread at a time.
+// Reads partitions that it is assigned, from where its caller says; positions are the caller's to keep (a
+// group keeps them for a GroupConsumer). Fetches ahead while the caller works. One thread at a time.
 #pragma once
 
 #include <chrono>

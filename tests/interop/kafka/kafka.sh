@@ -14,7 +14,7 @@ jars=${KAFKA_JARS:-$(cd "$here/../../.." && pwd)/build/genuine-kafka}
 
 java_major() { java -version 2>&1 | sed -n '1s/.*version "\([0-9]*\).*/\1/p'; }
 
-fetched() { compgen -G "$jars/kafka_2.13-*.jar" >/dev/null && [ -e "$jars/complete" ]; }
+fetched() { compgen -G "$jars/connect-file-*.jar" >/dev/null && [ -e "$jars/complete" ]; }
 
 available() {
   command -v java >/dev/null || { echo "no java here (Debian: openjdk-17-jre-headless)"; return 1; }
@@ -57,6 +57,12 @@ main_class() {
     kafka-metadata-quorum) echo org.apache.kafka.tools.MetadataQuorumCommand ;;
     kafka-cluster) echo org.apache.kafka.tools.ClusterTool ;;
     kafka-storage) echo kafka.tools.StorageTool ;;
+    kafka-client-metrics) echo org.apache.kafka.tools.ClientMetricsCommand ;;
+    kafka-features) echo org.apache.kafka.tools.FeatureCommand ;;
+    kafka-leader-election) echo org.apache.kafka.tools.LeaderElectionCommand ;;
+    kafka-reassign-partitions) echo org.apache.kafka.tools.reassign.ReassignPartitionsCommand ;;
+    kafka-transactions) echo org.apache.kafka.tools.TransactionsCommand ;;
+    connect-distributed) echo org.apache.kafka.connect.cli.ConnectDistributed ;;
     *) echo "kafka.sh: no tool '$1'" >&2; return 2 ;;
   esac
 }

@@ -55,7 +55,7 @@ struct World : storage::HostileWorld {
     return out;
   }
 
-  Shard shard{0, loop};
+  Shard shard{0, loop, 1};
   std::vector<TopicIdPartition> ids;
   std::shared_ptr<WatchedPartitions> watched = std::make_shared<WatchedPartitions>();
   std::shared_ptr<runtime::Job> wake;

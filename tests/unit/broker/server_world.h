@@ -96,7 +96,7 @@ class LetterSource final : public ByteSource {
 };
 
 // Client ids: "now", "sleep MS", "place MS" (lets the next start, then sleeps), "park" (until hurried),
-// "none", "fail", "address", "hole BYTES", "cut BYTES" (the source fails after half of them).
+// "none", "throttle MS", "fail", "address", "hole BYTES", "cut BYTES" (the source fails after half of them).
 class ScriptedHandler final : public RequestHandler {
  public:
   explicit ScriptedHandler(runtime::Scheduler& loop) : loop_(loop) {}
@@ -108,7 +108,12 @@ class ScriptedHandler final : public RequestHandler {
     const int32_t id = request.header.correlation_id;
     started.push_back(id);
     if (verb == "fail") co_return fail(ErrorCode::INVALID_REQUEST, "as asked");
-    if (verb == "none") co_return Response::none();
+    if (verb == "none") {
+      request.throttle.at_least(QuotaKind::produce, throttle_unanswered);
+      co_return Response::none();
+    }
+    if (verb == "throttle")
+      request.throttle.at_least(QuotaKind::produce, std::chrono::milliseconds(argument));
     if (verb == "place" || verb == "park") request.release_order();
     if (verb == "sleep" || verb == "place") {
       auto sleeping = runtime::sleep_for(loop_, std::chrono::milliseconds(argument));
@@ -140,6 +145,7 @@ class ScriptedHandler final : public RequestHandler {
   std::vector<int32_t> started;
   std::vector<int32_t> ended;
   size_t largest_piece = 0;
+  runtime::Duration throttle_unanswered{};  // of "none"
 
  private:
   runtime::Scheduler& loop_;

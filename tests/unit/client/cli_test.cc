@@ -88,6 +88,14 @@ TEST_CASE("broker addresses") {
     CHECK_FALSE(client::parse_bootstrap(bad));
 }
 
+TEST_CASE("what others wrote does not steer a terminal") {
+  CHECK(Value("a\tb\nc\x1b[2J\x7f").cell() == "a\\tb\\nc\\x1b[2J\\x7f");
+  CHECK(Value("\xc2\x9b"
+              "1m")
+            .cell() == "\\xc2\\x9b1m");
+  CHECK(Value("Grüße, \xe2\x82\xac").cell() == "Grüße, \xe2\x82\xac");
+}
+
 TEST_CASE("values as JSON and YAML") {
   const Value value = Value::object({{"name", "a \"b\"\n"},
                                      {"none", Value()},

@@ -247,8 +247,8 @@ TEST_CASE("offsets are committed and read back by topic name, in every shape of 
     World world(6);
     world.broker.more_apis[ApiKey::OffsetFetch] = {1, newest};
     world.coordinator.troubles = {ErrorCode::NOT_COORDINATOR};  // told with each partition
-    std::map<TopicPartition, Offset> offsets{{{"tide", PartitionId(0)}, Offset(7)},
-                                             {{"tide", PartitionId(2)}, Offset(9)}};
+    GroupAdmin::Offsets offsets{{{"tide", PartitionId(0)}, {Offset(7), kNoLeaderEpoch, ""}},
+                                {{"tide", PartitionId(2)}, {Offset(9), kNoLeaderEpoch, ""}}};
     const auto committed = world.run(world.groups.commit("readers", offsets));
     REQUIRE(committed.has_value());
     CHECK(committed->size() == 2);

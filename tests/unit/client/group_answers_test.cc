@@ -1,6 +1,7 @@
 // What coordinators' answers mean, and what a member's assignment says.
 #include <catch2/catch.hpp>
 
+#include "client/core/consumer_protocol.h"
 #include "client/core/group_answers.h"
 #include "protocol/encoder.h"
 #include "protocol/messages/consumer_protocol_assignment.h"

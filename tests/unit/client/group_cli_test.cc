@@ -143,25 +143,30 @@ TEST_CASE("how a group is shown") {
   report.committed.emplace(kFirst, client::CommittedOffset{Offset(50), LeaderEpoch(2), "note"});
   report.committed.emplace(gone, client::CommittedOffset{Offset(3), LeaderEpoch(0), ""});
   report.ends = {{kFirst, Offset(100)}, {kSecond, Offset(7)}};
+  report.first_unread_ms = {{kFirst, 1'767'322'800'001}};
+  report.now_ms = 1'767'322'812'000;
 
   CHECK(
       group_document(report).json() ==
       R"({"group":"readers","type":"classic","state":"Stable","protocol_type":"consumer","protocol":"range",)"
-      R"("coordinator":{"id":1,"host":"h","port":9092},"total_lag":50,"members":[)"
+      R"("coordinator":{"id":1,"host":"h","port":9092},"total_lag":50,)"
+      R"("max_lag_seconds":12,"members":[)"
       R"({"member_id":"m-1","instance_id":"one","client_id":"app","host":"/10.0.0.1",)"
       R"("assignment":[{"topic":"tides","partitions":[0,1]}]},)"
       R"({"member_id":"m-2","instance_id":null,"client_id":"app","host":"/10.0.0.2","assignment":[]}],)"
       R"("partitions":[)"
-      R"({"topic":"gone","partition":0,"committed_offset":3,"end_offset":null,"lag":null,)"
+      R"({"topic":"gone","partition":0,"committed_offset":3,"end_offset":null,"lag":null,"lag_seconds":null,)"
       R"("member_id":null,"client_id":null,"host":null,"metadata":null},)"
-      R"({"topic":"tides","partition":0,"committed_offset":50,"end_offset":100,"lag":50,)"
+      R"({"topic":"tides","partition":0,"committed_offset":50,"end_offset":100,"lag":50,"lag_seconds":12,)"
       R"("member_id":"m-1","client_id":"app","host":"/10.0.0.1","metadata":"note"},)"
-      R"({"topic":"tides","partition":1,"committed_offset":null,"end_offset":7,"lag":null,)"
-      R"("member_id":"m-1","client_id":"app","host":"/10.0.0.1","metadata":null}]})");
+      R"({"topic":"tides","partition":1,"committed_offset":null,"end_offset":7,"lag":null,"lag_seconds":null,)"
+      R"("member_id":"m-1","client_id":"app","host":"/10.0.0.1","metadata":null}],)"
+      R"("rebalance_loop":null,"rebalances":null})");
   CHECK(
       group_row(report).json() ==
       R"({"group":"readers","type":"classic","state":"Stable","protocol_type":"consumer","protocol":"range",)"
-      R"-("coordinator":"1 (h:9092)","members":2,"partitions":3,"total_lag":50})-");
+      R"-("coordinator":"1 (h:9092)","members":2,"partitions":3,"total_lag":50,)-"
+      R"-("max_lag_seconds":12})-");
   Value::List members;
   add_member_rows(report, members);
   REQUIRE(members.size() == 2);
@@ -172,14 +177,83 @@ TEST_CASE("how a group is shown") {
   REQUIRE(lags.size() == 4);
   CHECK(lags[2].json() ==
         R"({"group":"readers","topic":"tides","partition":1,"committed_offset":null,"end_offset":7,)"
-        R"("lag":null,"member_id":"m-1","client_id":"app","host":"/10.0.0.1"})");
+        R"("lag":null,"lag_seconds":null,"member_id":"m-1","client_id":"app","host":"/10.0.0.1"})");
   CHECK(lags[3].json() ==
         R"({"group":"readers","topic":"total","partition":null,"committed_offset":null,"end_offset":null,)"
-        R"("lag":50,"member_id":null,"client_id":null,"host":null})");
+        R"("lag":50,"lag_seconds":12,"member_id":null,"client_id":null,"host":null})");
 }
 
 TEST_CASE("a group without offsets has no total") {
   GroupReport report;
   report.group.state = "Empty";
   CHECK(group_row(report).fields()->back().second.cell() == "-");
+}
+
+TEST_CASE("what is past its end does not make up for another partition's lag, and is no age") {
+  GroupReport report;
+  report.committed.emplace(kFirst, client::CommittedOffset{Offset(50), LeaderEpoch(0), ""});
+  report.committed.emplace(kSecond, client::CommittedOffset{Offset(90), LeaderEpoch(0), ""});
+  report.ends = {{kFirst, Offset(60)}, {kSecond, Offset(7)}};
+  Value::List lags;
+  add_lag_rows(report, true, lags);
+  REQUIRE(lags.size() == 3);
+  const auto cell = [&](size_t row, std::string_view name) {
+    for (const auto& [field, value] : *lags[row].fields())
+      if (field == name) return value.cell();
+    return std::string("no such field");
+  };
+  CHECK(cell(0, "lag") == "10");
+  CHECK(cell(0, "lag_seconds") == "-");  // nobody could tell
+  CHECK(cell(1, "lag") == "-83");
+  CHECK(cell(1, "lag_seconds") == "0");
+  CHECK(cell(2, "lag") == "10");
+  // A clock that is behind the producer's.
+  report.first_unread_ms = {{kFirst, 1'000'000}};
+  report.now_ms = 5'000;
+  lags.clear();
+  add_lag_rows(report, false, lags);
+  CHECK(cell(0, "lag_seconds") == "0");
+}
+
+TEST_CASE("how the history of a group's rebalances is shown") {
+  GroupReport report;
+  report.group.id = "readers";
+  Value::List rows;
+  add_rebalance_rows(report, rows);
+  CHECK(rows.empty());
+  CHECK_FALSE(loop_note(report));
+  auto& all = report.group.rebalances.emplace();
+  CHECK(group_document(report).json().find(R"("rebalance_loop":null,"rebalances":[]})") != std::string::npos);
+
+  client::GroupRebalance one;
+  one.cause = "timeout";
+  one.reason = "member m-3 was not heard of for its session timeout";
+  one.outcome = "stable";
+  one.started_ms = 1'767'322'800'123;
+  one.joining_ms = 3'000;
+  one.assigning_ms = 40;
+  one.generation = 7;
+  one.members = 2;
+  one.changes = {{"timed out", 6, {"m-3", "m-4"}}};
+  all.recent.push_back(one);
+  one.outcome = "running";
+  one.generation = -1;
+  all.recent.push_back(one);
+  add_rebalance_rows(report, rows);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].json() ==
+        R"({"group":"readers","started":"2026-01-02T03:00:00.123Z","outcome":"stable","cause":"timeout",)"
+        R"("generation":7,"members":2,"joining_ms":3000,"assigning_ms":40,"joined":null,"left":null,)"
+        R"("timed_out":"6: m-3, m-4, ...","reason":"member m-3 was not heard of for its session timeout"})");
+  CHECK(rows[1].json().find(R"("generation":null)") != std::string::npos);
+  CHECK_FALSE(loop_note(report));
+
+  all.loop_rebalances = 5;
+  all.loop_since_ms = 1'767'322'800'000;
+  CHECK(loop_note(report) ==
+        "readers goes on rebalancing: 5 times in a row since 2026-01-02T03:00:00.000Z; the last time: member "
+        "m-3 "
+        "was not heard of for its session timeout");
+  CHECK(group_document(report).json().find(
+            R"("rebalance_loop":{"rebalances":5,"since":"2026-01-02T03:00:00.000Z"})") != std::string::npos);
 }

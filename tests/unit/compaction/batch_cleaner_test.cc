@@ -262,6 +262,21 @@ TEST_CASE("the batch before the end of the cleaning stays, empty, so that the of
   CHECK(cleaner.clean(make_batch({.base_offset = Offset(9)}, {"a=1", "a=2"})).empty());
 }
 
+// Seed 236 of the node world: the log's last batch had been emptied, a cleaning that ended before it dropped
+// it, and a reader had nothing to go on from.
+TEST_CASE("a batch that was emptied before stays above the end of the next cleaning") {
+  Cleaner cleaner({{"a", 10}}, 12);
+  cleaner.rules.end = Offset(22);
+  const Bytes emptied = protocol::build_emptied_batch(
+      protocol::read_batch_header(make_batch({.base_offset = Offset(20)}, {"a=1", "a=2"})));
+  for (const int64_t end : {22, 20, 12}) {
+    cleaner.rules.end = Offset(end);
+    CHECK(cleaner.clean(emptied) == emptied);
+  }
+  cleaner.rules.end = Offset(23);
+  CHECK(cleaner.clean(emptied).empty());
+}
+
 TEST_CASE("records of an aborted transaction go, its marker only after them, and after its horizon") {
   const ProducerId producer(9);
   const AbortedTransaction aborted{producer, Offset(10), Offset(12), Offset(10)};

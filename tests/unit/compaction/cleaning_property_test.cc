@@ -1,5 +1,6 @@
 // Random logs, cleaned again and again: what a reader may rely on holds after every cleaning, whatever was
-// produced and however little memory the cleanings had.
+// produced and however little memory the cleanings had; and where the memory was enough, each batch is what
+// Kafka's rules, taken one record at a time, make of it.
 #include <algorithm>
 
 #include "protocol/runtime/random.h"
@@ -10,6 +11,20 @@ using namespace tidemark::storage;
 using protocol::BatchHeader;
 
 namespace {
+
+// What must be left of a batch.
+struct Left {
+  Offset base;
+  std::vector<Offset> records;
+  std::optional<int64_t> horizon;  // for the records that are left
+  bool operator==(const Left&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Left& left) {
+  out << left.base.value << ':';
+  for (const Offset offset : left.records) out << ' ' << offset.value;
+  if (left.horizon) out << " until " << *left.horizon;
+  return out;
+}
 
 using State = std::map<std::string, std::string>;  // the newest values; no key: deleted, or never there
 
@@ -28,9 +43,16 @@ struct World {
   int64_t retention_ms;
   Offset from{0};  // the dirty part
   uint64_t dropped_tombstones = 0;
+  size_t batches_of_producer;  // that it may send again
+  // Counted of the model's cleanings, so that it is known to have seen what it is about.
+  uint64_t markers_dropped = 0;
+  uint64_t kept_empty = 0;
+  uint64_t on_the_horizon = 0;
 
   explicit World(uint64_t seed)
-      : random(seed), retention_ms(random.chance(0.2) ? 0 : random.between(1, 5000)) {}
+      : random(seed),
+        retention_ms(random.chance(0.2) ? 0 : random.between(1, 5000)),
+        batches_of_producer(1 + seed % 5) {}
 
   void append(const Bytes& batch) {
     log.append(batch);
@@ -39,7 +61,9 @@ struct World {
     if (!h.is_idempotent()) return;
     LastOfProducer& last = producers[h.producer_id];
     last.epoch = h.producer_epoch;
-    if (!h.is_control()) last.data_offsets = {h.last_offset()};
+    if (h.is_control()) return;
+    last.data_offsets.push_back(h.last_offset());
+    if (last.data_offsets.size() > batches_of_producer) last.data_offsets.erase(last.data_offsets.begin());
   }
 
   [[nodiscard]] LeaderEpoch epoch() const { return LeaderEpoch(static_cast<int32_t>(log.end.value / 40)); }
@@ -129,10 +153,100 @@ struct World {
     options.segment_bytes = random.chance(0.5) ? 500 + random.below(3000) : 1 << 30;
     if (random.chance(0.4))
       options.map_bytes = OffsetMap::kMinBytes + random.below(15) * OffsetMap::kEntryBytes;
+    const bool fits = options.map_bytes == RoundOptions().map_bytes;
+    const std::vector<Left> expected = fits ? expect(log.batches(), options) : std::vector<Left>();
     RoundResult result = log.clean(options);
+    if (fits) {
+      REQUIRE(result.end == *options.end);
+      REQUIRE(left() == expected);
+    }
     from = result.end;
     check(*options.end);
     return result;
+  }
+
+  [[nodiscard]] static std::optional<int64_t> horizon_of(const BatchHeader& h) {
+    return h.has_delete_horizon() ? std::optional(h.base_timestamp) : std::nullopt;
+  }
+  [[nodiscard]] static Left left_of(const SeenBatch& batch) {
+    Left one{batch.header.base_offset, {}, {}};
+    for (const SeenRecord& record : batch.records) one.records.push_back(record.offset);
+    if (!one.records.empty()) one.horizon = horizon_of(batch.header);
+    return one;
+  }
+  [[nodiscard]] std::vector<Left> left() {
+    std::vector<Left> all;
+    for (const SeenBatch& batch : log.batches()) all.push_back(left_of(batch));
+    return all;
+  }
+
+  // Kafka's rules, by record, over the log as it is.
+  std::vector<Left> expect(const std::vector<SeenBatch>& batches, const RoundOptions& options) {
+    std::map<std::string, Offset> newest;
+    for (const SeenBatch& batch : batches) {
+      if (!is_committed(batch.header)) continue;
+      for (const SeenRecord& record : batch.records)
+        if (record.key && record.offset >= options.from && record.offset < *options.end)
+          newest[*record.key] = record.offset;
+    }
+    std::vector<Left> result;
+    for (const SeenBatch& batch : batches) {
+      const BatchHeader& h = batch.header;
+      if (h.base_offset >= *options.end) {
+        result.push_back(left_of(batch));
+        continue;
+      }
+      const auto horizon = horizon_of(h);
+      const bool is_over = horizon && *horizon <= options.now_ms;
+      if (horizon && *horizon == options.now_ms) ++on_the_horizon;
+      Left one{h.base_offset, {}, horizon};
+      bool begins_horizon = false;
+      if (h.is_control()) {
+        const bool spent = is_spent(batches, h);
+        if (!batch.records.empty() && !(spent && is_over)) one.records.push_back(h.base_offset);
+        begins_horizon = spent;
+        if (!batch.records.empty() && one.records.empty()) ++markers_dropped;
+      } else if (is_committed(h)) {
+        for (const SeenRecord& record : batch.records) {
+          if (!record.key) continue;
+          const auto last = newest.find(*record.key);
+          if (last != newest.end() && last->second > record.offset) continue;
+          if (!record.value && is_over) continue;
+          one.records.push_back(record.offset);
+          begins_horizon = begins_horizon || !record.value;
+        }
+      }
+      if (!one.records.empty()) {
+        if (!horizon && begins_horizon) one.horizon = options.now_ms + options.delete_retention_ms;
+        result.push_back(std::move(one));
+      } else if (h.next_offset() == *options.end || is_last_of_producer(h)) {
+        one.horizon.reset();
+        result.push_back(std::move(one));
+        ++kept_empty;
+      }
+    }
+    return result;
+  }
+  // Nothing of its transaction is left.
+  [[nodiscard]] bool is_spent(const std::vector<SeenBatch>& batches, const BatchHeader& marker) const {
+    Offset begins(0);
+    for (const SeenBatch& batch : original) {
+      const BatchHeader& h = batch.header;
+      if (h.base_offset >= marker.base_offset) break;
+      if (h.is_control() && h.producer_id == marker.producer_id) begins = h.next_offset();
+    }
+    return std::none_of(batches.begin(), batches.end(), [&](const SeenBatch& batch) {
+      const BatchHeader& h = batch.header;
+      return !h.is_control() && h.is_transactional() && h.producer_id == marker.producer_id &&
+             h.base_offset >= begins && h.base_offset < marker.base_offset;
+    });
+  }
+  [[nodiscard]] bool is_last_of_producer(const BatchHeader& h) const {
+    const auto last = producers.find(h.producer_id);
+    if (last == producers.end()) return false;
+    const auto& offsets = last->second.data_offsets;
+    if (offsets.empty()) return h.is_control() && h.producer_epoch == last->second.epoch;
+    return std::count(offsets.begin(), offsets.end(), h.last_offset()) > 0;
   }
 
   void check(Offset cleaned_end) {
@@ -238,12 +352,16 @@ TEST_CASE("after any cleanings of any log a reader from any offset ends where it
   uint64_t copied = 0;
   uint64_t rewritten = 0;
   uint64_t emptied = 0;
+  uint64_t markers_dropped = 0;
+  uint64_t on_the_horizon = 0;
+  uint64_t kept_empty = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     INFO("seed " << seed);
     World world(seed);
     for (uint64_t rounds = 1 + world.random.below(6); rounds > 0; --rounds) {
       if (world.random.chance(0.7)) world.grow();
-      world.now_ms += world.random.between(0, 4000);
+      // Now and then exactly as long as a tombstone stays.
+      world.now_ms += world.random.chance(0.3) ? world.retention_ms : world.random.between(0, 4000);
       if (world.original.empty()) continue;
       const RoundResult result = world.clean();
       copied += result.stats.batches_copied;
@@ -251,8 +369,14 @@ TEST_CASE("after any cleanings of any log a reader from any offset ends where it
       emptied += result.stats.batches_emptied;
     }
     dropped += world.dropped_tombstones;
+    markers_dropped += world.markers_dropped;
+    on_the_horizon += world.on_the_horizon;
+    kept_empty += world.kept_empty;
   }
   // It has seen what it is about.
+  CHECK(markers_dropped > 20);
+  CHECK(on_the_horizon > 20);
+  CHECK(kept_empty > 100);
   CHECK(dropped > 100);
   CHECK(copied > 100);
   CHECK(rewritten > 100);

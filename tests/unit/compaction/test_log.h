@@ -203,7 +203,7 @@ struct TestLog {
     std::vector<SourceSegment> result;
     for (size_t i = first; i < first + count; ++i)
       result.push_back({segments[i].facts.base_offset, segments[i].facts.size_bytes,
-                        i + 1 < segments.size() ? segments[i + 1].facts.base_offset : end});
+                        i + 1 < segments.size() ? segments[i + 1].facts.base_offset : end, true});
     return result;
   }
   // The segments that hold [from, end): `end` is a segment's base, or the log's end.

@@ -88,8 +88,51 @@ TEST_CASE("groups and subscriptions know their own names only") {
         Answer{ErrorCode::INVALID_CONFIG, "Unknown group config name: foo"});
   CHECK(answer(validate_resource_config(Scope::group, "consumer.session.timeout.ms", "45000")).first ==
         ErrorCode::NONE);
-  CHECK(answer(validate_resource_config(Scope::client_metrics, "interval.ms", "5")).first ==
-        ErrorCode::INVALID_CONFIG);
+  CHECK(
+      answer(validate_resource_config(Scope::group, "consumer.session.timeout.ms", "46000")) ==
+      Answer{ErrorCode::INVALID_CONFIG,
+             "Refused configuration consumer.session.timeout.ms: the newer group protocol comes with a later "
+             "release (only 45000 is accepted)"});
+  CHECK(answer(validate_resource_config(Scope::group, "share.auto.offset.reset", "x")).second ==
+        "Invalid value x for configuration share.auto.offset.reset: Invalid value `x` for configuration "
+        "share.auto.offset.reset. The value must be either 'earliest', 'latest' or of the format "
+        "'by_duration:<PnDTnHnMn.nS>'.");
+}
+
+TEST_CASE("client metrics subscriptions are checked as a genuine broker checks them") {
+  const auto told = [](std::string_view name, std::string_view value) {
+    return answer(validate_resource_config(Scope::client_metrics, name, value));
+  };
+  const std::string range = ", interval must be between 100 and 3600000 (1 hour)";
+  CHECK(told("interval.ms", "100").first == ErrorCode::NONE);
+  CHECK(told("interval.ms", "3600000").first == ErrorCode::NONE);
+  CHECK(told("interval.ms", "99") ==
+        Answer{ErrorCode::INVALID_REQUEST, "Invalid value 99 for interval.ms" + range});
+  CHECK(told("interval.ms", "3600001") ==
+        Answer{ErrorCode::INVALID_REQUEST, "Invalid value 3600001 for interval.ms" + range});
+  CHECK(told("interval.ms", "x") ==
+        Answer{ErrorCode::INVALID_CONFIG,
+               "Invalid value x for configuration interval.ms: Not a number of type INT"});
+  CHECK(told("metrics", "").first == ErrorCode::NONE);
+  CHECK(told("metrics", "*").first == ErrorCode::NONE);
+  CHECK(told("metrics", "a,,b") ==
+        Answer{ErrorCode::INVALID_CONFIG, "Configuration 'metrics' values must not be empty."});
+  CHECK(told("match", "client_id=a.*").first == ErrorCode::NONE);
+  CHECK(told("match", "x=y") == Answer{ErrorCode::INVALID_CONFIG, "Illegal client matching pattern: x=y"});
+  CHECK(told("nope", "1") ==
+        Answer{ErrorCode::INVALID_REQUEST, "Unknown client metrics configuration: nope"});
+  CHECK(refused(Scope::client_metrics, {}, {{"metrics", kAppend, "a"}}) ==
+        Answer{ErrorCode::INVALID_CONFIG, "Can't APPEND to key metrics because its type is not LIST."});
+}
+
+TEST_CASE("all settings that cannot change at run time are told at once, and all that have no value") {
+  CHECK(refused(Scope::broker, {},
+                {{"num.partitions", kSet, "3"}, {"log.retention.ms", kSet, "5"}, {"log.dirs", kSet, "x"}}) ==
+        Answer{ErrorCode::INVALID_REQUEST,
+               "Cannot update these configs dynamically: [num.partitions, log.dirs]"});
+  CHECK(
+      refused(Scope::topic, {}, {{"retention.ms", kSet, std::nullopt}, {"segment.ms", kSet, std::nullopt}}) ==
+      Answer{ErrorCode::INVALID_REQUEST, "Null value not supported for : retention.ms, segment.ms"});
 }
 
 TEST_CASE("SET and DELETE change the overrides, and deleting what is not there succeeds") {

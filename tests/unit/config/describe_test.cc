@@ -151,8 +151,21 @@ TEST_CASE("a topic that carries a removed setting from an older cluster shows it
 
 TEST_CASE("a group's and a subscription's settings name their own source") {
   const Setting& setting = *find_setting(Scope::group, "consumer.session.timeout.ms");
-  CHECK(describe_resource_config(setting, {}).is_default());
-  CHECK(describe_resource_config(setting, {}).value == "45000");
-  CHECK(describe_resource_config(setting, {{"consumer.session.timeout.ms", "50000"}}).source ==
-        Source::group);
+  CHECK(line(describe_resource_config(setting, {}, {})) ==
+        "consumer.session.timeout.ms=45000 sensitive=false "
+        "synonyms={DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000}\n");
+  CHECK(line(describe_resource_config(setting, {{"consumer.session.timeout.ms", "50000"}}, {})) ==
+        "consumer.session.timeout.ms=50000 sensitive=false "
+        "synonyms={GROUP_CONFIG:consumer.session.timeout.ms=50000, "
+        "DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000}\n");
+  const Setting& alone = *find_setting(Scope::group, "share.auto.offset.reset");
+  CHECK(line(describe_resource_config(alone, {{"share.auto.offset.reset", "earliest"}}, {})) ==
+        "share.auto.offset.reset=earliest sensitive=false "
+        "synonyms={GROUP_CONFIG:share.auto.offset.reset=earliest, "
+        "DEFAULT_CONFIG:share.auto.offset.reset=latest}\n");
+  const Setting& interval = *find_setting(Scope::client_metrics, "interval.ms");
+  CHECK(describe_resource_config(interval, {}, {}).is_default());
+  CHECK(describe_resource_config(interval, {}, {}).value == "300000");
+  CHECK(line(describe_resource_config(interval, {{"interval.ms", "5000"}}, {})) ==
+        "interval.ms=5000 sensitive=false synonyms={CLIENT_METRICS_CONFIG:interval.ms=5000}\n");
 }

@@ -185,6 +185,10 @@ TEST_CASE("every broker setting reaches its field") {
                               {"fetch.max.bytes", "1025"},
                               {"max.incremental.fetch.session.cache.slots", "12"},
                               {"max.request.partition.size.limit", "13"},
+                              {"quota.window.num", "20"},
+                              {"quota.window.size.seconds", "21"},
+                              {"controller.quota.window.num", "22"},
+                              {"controller.quota.window.size.seconds", "23"},
                               {"producer.id.expiration.ms", "14"},
                               {"memory.limit", "64MiB"},
                               {"journal.size", "16MiB"},
@@ -212,6 +216,10 @@ TEST_CASE("every broker setting reaches its field") {
   expected.fetch_max_bytes = 1025;
   expected.max_incremental_fetch_session_cache_slots = 12;
   expected.max_request_partition_size_limit = 13;
+  expected.quota_window_num = 20;
+  expected.quota_window_size_seconds = 21;
+  expected.controller_quota_window_num = 22;
+  expected.controller_quota_window_size_seconds = 23;
   expected.producer_id_expiration_ms = 14;
   expected.memory_limit = 64 << 20;
   expected.journal_size = 16 << 20;

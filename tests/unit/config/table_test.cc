@@ -122,6 +122,16 @@ TEST_CASE("a topic setting's broker synonym exists and has the same default") {
   }
 }
 
+TEST_CASE("a group setting's broker synonym exists and has the same default") {
+  for (const Setting* setting : settings_of(Scope::group)) {
+    if (setting->broker_synonym.empty()) continue;
+    INFO(setting->name);
+    const Setting* synonym = find_setting(Scope::broker, setting->broker_synonym);
+    REQUIRE(synonym != nullptr);
+    CHECK(synonym->default_value == setting->default_value);
+  }
+}
+
 TEST_CASE("the typed structs' own defaults are the table's") {
   CHECK(resolve_topic_config({}, {}) == TopicConfig{});
   CHECK(resolve_broker_config({}) == BrokerConfig{});

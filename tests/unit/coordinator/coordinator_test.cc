@@ -33,7 +33,7 @@ std::vector<Request> every_request() {
           fetch,
           delete_offsets,
           ListGroupsRequest(),
-          DescribeGroupsRequest{{"g"}, true},
+          DescribeGroupsRequest{{"g"}, true, false},
           DeleteGroupsRequest{{"g"}}};
 }
 

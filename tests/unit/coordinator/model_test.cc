@@ -74,7 +74,7 @@ struct History {
   }
 };
 
-GroupSettings without_delay() {
+GroupSettings model_settings() {
   GroupSettings settings;
   settings.group_initial_rebalance_delay_ms = 0;
   return settings;
@@ -114,7 +114,7 @@ class Exploration {
 
 // The prefixes from which histories start, as operations.
 History after(const std::vector<int>& operations) {
-  History history(without_delay());
+  History history(model_settings());
   for (const int operation : operations) history.run(operation);
   return history;
 }

@@ -127,7 +127,7 @@ class Chaos {
   }
   void inspect() {
     world_.send(ListGroupsRequest());
-    world_.send(DescribeGroupsRequest{{"g0", "g1", "none"}, true});
+    world_.send(DescribeGroupsRequest{{"g0", "g1", "none"}, true, true});
     OffsetFetchRequest fetch;
     fetch.groups = {{"g0", std::nullopt}, {"g1", {{{"orders", {}, {PartitionId(0)}}}}}};
     world_.send(fetch);

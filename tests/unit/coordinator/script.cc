@@ -155,8 +155,8 @@ std::optional<Request> request_of(const Command& c) {
   if (c.verb == "fetch") return fetch(c);
   if (c.verb == "delete-offsets") return delete_offsets(c);
   if (c.verb == "list")
-    return ListGroupsRequest{split(c.option("states"), ','), split(c.option("types"), ',')};
-  if (c.verb == "describe") return DescribeGroupsRequest{c.words, c.number("v", 6) >= 6};
+    return ListGroupsRequest{split(c.option("states"), ','), split(c.option("types"), ','), std::nullopt};
+  if (c.verb == "describe") return DescribeGroupsRequest{c.words, c.number("v", 6) >= 6, false};
   if (c.verb == "delete") return DeleteGroupsRequest{c.words};
   return std::nullopt;
 }

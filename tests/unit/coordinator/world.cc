@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "protocol/message_codec.h"
@@ -119,6 +120,7 @@ void World::commit(Decision decision) {
     MUST(coordinator_.apply(record.key, record.value).has_value());
     log_.push_back(record);
   }
+  std::ranges::move(decision.events, std::back_inserter(events_));
   deliver(std::move(decision.replies));
   check();
 }

@@ -55,6 +55,15 @@ class World {
     if (body == nullptr) FAIL("request " << token.value << " is still parked");
     return std::get<SomeReply>(*body);
   }
+  // What has been told since the last time.
+  [[nodiscard]] std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  template <class SomeEvent>
+  std::vector<SomeEvent> take_events() {
+    std::vector<SomeEvent> found;
+    for (Event& event : take_events())
+      if (auto* some = std::get_if<SomeEvent>(&event)) found.push_back(std::move(*some));
+    return found;
+  }
   // Sends, and gives the reply, which has to be there at once.
   template <class SomeReply>
   SomeReply ask(const Request& request) {
@@ -89,6 +98,7 @@ class World {
   std::map<RequestToken, Request> parked_;
   std::map<RequestToken, ReplyBody> replies_;
   std::vector<RequestToken> answered_;
+  std::vector<Event> events_;
 };
 
 // The coordinator that these records alone give: a follower.

@@ -1,6 +1,10 @@
 // Incremental fetch sessions (KIP-227) on a whole broker with several shards.
 #include <map>
 
+#include "protocol/messages/alter_client_quotas_request.h"
+#include "protocol/messages/alter_client_quotas_response.h"
+#include "protocol/messages/delete_records_request.h"
+#include "protocol/messages/delete_records_response.h"
 #include "protocol/messages/delete_topics_request.h"
 #include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/fetch_request.h"
@@ -73,8 +77,8 @@ struct Consumer {
 };
 
 struct World : OneBroker {
-  World() {
-    options.shards = 3;
+  explicit World(size_t shards = 3) {
+    options.shards = shards;
     start();
     REQUIRE(create_topic("tide", kPartitions) == ErrorCode::NONE);
   }
@@ -101,6 +105,42 @@ TEST_CASE("a session's first response names all of its partitions, the others on
   REQUIRE(world.produce("tide", 7, 100) == ErrorCode::NONE);
   CHECK(consumer.fetch({}, 0, {7}).empty());
   CHECK(consumer.fetch({}).empty());
+}
+
+TEST_CASE("what a throttled fetch would have told is told by the next one, also where there are no records") {
+  World world(1);
+  Consumer consumer(world);
+  REQUIRE(world.produce("tide", 21, 100) == ErrorCode::NONE);
+  CHECK(consumer.begin().size() == kPartitions);
+  consumer.offsets[21] = 1;
+  CHECK(consumer.fetch({21}).empty());
+  protocol::AlterClientQuotasRequest quotas;
+  auto& quota = quotas.entries.emplace_back();
+  quota.entity.emplace_back().entity_type = "client-id";
+  quota.entity.back().entity_name = std::nullopt;
+  auto& rate = quota.ops.emplace_back();
+  rate.key = "consumer_byte_rate";
+  rate.value = 100;
+  const auto altered = world.ask<protocol::AlterClientQuotasResponse>(quotas, 1);
+  REQUIRE(altered.body.entries.at(0).error_code == 0);
+
+  REQUIRE(world.produce("tide", 7, 5'000) == ErrorCode::NONE);
+  CHECK(consumer.fetch({}).size() == 1);  // who has had nothing gets a batch, whatever it costs
+  world.connect();                        // the other one is paused
+  protocol::DeleteRecordsRequest trim;
+  trim.timeout_ms = 10'000;
+  auto& topic = trim.topics.emplace_back();
+  topic.name = "tide";
+  auto& partition = topic.partitions.emplace_back();
+  partition.partition_index = 21;
+  partition.offset = 1;
+  REQUIRE(world.ask<protocol::DeleteRecordsResponse>(trim, 2).body.topics.at(0).partitions.at(0).error_code ==
+          0);
+  CHECK(consumer.fetch({}).empty());  // over its quota
+  world.time.run_until(world.time.mono() + std::chrono::minutes(5));
+  const auto told = consumer.fetch({});
+  CHECK(told.contains(7));
+  CHECK(told.contains(21));
 }
 
 TEST_CASE("with little room in a response, each partition with data has its turn") {

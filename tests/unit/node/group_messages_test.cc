@@ -619,16 +619,20 @@ TEST_CASE("who does not coordinate has no groups, and who still loads spoils the
   other.groups.push_back({"b", "", "Empty", "classic"});
   stranger.error = ErrorCode::NOT_COORDINATOR;
   loading.error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
-  const auto all = merge({one, stranger, other});
+  one.next = "a";
+  coordinator::ListGroupsReply all;
+  CHECK(add(one, all));
+  CHECK_FALSE(add(stranger, all));
+  CHECK_FALSE(add(other, all));
   CHECK(all.error == ErrorCode::NONE);
   REQUIRE(all.groups.size() == 2);
   CHECK(all.groups[1].group == "b");
   CHECK(bytes_of(all) > bytes_of(one));
-  const auto spoiled = merge({one, stranger, loading, other});
+  coordinator::ListGroupsReply spoiled = all;
+  CHECK_FALSE(add(loading, spoiled));
   CHECK(spoiled.error == ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
   CHECK(spoiled.groups.empty());
   CHECK(response_of(spoiled).error_code == number(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
-  CHECK(merge({}).groups.empty());
 }
 
 TEST_CASE("a group is described in the words of the version") {
@@ -670,6 +674,66 @@ TEST_CASE("a group is described in the words of the version") {
   }
   CHECK(response_of(reply, false, 6).groups[0].authorized_operations == INT32_MIN);
   CHECK(bytes_of(reply.groups[0]) > bytes_of(reply.groups[1]));
+}
+
+TEST_CASE("a group's rebalances go to who asks for them, from version 5 on") {
+  protocol::DescribeGroupsRequest request;
+  request.groups = {"g"};
+  request.wants_rebalances = true;
+  coordinator::DescribeGroupsReply reply;
+  auto& group = reply.groups.emplace_back();
+  group.group = "g";
+  const uint64_t bare = bytes_of(group);
+  auto& told = group.rebalances.emplace();
+  told.loop = coordinator::RebalanceLoop{6, 1'000};
+  coordinator::Rebalance rebalance;
+  rebalance.cause = coordinator::RebalanceCause::timeout;
+  rebalance.reason = "nobody heard of m";
+  rebalance.outcome = coordinator::RebalanceOutcome::stable;
+  rebalance.started_ms = 2'000;
+  rebalance.joining_ms = 30;
+  rebalance.assigning_ms = 4;
+  rebalance.generation = 7;
+  rebalance.members = 2;
+  for (const char* member : {"a", "b", "c", "d", "e"}) rebalance.changes.timed_out.add(member);
+  told.recent.push_back(rebalance);
+  CHECK(bytes_of(group) > bare + sizeof rebalance);
+  for (int16_t version = 0; version <= 6; ++version) {
+    INFO(version);
+    std::vector<std::byte> frame;
+    CHECK(sent(request, version, frame).wants_rebalances == (version >= 5));
+    const auto response = sent(response_of(reply, false, version), version, frame);
+    const auto& report = response.groups.at(0).rebalances;
+    REQUIRE(report.has_value() == (version >= 5));
+    if (!report) continue;
+    CHECK(report->loop_rebalances == 6);
+    CHECK(report->loop_since_ms == 1'000);
+    REQUIRE(report->recent.size() == 1);
+    const auto& one = report->recent[0];
+    CHECK(one.cause == "timeout");
+    CHECK(one.reason == "nobody heard of m");
+    CHECK(one.outcome == "stable");
+    CHECK(one.started_ms == 2'000);
+    CHECK(one.joining_ms == 30);
+    CHECK(one.assigning_ms == 4);
+    CHECK(one.generation == 7);
+    CHECK(one.members == 2);
+    REQUIRE(one.changes.size() == 1);
+    CHECK(one.changes[0].kind == "timed out");
+    CHECK(one.changes[0].count == 5);
+    CHECK(one.changes[0].member_ids.size() == coordinator::kMaxNamesKept);
+  }
+  // Without them, the bytes are Kafka's.
+  std::vector<std::byte> with, without, plain;
+  (void)sent(response_of(reply, false, 6), 6, with);
+  group.rebalances.reset();
+  (void)sent(response_of(reply, false, 6), 6, without);
+  CHECK(with.size() > without.size());
+  protocol::DescribeGroupsRequest silent;
+  silent.groups = {"g"};
+  (void)sent(request, 6, with);
+  (void)sent(silent, 6, plain);
+  CHECK(with.size() == plain.size() + 4);  // the tag in two bytes, a size, a byte
 }
 
 TEST_CASE("a group is deleted once, however often it is named") {

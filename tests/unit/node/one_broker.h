@@ -7,6 +7,8 @@
 #include "client/core/connection.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
+#include "protocol/messages/delete_topics_request.h"
+#include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 #include "protocol/messages/produce_request.h"
@@ -44,7 +46,7 @@ class OneBroker {
   // Why it does not start.
   std::optional<Error> try_start() {
     process_ = std::make_unique<SimProcess>(time, disk);
-    broker = &process_->host<SimBroker>(*process_, network, options, derived_, 4,
+    broker = &process_->host<SimBroker>(*process_, network, options, derived_, seed.value_or(3 + ++lives_),
                                         [this](const std::string& line) { log.push_back(line); });
     broker->start();
     while (!broker->started() && !broker->failure()) REQUIRE(time.step());
@@ -86,9 +88,25 @@ class OneBroker {
     const auto reply = ask<protocol::CreateTopicsResponse>(creation_of(name, partitions), 7);
     return static_cast<ErrorCode>(reply.body.topics.at(0).error_code);
   }
-  // Asks for it and does not wait.
+  static protocol::DeleteTopicsRequest deletion_of(std::string_view name) {
+    protocol::DeleteTopicsRequest request;
+    request.topics.emplace_back().name = name;
+    return request;
+  }
+  ErrorCode delete_topic(std::string_view name) {
+    const auto reply = ask<protocol::DeleteTopicsResponse>(deletion_of(name), 6);
+    return static_cast<ErrorCode>(reply.body.responses.at(0).error_code);
+  }
+  // Asks for it and does not wait. What `request` points to must stay.
+  template <class Response, class Request>
+  void begin(Request request, int16_t version) {
+    scope_.spawn(call_in<Response>(connection, std::move(request), version));
+  }
   void begin_create_topic(std::string_view name) {
-    scope_.spawn(create_in(connection, creation_of(name, 1)));
+    begin<protocol::CreateTopicsResponse>(creation_of(name, 1), 7);
+  }
+  void begin_delete_topic(std::string_view name) {
+    begin<protocol::DeleteTopicsResponse>(deletion_of(name), 6);
   }
 
   // One batch of one record with a value of `bytes`, acks=all.
@@ -114,6 +132,9 @@ class OneBroker {
     return static_cast<ErrorCode>(reply.body.responses.at(0).partition_responses.at(0).error_code);
   }
 
+  // For disk.faults.slowness: every sync from then on takes between 10 s and 400 s.
+  static constexpr double kHangs = 200'000;
+
   FaultCounters counters;
   VirtualTime time{1};
   SimDisk disk;
@@ -124,15 +145,16 @@ class OneBroker {
  public:
   SimNetwork network;
   SimBrokerOptions options;
+  std::optional<uint64_t> seed;  // of what the next life draws; else no two draw alike
   SimBroker* broker = nullptr;
   size_t last_batch_bytes = 0;
   std::vector<std::string> log;  // what an operator would read
 
  private:
-  static runtime::Task<void> create_in(std::shared_ptr<client::Connection> connection,
-                                       protocol::CreateTopicsRequest request) {
-    auto calling =
-        connection->call<protocol::CreateTopicsRequest, protocol::CreateTopicsResponse>(request, 7);
+  template <class Response, class Request>
+  static runtime::Task<void> call_in(std::shared_ptr<client::Connection> connection, Request request,
+                                     int16_t version) {
+    auto calling = connection->call<Request, Response>(request, version);
     (void)co_await calling;
   }
   template <class T>
@@ -144,6 +166,7 @@ class OneBroker {
   VirtualScheduler client_;
   std::unique_ptr<runtime::Connector> connector_;
   uint64_t identities_ = 0;
+  uint64_t lives_ = 0;
 
  public:
   std::shared_ptr<client::Connection> connection;

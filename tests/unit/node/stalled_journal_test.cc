@@ -14,9 +14,6 @@ size_t lines(const OneBroker& world, std::string_view what) {
 void wait(OneBroker& world, runtime::Duration time) { world.time.run_until(world.time.mono() + time); }
 std::string stalled(OneBroker& world) { return world.broker->node().stalled(world.time.mono()); }
 
-// Every sync from now on takes between 10 s and 400 s.
-constexpr double kHangs = 200'000;
-
 }  // namespace
 
 TEST_CASE("a node whose journal is stalled says so once, is not ready, and is ready again when it is over") {
@@ -26,7 +23,7 @@ TEST_CASE("a node whose journal is stalled says so once, is not ready, and is re
   REQUIRE(world.produce("tide", 0, 10) == ErrorCode::NONE);
   wait(world, std::chrono::seconds(10));
   CHECK(stalled(world).empty());
-  world.disk.faults.slowness = kHangs;
+  world.disk.faults.slowness = OneBroker::kHangs;
   CHECK(world.produce("tide", 0, 10) == ErrorCode::REQUEST_TIMED_OUT);
   world.disk.heal();
   wait(world, std::chrono::seconds(2));
@@ -47,7 +44,7 @@ TEST_CASE("a write of a segment that hangs is a stall too: it holds up what come
   world.start();
   REQUIRE(world.create_topic("tide", 1) == ErrorCode::NONE);
   wait(world, std::chrono::seconds(10));
-  world.disk.faults.slowness = kHangs;
+  world.disk.faults.slowness = OneBroker::kHangs;
   // Its disk space is to be reserved first.
   CHECK(world.produce("tide", 0, 10) == ErrorCode::REQUEST_TIMED_OUT);
   wait(world, std::chrono::seconds(2));
@@ -59,7 +56,7 @@ TEST_CASE("the metadata log's journal is watched too") {
   OneBroker world;
   world.start();
   wait(world, std::chrono::seconds(10));
-  world.disk.faults.slowness = kHangs;
+  world.disk.faults.slowness = OneBroker::kHangs;
   world.begin_create_topic("tide");
   wait(world, std::chrono::seconds(7));
   CHECK(lines(world, "this node is not ready journal=metadata") == 1);

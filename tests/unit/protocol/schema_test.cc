@@ -61,6 +61,15 @@ TEST_CASE("a field's mistake is told with file, line, struct and field") {
             .find("R.A: unknown key `nulable`") != std::string::npos);
 }
 
+TEST_CASE("tags from 10000 on are our own, and leave the others' count alone") {
+  const std::string ours = "  - {name: B, type: int8, versions: 2+, tag: 10000, tagged: 2+}\n";
+  const std::string first = "  - {name: A, type: int8, versions: 2+, tag: 0, tagged: 2+}\n";
+  CHECK(error_of(kHead + ours).empty());
+  CHECK(error_of(kHead + first + ours).empty());
+  CHECK(error_of(kHead + "  - {name: A, type: int8, versions: 2+, tag: 9999, tagged: 2+}\n" + ours)
+            .find("tags must be 0, 1, 2") != std::string::npos);
+}
+
 TEST_CASE("every rule of a field is checked") {
   const std::pair<const char*, const char*> cases[] = {
       {"{name: A, type: int8, versions: 0+, default: 300}", "does not fit the type"},

@@ -23,6 +23,10 @@ void fill(World& world) {
   world.remove("gone");
   world.grow("plain", 20);
   world.alter_topic("plain", "retention.ms", "7000");
+  const std::vector<QuotaAlteration> quotas{{{{"user", "alice"}, {"client-id", std::nullopt}},
+                                             {{"producer_byte_rate", 5.0}, {"request_percentage", 1.5}}},
+                                            {{{"ip", "10.0.0.1"}}, {{"connection_creation_rate", 3.0}}}};
+  world.commit(world.controller().alter_client_quotas(quotas, false));
   world.commit(
       world.controller().allocate_producer_ids(BrokerId(1), world.image().broker(BrokerId(1))->epoch));
   world.start_term();

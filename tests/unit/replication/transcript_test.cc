@@ -100,6 +100,12 @@ class Transcript {
     if (c.verb == "delete") return remove(c);
     if (c.verb == "grow") return grow(c);
     if (c.verb == "alter") return alter(c);
+    if (c.verb == "elect") return elect(c);
+    if (c.verb == "reassign") return reassign(c);
+    if (c.verb == "unregister") {
+      const BrokerId id(std::stoi(c.words.at(0)));
+      return {words_of(world_.commit(world_.controller().unregister_broker(id)))};
+    }
     if (c.verb == "producer-ids") return producer_ids(c);
     if (c.verb == "show") return show(c);
     FAIL("an unknown command: " + c.verb);
@@ -194,19 +200,56 @@ class Transcript {
                                                                {"unset", ConfigOperation::unset},
                                                                {"append", ConfigOperation::append},
                                                                {"subtract", ConfigOperation::subtract}};
-    const auto type = c.words.at(0) == "topic" ? ConfigResourceType::topic : ConfigResourceType::broker;
+    const std::map<std::string, ConfigResourceType> types = {{"topic", ConfigResourceType::topic},
+                                                             {"broker", ConfigResourceType::broker},
+                                                             {"group", ConfigResourceType::group},
+                                                             {"metrics", ConfigResourceType::client_metrics}};
     ResourceAlteration resource{
-        static_cast<int8_t>(type), c.words.at(1) == "default" ? "" : c.words.at(1), {}};
+        static_cast<int8_t>(types.at(c.words.at(0))), c.words.at(1) == "default" ? "" : c.words.at(1), {}};
+    resource.replaces = c.words.at(2) == "replace";
+    const auto operation = resource.replaces ? ConfigOperation::set : operations.at(c.words.at(2));
     for (const auto& [key, value] : c.options) {
       std::optional<std::string> v;
       if (value != "null") v = value;
-      resource.changes.push_back({key, static_cast<int8_t>(operations.at(c.words.at(2))), v});
+      resource.changes.push_back({key, static_cast<int8_t>(operation), v});
     }
     std::vector<std::string> answers;
     const auto decision =
         world_.controller().alter_configs(BrokerId(1), std::span(&resource, 1), c.has("validate"));
     for (const AlteredResource& r : world_.commit(decision)) answers.push_back(words_of(r.error));
     return answers;
+  }
+
+  static std::vector<std::string> lines_of(const std::vector<TopicAnswer>& topics) {
+    std::vector<std::string> lines;
+    for (const TopicAnswer& topic : topics) {
+      for (const auto& [id, error] : topic.partitions)
+        lines.push_back(fmt::format("{}-{} {}", topic.topic, id, words_of(error)));
+    }
+    return lines;
+  }
+
+  // "elect preferred t:0 t:1": without partitions, all.
+  std::vector<std::string> elect(const Command& c) {
+    const auto type = c.words.at(0) == "preferred" ? ElectionType::preferred : ElectionType::unclean;
+    std::vector<TopicPartitions> topics;
+    for (size_t i = 1; i < c.words.size(); ++i) {
+      const auto parts = split(c.words[i], ':');
+      topics.push_back({parts[0], {PartitionId(std::stoi(parts[1]))}});
+    }
+    return lines_of(
+        world_.commit(world_.controller().elect_leaders(type, topics.empty() ? nullptr : &topics)));
+  }
+
+  // "reassign t:0 to=1,2"; without `to`, what is under way is cancelled.
+  std::vector<std::string> reassign(const Command& c) {
+    const auto parts = split(c.words.at(0), ':');
+    TopicReassignment topic{parts[0], {{PartitionId(std::stoi(parts[1])), std::nullopt}}};
+    if (c.options.contains("to")) {
+      const auto to = assignments(c.option("to"));
+      topic.partitions[0].replicas = to.empty() ? std::vector<BrokerId>() : to[0];
+    }
+    return lines_of(world_.commit(world_.controller().alter_partition_reassignments(std::span(&topic, 1))));
   }
 
   std::vector<std::string> producer_ids(const Command& c) {

@@ -87,7 +87,9 @@ void World::start_term(BrokerId leader) {
 
 BrokerEpoch World::start_broker(BrokerId id, BrokerRegistration request) {
   if (request.cluster_id.empty()) {
+    const auto log_dirs = std::move(request.log_dirs);
     request = registration_of(id, random_.uuid());
+    if (!log_dirs.empty()) request.log_dirs = log_dirs;
     request.unfenced = true;
   }
   const RegisteredBroker registered = commit(controller_.register_broker(request));

@@ -190,7 +190,13 @@ TEST_CASE("a batch in another one's place is damage; a hole is none where record
   for (const bool compacted : {false, true}) {
     for (const int64_t offset : {12, 14}) {
       Sealed world;
-      if (compacted) world.log->cleaned(world.log->start());
+      if (compacted) {
+        PartitionState state = world.log->state();
+        state.gaps_below = Offset(20);  // where the next segment begins
+        world.stop();
+        REQUIRE(write_partition_state(world.files, kFolder, state, true).has_value());
+        world.begin_life();
+      }
       for (const size_t slot : {3, 4}) {
         RawBatch stranger;
         stranger.base_offset = offset + static_cast<int64_t>(slot) - 3;
@@ -244,7 +250,7 @@ TEST_CASE("a truncation or a retention pass under a read is no damage") {
     world.read.release();
     world.settle();
     CHECK((*locating)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
-    CHECK((*reading)->error().code() == ErrorCode::OFFSET_OUT_OF_RANGE);
+    CHECK((*reading)->has_value());  // for file.delete.delay.ms
   }
   CHECK_FALSE(world.log->offline());
   world.readable(*world.log);

@@ -72,6 +72,42 @@ TEST_CASE("a journal's age is that of its oldest record without an answer, also 
   CHECK(age() == runtime::Duration(0));
 }
 
+TEST_CASE("whoever waits for a starved journal is told when its folder fails elsewhere, each in its turn") {
+  const bool in_flight = GENERATE(false, true);
+  INFO((in_flight ? "with a group in the journal's lane" : "with nothing in the journal's lane"));
+  HostileWorld world;
+  world.start();
+  auto log = world.create("tide-0");
+  auto other = world.create("neap-0");
+  world.settle();
+  if (in_flight) {
+    world.journal.hold();
+    world.add(*log, 1, 10);
+    world.settle();
+    world.add(*log, 1, 10);
+  } else {
+    while (!world.store->journal().starved()) {
+      world.add(*log, 1, 10'000);
+      world.settle();
+    }
+  }
+  auto appended = world.begin(log->wait_counted(log->end()));
+  auto erased = world.begin(world.store->erase(other));
+  CHECK(!appended->has_value());
+  CHECK(!erased->has_value());
+  world.store->fail_folder(Error::io("a segment's sync has failed"));
+  world.settle();
+  world.journal.release();
+  world.settle();
+  REQUIRE(appended->has_value());
+  CHECK_FALSE(**appended);
+  REQUIRE(erased->has_value());
+  CHECK_FALSE((*erased)->has_value());
+  // What comes later is refused, too.
+  const auto late = world.run(world.store->erase(log));
+  CHECK_FALSE(late.has_value());
+}
+
 TEST_CASE("room that another log's writes have made is given on") {
   HostileWorld world;
   world.options.max_unwritten_bytes = 10'000;

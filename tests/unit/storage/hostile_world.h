@@ -28,6 +28,12 @@ class TestLane final : public runtime::Lane {
     held_ = false;
     run();
   }
+  // The first of what is held back. False: there is none.
+  bool release_one() {
+    if (queue_.empty()) return false;
+    run_first();
+    return true;
+  }
   void drop() {
     queue_.clear();
     held_ = false;
@@ -40,13 +46,14 @@ class TestLane final : public runtime::Lane {
     runtime::Job done;
   };
   void run() {
-    while (!queue_.empty() && !held_) {
-      Entry entry = std::move(queue_.front());
-      queue_.pop_front();
-      entry.work();
-      entry.work = nullptr;
-      entry.home->post(std::move(entry.done));
-    }
+    while (!queue_.empty() && !held_) run_first();
+  }
+  void run_first() {
+    Entry entry = std::move(queue_.front());
+    queue_.pop_front();
+    entry.work();
+    entry.work = nullptr;
+    entry.home->post(std::move(entry.done));
   }
   std::deque<Entry> queue_;
   bool held_ = false;
@@ -59,6 +66,7 @@ class FailingFiles final : public FileSystem {
   using Rule = std::function<bool(const std::string& path)>;
   Rule fail_sync = [](const std::string&) { return false; };
   Rule fail_write = [](const std::string&) { return false; };
+  Rule no_room_for_write = [](const std::string&) { return false; };
   Rule fail_read = [](const std::string&) { return false; };
   Rule no_room_for_name = [](const std::string&) { return false; };
   std::function<void(const std::string& path)> before_remove = [](const std::string&) {};
@@ -114,6 +122,7 @@ class FailingFiles final : public FileSystem {
     }
     Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override {
       if (files.fail_write(path)) return fail(Error::io(path + ": planned failure of a write"));
+      if (files.no_room_for_write(path)) return fail(Error::no_space(path + ": planned full disk"));
       TRY(files.change());
       return below->write(position, parts);
     }
@@ -166,6 +175,7 @@ struct HostileWorld {
     const auto opened = open_folder();
     INFO((opened ? "" : opened.error().message()));
     REQUIRE(opened.has_value());
+    options.home = data->identity().folder_id;
     options.journal.generation = data->identity().generation;
     options.journal.floor = data->floor();
     options.journal.folder = data->journal_folder();

@@ -1,131 +1,7 @@
-#include "storage/log_cleaner.h"
-
-#include "tests/unit/compaction/test_log.h"
-#include "tests/unit/storage/hostile_world.h"
+#include "tests/unit/storage/compacted_world.h"
 
 namespace tidemark::storage {
 namespace {
-
-using Records = std::map<Offset, std::pair<std::string, std::optional<std::string>>>;  // key, value
-
-// The last one of a range may be cut off.
-std::span<const std::byte> whole_batches(std::span<const std::byte> bytes) {
-  size_t whole = 0;
-  while (bytes.size() - whole >= protocol::kBatchHeaderBytes) {
-    const auto header = protocol::parse_batch_header(bytes.subspan(whole));
-    REQUIRE(header.has_value());
-    if (whole + header->size_in_bytes() > bytes.size()) break;
-    whole += header->size_in_bytes();
-  }
-  return bytes.first(whole);
-}
-
-// A compacted log in a world that can crash, and all that was ever appended to it.
-struct CompactedWorld : HostileWorld {
-  explicit CompactedWorld(uint64_t seed = 1) : HostileWorld(seed) {
-    settings.segment_bytes = 1500;
-    settings.index_interval_bytes = 200;
-    settings.compact_policy = true;
-    settings.delete_policy = false;
-    settings.delete_retention_ms = 0;
-    settings.file_delete_delay_ms = 60'000;
-    start();
-    finish_replay();
-    log = create("c-0");
-  }
-
-  void restart() {
-    log = nullptr;
-    files.changes_left = UINT64_MAX;
-    start();
-    finish_replay();
-    log = logs.at("c-0");
-  }
-
-  void keep_derived() { derived = std::make_unique<simulation::SimStoreContent>(disk, counters); }
-  void switch_to_caching() {
-    settings.write_caching = true;
-    REQUIRE(run(log->change_settings(settings)).has_value());
-  }
-
-  // Batches of five keys; every seventh record is a tombstone.
-  void fill(int batches) {
-    for (int i = 0; i < batches; ++i) {
-      protocol::BatchBuilder builder(protocol::BatchOptions{});
-      for (int k = 0; k < 5; ++k) {
-        const int64_t n = written++;
-        const std::string key = fmt::format("key-{}", random.below(12));
-        std::optional<std::string> value = fmt::format("value-{}-{}", n, std::string(random.below(60), 'x'));
-        if (n % 7 == 6) value.reset();
-        builder.add(1000 + n, as_bytes(key),
-                    value ? protocol::NullableBytes(as_bytes(*value)) : protocol::NullableBytes());
-        all[log->end() + k] = {key, value};
-      }
-      const auto bytes = builder.build();
-      REQUIRE(bytes.has_value());
-      auto buffer = runtime::Buffer::allocate(bytes->size());
-      std::copy(bytes->begin(), bytes->end(), buffer->bytes().begin());
-      add(*log, runtime::BufferSlice::whole(buffer));
-    }
-    REQUIRE(run(log->wait_counted(log->end())));
-    settle();
-  }
-
-  Result<CleaningStats> clean_all() {
-    LogCleaner cleaner(LogCleanerOptions(), *store, random, [] { return std::vector<CleanCandidate>(); });
-    auto out = std::make_shared<std::optional<Result<CleaningStats>>>();
-    spawn(cleaner.clean({log, log->counted()}), out);
-    for (int i = 0; i < 100'000 && !*out && time.step(); ++i) {
-    }
-    if (!*out) return fail(Error::io("it hangs"));
-    return **out;
-  }
-
-  // As a consumer does, in pieces of `max_bytes`.
-  Records read_from(Offset from, uint32_t max_bytes = 1 << 20) {
-    Records seen;
-    while (from < log->end()) {
-      auto range = run(log->locate(from, log->end(), max_bytes, true));
-      INFO((range ? "" : range.error().message()));
-      REQUIRE(range.has_value());
-      if (range->bytes == 0) break;  // a truncation has left a gap at the end
-      const auto bytes = run(log->read_whole(*range));
-      INFO((bytes ? "" : bytes.error().message()));
-      REQUIRE(bytes.has_value());
-      const Offset before = from;
-      for (const SeenBatch& batch : read_batches(whole_batches(*bytes))) {
-        REQUIRE(batch.header.last_offset() >= from);
-        for (const SeenRecord& r : batch.records)
-          if (r.offset >= from) seen[r.offset] = {r.key.value_or(""), r.value};
-        from = batch.header.next_offset();
-      }
-      REQUIRE(from > before);
-    }
-    return seen;
-  }
-
-  // Everything there was appended so, and the newest record of each key is there, but for tombstones.
-  void check(const Records& seen) {
-    std::map<std::string, Offset> last;
-    for (const auto& [offset, record] : all) last[record.first] = offset;
-    for (const auto& [offset, record] : seen) REQUIRE((all.at(offset) == record));
-    for (const auto& [key, offset] : last) {
-      INFO(key << " at " << offset.value);
-      REQUIRE((seen.contains(offset) || !all.at(offset).second));
-    }
-    // A tombstone goes only with what it deletes.
-    std::map<std::string, std::optional<std::string>> table;
-    for (const auto& [offset, record] : seen) table[record.first] = record.second;
-    for (const auto& [key, offset] : last) {
-      INFO(key);
-      REQUIRE((table.contains(key) ? table.at(key) : std::nullopt) == all.at(offset).second);
-    }
-  }
-
-  std::shared_ptr<Log> log;
-  Records all;
-  int64_t written = 0;
-};
 
 TEST_CASE("a cleaned log reads as the newest record of each key, also after crashes") {
   CompactedWorld world;
@@ -144,7 +20,7 @@ TEST_CASE("a cleaned log reads as the newest record of each key, also after cras
   CHECK(cleaned->records_kept < cleaned->records_read);
   CHECK(world.log->end() == end);
   CHECK(world.log->start() == Offset(0));
-  CHECK_FALSE(world.log->state().contiguous());
+  CHECK(world.log->state().gaps_below > Offset(0));
   const Records seen = world.read_from(Offset(0));
   CHECK(seen.size() < world.all.size());
   world.check(seen);
@@ -356,7 +232,7 @@ TEST_CASE("the cleaner leaves a log alone that it cannot read, and goes on with 
   CHECK_FALSE(damaged->offline());
   CHECK(cleaner.stats().failures == 1);
   CHECK(cleaner.stats().cleanings > 0);
-  CHECK_FALSE(world.logs.at("c-0")->state().contiguous());
+  CHECK(world.logs.at("c-0")->state().gaps_below > Offset(0));
 }
 
 // The candidates of a cleaner: logs of the world, whole.
@@ -448,7 +324,7 @@ TEST_CASE(
   LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] { return all_of(world); });
   while (world.run(cleaner.clean_one())) {
   }
-  CHECK_FALSE(world.log->state().contiguous());
+  CHECK(world.log->state().gaps_below > Offset(0));
   CHECK(ill->state().cleaned_to <= Offset(0));
   CHECK_FALSE(ill->uncleanable());
   CHECK(cleaner.stats().given_up == 1);
@@ -472,6 +348,69 @@ TEST_CASE("a cleaning takes its time for what it writes, too") {
   // What was dirty is read twice.
   const auto least = std::chrono::milliseconds(2 * cleaned->bytes_read + cleaned->bytes_kept);
   CHECK(world.time.mono() - before >= least - std::chrono::milliseconds(100));
+}
+
+TEST_CASE("a cleaning makes way for appends and reads that wait for the disk, and not for ever") {
+  CompactedWorld world;
+  world.options.tail_cache_bytes = 0;
+  world.kill();
+  world.restart();
+  world.fill(30);
+  const Offset end = world.log->end();
+  REQUIRE(world.run(world.store->settle()).has_value());
+  const auto time_of_cleaning = [&] {
+    const runtime::MonoTime before = world.time.mono();
+    REQUIRE(world.clean_all().has_value());
+    return world.time.mono() - before;
+  };
+  SECTION("nobody waits") { CHECK(time_of_cleaning() < std::chrono::milliseconds(100)); }
+  SECTION("a reader") {
+    world.read.hold();
+    auto read = world.begin(world.log->locate(Offset(0), end, 1000, true));
+    CHECK_FALSE(read->has_value());
+    CHECK(time_of_cleaning() > std::chrono::seconds(1));
+    world.read.release();
+    world.settle();
+    REQUIRE(read->has_value());
+  }
+  SECTION("one that has had its answer meanwhile") {
+    world.read.hold();
+    auto read = world.begin(world.log->locate(Offset(0), end, 1000, true));
+    world.time.run_until(world.time.mono() + std::chrono::milliseconds(300));
+    world.read.release();
+    world.settle();
+    const auto took = time_of_cleaning();
+    CHECK(took > std::chrono::milliseconds(300));
+    CHECK(took < std::chrono::milliseconds(700));
+  }
+}
+
+TEST_CASE("a search by time goes on in what a segment has become, and was read from no more") {
+  for (int reads = 0; reads < 5; ++reads) {
+    INFO("cleaned behind read " << reads);
+    CompactedWorld world;
+    world.options.tail_cache_bytes = 0;
+    world.settings.file_delete_delay_ms = 0;
+    world.kill();
+    world.restart();
+    world.fill(30);
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.read.hold();
+    auto search = world.begin(world.log->find_by_time(1'000, world.log->end()));
+    for (int i = 0; i < reads; ++i) {
+      if (!world.read.release_one()) break;
+      world.settle();
+    }
+    REQUIRE(world.clean_all().has_value());
+    world.time.run_until(world.time.mono() + std::chrono::seconds(1));
+    world.read.release();
+    world.settle();
+    REQUIRE(search->has_value());
+    INFO((**search ? "" : (*search)->error().message()));
+    REQUIRE((*search)->has_value());
+    REQUIRE((**search)->has_value());
+    CHECK(world.all.contains((****search).offset));
+  }
 }
 
 TEST_CASE("the record with the greatest time is one that is there") {

@@ -253,6 +253,39 @@ TEST_CASE("a clean stop leaves nothing to replay") {
   CHECK(world.contents(*world.logs.at("a-0"), Offset(0)).size() == 1);
 }
 
+TEST_CASE("nothing changes a log behind the last checkpoint of a clean stop") {
+  World world("retention-behind-stop");
+  world.settings.segment_bytes = 1000;
+  world.settings.retention_bytes = 1000;
+  world.settings.segment_ms = 60'000;
+  world.settings.file_delete_delay_ms = 0;
+  world.start();
+  auto log = world.create("a-0");
+  for (int i = 0; i < 10; ++i) world.append(*log, 1, 500);
+  const Offset end = log->end();
+  REQUIRE(world.run(world.store->stop()).has_value());
+  // Other shards' stores still stop, and their mark is still to be written.
+  world.time.run_until(world.time.mono() + 120s);
+  log->roll_if_old();
+  CHECK(!world.run(log->apply_retention(end)).has_value());
+  CHECK(!world.run(log->make_room(100, 1000)).has_value());
+  CHECK(!world.run(world.store->erase(log)).has_value());
+  LogSettings caching = world.settings;
+  caching.write_caching = true;
+  CHECK(!world.run(log->change_settings(caching)).has_value());
+  world.time.run_until(world.time.mono() + 1s);
+  REQUIRE(world.data->mark_clean_stop().has_value());
+  log.reset();
+  world.kill();
+  world.start();
+  CHECK(world.data->was_clean());
+  log = world.logs.at("a-0");
+  INFO((log->offline() ? log->offline()->message() : ""));
+  REQUIRE(!log->offline());
+  CHECK(log->start() == Offset(0));
+  CHECK(world.contents(*log, Offset(0)).size() == 10);
+}
+
 TEST_CASE("segments roll by size and their indexes find every offset") {
   World world("roll");
   world.settings.segment_bytes = 10'000;

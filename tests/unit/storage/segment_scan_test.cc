@@ -130,19 +130,21 @@ TEST_CASE("any flipped bit ends the scan before the batch that it struck") {
 }
 
 TEST_CASE("gaps, repeated offsets and falling epochs are corruption") {
-  auto second = [](RawBatch batch, bool contiguous) {
+  auto second = [](RawBatch batch, Offset gaps_below) {
     Log log;
     log.add({.base_offset = 10, .records = 2, .epoch = 5});
     log.add(batch);
-    return scan(log.file, {.contiguous = contiguous}).end;
+    return scan(log.file, {.gaps_below = gaps_below}).end;
   };
-  CHECK(second({.base_offset = 12, .epoch = 5}, true) == ScanEnd::clean);
-  CHECK(second({.base_offset = 13, .epoch = 5}, true) == ScanEnd::corrupt);
-  CHECK(second({.base_offset = 13, .epoch = 5}, false) == ScanEnd::clean);
-  CHECK(second({.base_offset = 11, .epoch = 5}, false) == ScanEnd::corrupt);
-  CHECK(second({.base_offset = 12, .epoch = 4}, false) == ScanEnd::corrupt);
-  CHECK(second({.base_offset = -12, .epoch = 5}, false) == ScanEnd::corrupt);
-  CHECK(second({.base_offset = INT64_MAX, .epoch = 5}, false) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = 12, .epoch = 5}, Offset(0)) == ScanEnd::clean);
+  CHECK(second({.base_offset = 13, .epoch = 5}, Offset(0)) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = 13, .epoch = 5}, kGapsAnywhere) == ScanEnd::clean);
+  CHECK(second({.base_offset = 13, .epoch = 5}, Offset(13)) == ScanEnd::clean);
+  CHECK(second({.base_offset = 13, .epoch = 5}, Offset(12)) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = 11, .epoch = 5}, kGapsAnywhere) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = 12, .epoch = 4}, kGapsAnywhere) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = -12, .epoch = 5}, kGapsAnywhere) == ScanEnd::corrupt);
+  CHECK(second({.base_offset = INT64_MAX, .epoch = 5}, kGapsAnywhere) == ScanEnd::corrupt);
   Log log = Log::of({20});
   CHECK(scan(log.file, {.first_offset = Offset(99)}).end == ScanEnd::corrupt);
   CHECK(scan(log.file, {.min_epoch = LeaderEpoch(3)}).end == ScanEnd::corrupt);
