@@ -32,7 +32,7 @@ SYNCED = {"tidemark": {}, "kafka": {"flush.messages": "1"}}
 
 def load_scenarios():
     scenarios = []
-    for size, label in ((100, "100 B"), (1024, "1 KiB")):
+    for size, label in ((100, "100 B"), (1024, "1 KiB"), (10240, "10 KiB")):
         for mode, settings in (("cached", CACHED), ("synced", SYNCED)):
             scenarios.append(Scenario(f"max-{size}-{mode}", f"max produce, {label}, {mode}", "max",
                                       {"record-bytes": size}, settings, 16))
