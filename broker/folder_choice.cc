@@ -1,6 +1,7 @@
 #include "broker/folder_choice.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "replication/controller/image.h"
 
@@ -8,7 +9,8 @@ namespace tidemark::broker {
 
 std::optional<size_t> roomiest(std::span<const FolderState> folders) {
   const auto share = [](const FolderState& folder) {
-    return static_cast<double>(folder.free_bytes) / static_cast<double>(folder.partitions + 1);
+    return std::pair(!folder.stalled,
+                     static_cast<double>(folder.free_bytes) / static_cast<double>(folder.partitions + 1));
   };
   std::optional<size_t> best;
   for (size_t i = 0; i < folders.size(); ++i) {
@@ -18,7 +20,7 @@ std::optional<size_t> roomiest(std::span<const FolderState> folders) {
 }
 
 LogPlace place_of(const Uuid& directory, std::span<const FolderState> folders,
-                  std::span<const LogCopy> copies, bool all_here) {
+                  std::span<const LogCopy> copies) {
   LogPlace place;
   const bool assigned = !replication::is_reserved_directory(directory);
   std::optional<size_t> home;  // where the metadata says, if that is there
@@ -27,7 +29,7 @@ LogPlace place_of(const Uuid& directory, std::span<const FolderState> folders,
   }
   // Of the copies that hold records, or, if none does, of all: the one there, else the only one.
   const auto with_records = std::ranges::count(copies, false, &LogCopy::empty);
-  const bool away = !home && (assigned || !all_here);
+  const bool away = directory == replication::kLostDirectory || (assigned && !home);
   std::optional<size_t> chosen;
   for (size_t i = 0; i < copies.size(); ++i) {
     if (with_records > 0 && copies[i].empty) continue;

@@ -16,10 +16,11 @@ struct FolderState {
   bool online = true;  // it takes logs
   uint64_t free_bytes = 0;
   size_t partitions = 0;  // that it holds
+  bool stalled = false;   // a journal of it waits for the disk
 };
 
 // The one with the most free space for each partition that it would then hold, so that folders fill at one
-// pace whatever their sizes. nullopt: none is online.
+// pace whatever their sizes; one that is stalled only if all are. nullopt: none is online.
 [[nodiscard]] std::optional<size_t> roomiest(std::span<const FolderState> folders);
 
 // A log of the partition, found in a folder at the start.
@@ -41,11 +42,11 @@ struct LogPlace {
   std::vector<size_t> discard;  // of `copies`: what a creation that did not get to its end has left
 };
 
-// `directory`: what the metadata says; it may be none (KIP-858's reserved ids). `all_here`: every folder of
-// the life before is online. A log that stands in another folder than the metadata says was moved there by
+// `directory`: what the metadata says. Of KIP-858's reserved ids, "lost" means a folder that is not there,
+// and the others none yet. A log that stands in another folder than the metadata says was moved there by
 // hand, as with Kafka; but never is a log made anew while the folder that may hold its records is away, or
 // has lost it. The first folder is the one that a node of one folder has.
 [[nodiscard]] LogPlace place_of(const Uuid& directory, std::span<const FolderState> folders,
-                                std::span<const LogCopy> copies, bool all_here);
+                                std::span<const LogCopy> copies);
 
 }  // namespace tidemark::broker

@@ -27,6 +27,17 @@ class FolderInfo {
   [[nodiscard]] bool offline() const { return offline_.load(std::memory_order_acquire); }
   void set_offline() { offline_.store(true, std::memory_order_release); }
 
+  // A journal of it has been waiting for its disk for some time, or goes on. Any thread.
+  void set_stalled(bool stalled) { stalled_.fetch_add(stalled ? 1 : -1, std::memory_order_relaxed); }
+  // When the disk was asked for its space; kNever: it has answered.
+  void set_asked(runtime::MonoTime when) { asked_.store(when, std::memory_order_relaxed); }
+  // Whether its disk may not answer. Any thread.
+  static constexpr runtime::Duration kSilent = std::chrono::seconds(5);
+  [[nodiscard]] bool stalled(runtime::MonoTime now) const {
+    return stalled_.load(std::memory_order_relaxed) > 0 ||
+           asked_.load(std::memory_order_relaxed) < now - kSilent;
+  }
+
   // Asks the disk, and remembers. Any loop.
   runtime::Task<Result<storage::DiskSpace>> space(runtime::Scheduler& home) {
     auto work = [this]() -> Result<storage::DiskSpace> {
@@ -47,6 +58,8 @@ class FolderInfo {
   runtime::Lane& lane_;
   Uuid id_;
   std::atomic<bool> offline_{false};
+  std::atomic<int> stalled_{0};  // journals
+  std::atomic<runtime::MonoTime> asked_{runtime::kNever};
   std::atomic<uint64_t> free_{0};
   std::atomic<uint64_t> total_{0};
 };

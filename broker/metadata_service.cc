@@ -147,11 +147,7 @@ Task<Result<void>> MetadataService::lead(LeaderEpoch term, replication::BrokerRe
   auto beginning = commit_records(controller_.begin_term());
   auto begun = co_await beginning;
   if (!begun) co_return fail(begun.error());
-  if (const auto* before = controller_.image()->broker(config_.node_id)) {
-    all_folders_here_ = std::ranges::all_of(before->log_dirs, [&](const Uuid& dir) {
-      return std::ranges::find(registration.log_dirs, dir) != registration.log_dirs.end();
-    });
-  }
+  registration.term = term;
   auto decision = controller_.register_broker(registration);
   auto registering = commit_records(std::move(decision.records));
   auto registered = co_await registering;

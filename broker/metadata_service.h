@@ -152,7 +152,6 @@ class MetadataService {
   runtime::Signal snapshot_done_;
   std::shared_ptr<const ClusterView> view_;
   const FolderInfos& folders_;
-  bool all_folders_here_ = true;                          // of the life before
   std::vector<size_t> partitions_on_;                     // by shard
   std::vector<size_t> partitions_in_;                     // by folder
   std::set<TopicIdPartition> absent_;                     // ours, in folders that are not there

@@ -42,7 +42,8 @@ std::vector<FolderState> MetadataService::folder_states() const {
   std::vector<FolderState> states;
   for (size_t f = 0; f < folders_.size(); ++f) {
     const FolderInfo& folder = *folders_[f];
-    states.push_back({folder.id(), !folder.offline(), folder.free_bytes(), partitions_in_[f]});
+    states.push_back({folder.id(), !folder.offline(), folder.free_bytes(), partitions_in_[f],
+                      folder.stalled(clock_.mono())});
   }
   return states;
 }
@@ -55,7 +56,7 @@ Uuid MetadataService::directory_of(const replication::PartitionImage& partition)
 }
 
 std::optional<size_t> MetadataService::place_new(const replication::PartitionImage& partition) const {
-  const LogPlace place = place_of(directory_of(partition), folder_states(), {}, true);
+  const LogPlace place = place_of(directory_of(partition), folder_states(), {});
   if (place.kind == LogPlace::Kind::absent) return std::nullopt;
   return place.folder;
 }
@@ -66,7 +67,7 @@ std::optional<size_t> MetadataService::place(ShardChange::Open& open,
   std::vector<LogCopy> copies;
   for (const FoundLog& copy : found)
     copies.push_back({copy.folder, copy.log.end == Offset(0) && !copy.log.damage});
-  const LogPlace place = place_of(directory_of(partition), folder_states(), copies, all_folders_here_);
+  const LogPlace place = place_of(directory_of(partition), folder_states(), copies);
   for (size_t i = 0; i < found.size(); ++i) {
     if (std::ranges::find(place.discard, i) != place.discard.end()) {
       strays.strays.push_back({found[i].folder, std::move(found[i].log)});
@@ -266,7 +267,16 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
             {{"folder", fmt::format("{}/{}", folders_[stray.folder]->path(), stray.log.folder_name)}});
         continue;
       }
-      changes[0]->strays.push_back({stray.folder, std::move(stray.log)});
+      // Here a topic was deleted, and the node ended before its files were. Or the metadata log is not of
+      // this folder's history: what has records is nobody's to erase, as with Kafka.
+      const bool put_aside =
+          folders_.size() > 1 && (stray.log.damage || stray.log.end > stray.log.state.log_start);
+      if (put_aside) {
+        events_.warn(
+            "a log of no topic is put aside, as a folder that ends in -stray: remove it if nobody misses it",
+            {{"folder", fmt::format("{}/{}", folders_[stray.folder]->path(), stray.log.folder_name)}});
+      }
+      changes[0]->strays.push_back({stray.folder, std::move(stray.log), put_aside});
     }
   }
   for (const auto& [directory, count] : away) {

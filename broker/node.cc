@@ -266,6 +266,56 @@ Task<Result<std::shared_ptr<storage::Log>>> Node::open_metadata_log(MetadataServ
   co_return created;
 }
 
+// Whether a folder and the metadata log are of one history: neither is an older copy, and no life without the
+// folder has begun from one.
+Result<void> Node::check_history(NodeFolder& folder, LeaderEpoch last) {
+  const storage::Identity& identity = folder.data().identity();
+  const LeaderEpoch served = identity.served_term;
+  const auto mend = [&](std::string_view what, LeaderEpoch knows) {
+    return fail(
+        Error::corruption(fmt::format("{} and the metadata log in {} do not fit together: the folder has "
+                                      "served to term {}, and the log knows of "
+                                      "{}: {}",
+                                      folder.path(), first().path(), served, knows, what)));
+  };
+  const std::string older_log = fmt::format("restore the newest copy of {}", first().path());
+  const std::string older_folder =
+      fmt::format("restore the newest copy of {}, or leave it out", folder.path());
+  if (served > last) return mend(older_log, last);
+  const auto* before = metadata_->controller().image()->broker(config_.node_id);
+  if (before == nullptr) return {};
+  if (std::ranges::find(before->log_dirs, identity.folder_id) != before->log_dirs.end() &&
+      served < before->term)
+    return mend(older_folder, before->term);
+  const auto left_out =
+      std::ranges::find(before->left_out, identity.folder_id, &replication::LeftOutDirectory::id);
+  if (left_out == before->left_out.end()) return {};
+  if (served < left_out->served) return mend(older_folder, left_out->served);
+  if (served >= left_out->left_out) return mend(older_log, left_out->left_out);
+  return {};
+}
+
+// Durably in every folder, before anything is written in it: a metadata log that was restored from an older
+// copy would take what it does not know for what is deleted, and lead in epochs that were led in before.
+Task<Result<void>> Node::begin_term(LeaderEpoch last, LeaderEpoch term) {
+  for (const auto& folder : folders_) {
+    if (folder->offline() || folder->holds_metadata()) continue;
+    if (auto fits = check_history(*folder, last); !fits) co_return fits;
+  }
+  for (const auto& folder : folders_) {
+    if (folder->offline()) continue;
+    auto work = [of = folder.get(), term, node = config_.node_id] {
+      return of->holds_metadata() ? of->data().write_term(term, node) : of->data().write_served_term(term);
+    };
+    auto writing = runtime::on_lane(folder->background_lane(), *seams_.shards[0], std::move(work));
+    auto written = co_await writing;
+    if (written) continue;
+    if (folder->holds_metadata()) co_return written;
+    folder->fail(written.error());
+  }
+  co_return Result<void>();
+}
+
 Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
   storage::DataFolder& data = first().data();
   metadata_ = std::make_unique<MetadataService>(shards_, folder_infos_, seams_.random, config_,
@@ -286,10 +336,9 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
   const LeaderEpoch last = std::max(data.identity().term, log->latest_epoch());
   const LeaderEpoch term(seams_.planted == storage::Planted::epoch_reused ? std::max(last.value, 1)
                                                                           : last.value + 1);
-  auto work = [&data, term, node = config_.node_id] { return data.write_term(term, node); };
-  auto writing = runtime::on_lane(first().background_lane(), *seams_.shards[0], std::move(work));
-  auto written = co_await writing;
-  if (!written) co_return written;
+  auto beginning = begin_term(last, term);
+  auto begun = co_await beginning;
+  if (!begun) co_return begun;
 
   replication::BrokerRegistration registration;
   registration.cluster_id = data.identity().cluster_id.to_string();
@@ -386,10 +435,10 @@ Task<Result<void>> Node::start() {
         [this, target = shard.get(), random = randoms_.back().get(), groups = groups_.back().get()] {
           groups->start();
           target->tasks().spawn(watch_loop(*target));
-          target->tasks().spawn(retention_loop(*target));
           for (auto& folder : folders_) {
-            if (config_.broker.log_cleaner_enable && target->store(folder->index()) != nullptr)
-              start_cleaner(*target, *folder, *random);
+            if (target->store(folder->index()) == nullptr) continue;
+            target->tasks().spawn(retention_loop(*target, folder->index()));
+            if (config_.broker.log_cleaner_enable) start_cleaner(*target, *folder, *random);
           }
         });
   }
@@ -402,7 +451,7 @@ Task<Result<void>> Node::start() {
       shards_[0]->tasks().spawn(finish_replay(*folder));
     }
   }
-  shards_[0]->tasks().spawn(space_loop());
+  for (auto& folder : folder_infos_) shards_[0]->tasks().spawn(space_loop(*folder));
   status_.phase = Phase::ready;
   co_return Result<void>();
 }
@@ -422,16 +471,15 @@ Task<void> Node::finish_replay(NodeFolder& folder) {
   if (--replays_ == 0) replay_end_.notify_all();
 }
 
-// For placement and the metrics.
-Task<void> Node::space_loop() {
-  while (true) {
+// For placement and the metrics. Each folder by itself, here and below: one that hangs holds up no other.
+Task<void> Node::space_loop(FolderInfo& folder) {
+  while (!folder.offline()) {
     auto pause = runtime::sleep_for(shards_[0]->loop(), kAskSpaceEvery);
     co_await pause;
-    for (auto& folder : folder_infos_) {
-      if (folder->offline()) continue;
-      auto asking = folder->space(shards_[0]->loop());
-      (void)co_await asking;
-    }
+    folder.set_asked(shards_[0]->loop().mono());
+    auto asking = folder.space(shards_[0]->loop());
+    (void)co_await asking;
+    folder.set_asked(runtime::kNever);
   }
 }
 
@@ -452,20 +500,22 @@ Task<void> Node::watch_loop(Shard& shard) {
   while (true) {
     for (size_t f = 0; f < shard.folders(); ++f) {
       if (shard.store(f) != nullptr)
-        watch(*shard.store(f), f * shards_.size() + shard.index(), shard.loop().mono());
+        watch(*shard.store(f), *folder_infos_[f], f * shards_.size() + shard.index(), shard.loop().mono());
     }
-    if (shard.index() == 0) watch(*first().metadata_store(), watches_.size() - 1, shard.loop().mono());
+    if (shard.index() == 0)
+      watch(*first().metadata_store(), *first().info(), watches_.size() - 1, shard.loop().mono());
     auto pause = runtime::sleep_for(shard.loop(), JournalWatch::kLookEvery);
     co_await pause;
   }
 }
 
-void Node::watch(storage::LogStore& store, size_t journal, runtime::MonoTime now) {
+void Node::watch(storage::LogStore& store, FolderInfo& folder, size_t journal, runtime::MonoTime now) {
   JournalWatch& watch = watches_[journal];
   const runtime::MonoTime since = watch.stalled_since();
   const bool offline = store.offline().has_value();  // then nothing waits for it any more
   if (!watch.look(offline ? runtime::Duration(0) : store.age(now), now) || offline) return;
   const std::string name = journal_name(journal, watches_.size(), shards_.size());
+  folder.set_stalled(since == runtime::kNever);
   if (since == runtime::kNever) {
     const char* const waits_for = store.journal().age(now) < store.age(now) ? "a segment's write"
                                   : store.journal().starved()               ? "a checkpoint"
@@ -493,13 +543,15 @@ Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
   }
 }
 
-Task<void> Node::retention_loop(Shard& shard) {
+Task<void> Node::retention_loop(Shard& shard, size_t folder) {
   while (true) {
     auto pause = runtime::sleep_for(
         shard.loop(), std::chrono::milliseconds(shard.view()->broker.log_retention_check_interval_ms));
     co_await pause;
     std::vector<std::shared_ptr<replication::Partition>> all;
-    for (const auto& [id, partition] : shard.partitions()) all.push_back(partition);
+    for (const auto& [id, partition] : shard.partitions()) {
+      if (&partition->log().store() == shard.store(folder)) all.push_back(partition);
+    }
     for (const auto& partition : all) {
       storage::Log& of = partition->log();
       of.producers().expire(shard.loop().clock().wall(),

@@ -100,17 +100,19 @@ class Node {
   [[nodiscard]] Result<void> check_moved() const;
   runtime::Task<Result<void>> start_stores();
   runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
+  [[nodiscard]] Result<void> check_history(NodeFolder& folder, LeaderEpoch last);
+  runtime::Task<Result<void>> begin_term(LeaderEpoch last, LeaderEpoch term);
   runtime::Task<Result<std::shared_ptr<storage::Log>>> open_metadata_log(
       MetadataService::Recovered& recovered);
   runtime::Task<Result<MetadataService::Recovered>> recover_logs();
   runtime::Task<void> finish_replay(NodeFolder& folder);
   runtime::Task<Result<void>> stop_folder(NodeFolder& folder);
-  runtime::Task<void> retention_loop(Shard& shard);
+  runtime::Task<void> retention_loop(Shard& shard, size_t folder);
   void start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& random);
   runtime::Task<void> watch_loop(Shard& shard);
-  void watch(storage::LogStore& store, size_t journal, runtime::MonoTime now);
+  void watch(storage::LogStore& store, FolderInfo& folder, size_t journal, runtime::MonoTime now);
   runtime::Task<void> sample_loop(Shard& shard, const FetchSessions& sessions);
-  runtime::Task<void> space_loop();
+  runtime::Task<void> space_loop(FolderInfo& folder);
   [[nodiscard]] Log& log() const { return *seams_.log; }
 
   const config::NodeConfig config_;

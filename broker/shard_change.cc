@@ -66,7 +66,7 @@ Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
     storage::LogSettings settings;
     settings.write_caching = !stray.log.state.journaled;
     auto log = store.adopt(std::move(stray.log), settings);
-    auto erasing = store.erase(std::move(log));
+    auto erasing = store.erase(std::move(log), stray.put_aside);
     (void)co_await erasing;
   }
   runtime::Signal changed(shard.loop());

@@ -37,6 +37,7 @@ struct ShardChange {
   struct Stray {
     size_t folder = 0;
     storage::RecoveredLog log;
+    bool put_aside = false;  // it is not erased
   };
   std::vector<Stray> strays;
   [[nodiscard]] bool empty() const {

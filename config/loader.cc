@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "config/listeners.h"
@@ -16,6 +17,20 @@ namespace {
 
 constexpr size_t kMaxErrors = 20;
 constexpr size_t kMaxNameShown = 200;
+
+// By their names: neither is, or is in, the other.
+bool are_apart(const std::string& one, const std::string& other) {
+  const auto plain = [](const std::string& folder) {
+    const std::filesystem::path normal = (std::filesystem::path(folder) / "").lexically_normal();
+    if (normal == ".") return std::filesystem::path();
+    return normal.has_filename() ? normal : normal.parent_path();
+  };
+  const std::filesystem::path a = plain(one);
+  const std::filesystem::path b = plain(other);
+  if (a.is_absolute() != b.is_absolute()) return true;  // the locks tell
+  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return at_a != a.end() && at_b != b.end();
+}
 
 class NodeConfigMaker {
  public:
@@ -197,9 +212,14 @@ class NodeConfigMaker {
     if (node_.data_dirs.empty()) {
       return error(*written, fmt::format("Invalid value for configuration {}: name a folder", written->name));
     }
-    if (node_.data_dirs.size() > 1) {
-      error(*written, fmt::format("Refused configuration {}: several data folders come with a later release",
-                                  written->name));
+    for (auto one = node_.data_dirs.begin(); one != node_.data_dirs.end(); ++one) {
+      for (auto other = one + 1; other != node_.data_dirs.end(); ++other) {
+        if (!are_apart(*one, *other))
+          return error(*written,
+                       fmt::format("Invalid value for configuration {}: {} and {} are one folder, or "
+                                   "one is in the other",
+                                   written->name, *one, *other));
+      }
     }
   }
 

@@ -136,6 +136,12 @@ Result<void> DataFolder::write_term(LeaderEpoch term, BrokerId vote) {
   return identity_.write(identity);
 }
 
+Result<void> DataFolder::write_served_term(LeaderEpoch term) {
+  Identity identity = this->identity();
+  identity.served_term = term;
+  return identity_.write(identity);
+}
+
 Result<void> DataFolder::mark_clean_stop() {
   Identity identity = this->identity();
   identity.clean_stop = identity.generation;

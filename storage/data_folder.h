@@ -87,6 +87,8 @@ class DataFolder {
 
   // Durable on return.
   Result<void> write_term(LeaderEpoch term, BrokerId vote);
+  // Of a folder without the metadata log. Durable on return.
+  Result<void> write_served_term(LeaderEpoch term);
   // After every LogStore has stopped.
   Result<void> mark_clean_stop();
 

@@ -34,27 +34,28 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
 }
 
 void FileCache::forget(const std::string& path) {
+  std::list<Entry>
+      closing;  // after the lock: the last close of a removed file frees its space, which may take long
   const std::lock_guard lock(mutex_);
   ++forgotten_;
   auto it = by_path_.find(path);
   if (it == by_path_.end()) return;
   const auto entry = it->second;
   by_path_.erase(it);
-  order_.erase(entry);
+  closing.splice(closing.end(), order_, entry);
 }
 
 void FileCache::forget_folder(std::string_view folder) {
+  std::list<Entry> closing;  // as above
   const std::lock_guard lock(mutex_);
   ++forgotten_;
   for (auto it = order_.begin(); it != order_.end();) {
-    const bool inside =
-        it->path.size() > folder.size() && it->path.starts_with(folder) && it->path[folder.size()] == '/';
-    if (!inside) {
-      ++it;
-      continue;
-    }
-    by_path_.erase(it->path);
-    it = order_.erase(it);
+    const auto entry = it++;
+    const bool inside = entry->path.size() > folder.size() && entry->path.starts_with(folder) &&
+                        entry->path[folder.size()] == '/';
+    if (!inside) continue;
+    by_path_.erase(entry->path);
+    closing.splice(closing.end(), order_, entry);
   }
 }
 

@@ -18,7 +18,7 @@ struct Layout {  // fixed widths, no padding: copied as bytes
   int32_t node;
   int32_t term;
   int32_t vote;
-  int32_t reserved;
+  int32_t served_term;  // older releases leave 0
 };
 static_assert(sizeof(Layout) == 64);
 
@@ -40,6 +40,7 @@ Result<IdentityFile> IdentityFile::open(FileSystem& files, const std::string& pa
     id.node = BrokerId(layout.node);
     id.term = LeaderEpoch(layout.term);
     id.vote = BrokerId(layout.vote);
+    id.served_term = LeaderEpoch(layout.served_term);
     result.identity_ = id;
   }
   return result;
@@ -54,6 +55,7 @@ Result<void> IdentityFile::write(const Identity& id) {
   layout.node = id.node.value;
   layout.term = id.term.value;
   layout.vote = id.vote.value;
+  layout.served_term = id.served_term.value;
   const auto* bytes = reinterpret_cast<const std::byte*>(&layout);
   TRY(file_->write(std::vector<std::byte>(bytes, bytes + sizeof layout)));
   identity_ = id;

@@ -16,6 +16,9 @@ struct Identity {
   Generation clean_stop;      // the generation that stopped cleanly last; only ever matches its own
   LeaderEpoch term;           // of the metadata log
   BrokerId vote = kNoBroker;  // in that term
+  // The newest term that a folder without the metadata log has served in; 0: none that was told. An older
+  // metadata log does not know all that the folder holds.
+  LeaderEpoch served_term;
   bool operator==(const Identity&) const = default;
 };
 

@@ -8,9 +8,9 @@
 
 namespace tidemark::storage {
 
-std::string grave_name(std::string_view folder_name, std::string_view whose) {
+std::string grave_name(std::string_view folder_name, std::string_view whose, std::string_view suffix) {
   constexpr size_t kMostBytes = 255;  // of a file name
-  const std::string end = fmt::format(".{}{}", whose, kGraveSuffix);
+  const std::string end = fmt::format(".{}{}", whose, suffix);
   return std::string(folder_name.substr(0, kMostBytes - end.size())) + end;
 }
 

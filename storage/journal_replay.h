@@ -58,8 +58,10 @@ Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, co
 // The folder of ours inside a data folder.
 inline constexpr std::string_view kOwnFolder = "tidemark";
 inline constexpr std::string_view kGraveSuffix = "-delete";
+inline constexpr std::string_view kStraySuffix = "-stray";  // of one that is only put aside
 // What a deleted log's folder is called: FOLDER.WHOSE-delete, with as much of FOLDER as a file name has room
 // for.
-[[nodiscard]] std::string grave_name(std::string_view folder_name, std::string_view whose);
+[[nodiscard]] std::string grave_name(std::string_view folder_name, std::string_view whose,
+                                     std::string_view suffix = kGraveSuffix);
 
 }  // namespace tidemark::storage

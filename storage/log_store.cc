@@ -170,7 +170,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   co_return log;
 }
 
-Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
+Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
   if (closing_) co_return fail(closing(log->folder_name()));
   // A trim writes into the folder, which may be a namesake's afterwards.
   while ((log->fenced_ || log->trimming_) && !log->erasing_) {
@@ -186,11 +186,12 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
   runtime::OneShot<bool> erased(loop_);
   auto resolver = erased.resolver();
   const std::string grave = fmt::format("{}/{}", options_.folder,
-                                        grave_name(log->folder_name(), fmt::format("{:x}", log->id().value)));
-  auto then = [this, raw = log.get(), resolver, grave](bool ok) mutable {
+                                        grave_name(log->folder_name(), fmt::format("{:x}", log->id().value),
+                                                   put_aside ? kStraySuffix : kGraveSuffix));
+  auto then = [this, raw = log.get(), resolver, grave, put_aside](bool ok) mutable {
     if (!ok) return resolver.set(false);
     auto outcome = std::make_shared<Result<void>>();
-    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(),
+    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(), put_aside,
                  outcome]() -> Result<void> {
       const auto bury = [&]() -> Result<void> {
         TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
@@ -200,7 +201,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
         auto moved = files->rename(folder, grave);
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
         // A full disk may have no room for another name.
-        if (moved || moved.error().kind() != ErrorKind::no_space) return moved;
+        if (moved || moved.error().kind() != ErrorKind::no_space || put_aside) return moved;
         const auto remove = [&]() -> Result<void> {
           // Its state goes last: it says whose the folder is.
           TRY_ASSIGN(const auto entries, files->list(folder));
@@ -216,7 +217,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
       *outcome = bury();
       return {};
     };
-    auto done = [this, raw, grave, resolver, outcome](bool) mutable {
+    auto done = [this, raw, grave, resolver, put_aside, outcome](bool) mutable {
       data_folder_changed_ = true;
       dead_keys_.push_back(snapshot_key(raw->id()));
       reserved_ahead_ -= std::exchange(raw->ahead_, 0);
@@ -224,7 +225,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
       resolver.set(outcome->has_value());
       // The record must not be freed as long as the folder is there.
       if (!*outcome) return fail_folder(outcome->error());
-      graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
+      if (!put_aside) graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
     };
     add_effect(*raw, std::move(work), std::move(done));
     raw->at_rest_ = false;

@@ -93,7 +93,8 @@ class LogStore {
                                                      PartitionId partition, LogSettings settings);
   // Durable on return, and the folder's name is free, also for another shard's log; the files go after
   // file.delete.delay.ms. REQUIRES: called once for a log.
-  runtime::Task<Result<void>> erase(std::shared_ptr<Log> log);
+  // `put_aside`: its files stay, as FOLDER.ID-stray, until somebody removes them by hand.
+  runtime::Task<Result<void>> erase(std::shared_ptr<Log> log, bool put_aside = false);
 
   // Everything journaled so far goes into its files, synced; then its journal stretches are free.
   runtime::Task<Result<void>> checkpoint();

@@ -57,7 +57,9 @@ Task<Result<Response>> handle_describe_log_dirs(ApiServices& services, RequestCo
     auto& dir = response.results.emplace_back();
     dir.log_dir = folder.path();
     Result<storage::DiskSpace> space = fail(Error::io("offline"));
-    if (!folder.offline()) {
+    if (!folder.offline() && folder.stalled(services.home.loop().mono())) {
+      space = storage::DiskSpace{folder.total_bytes(), folder.free_bytes()};  // as it was asked last
+    } else if (!folder.offline()) {
       auto asking = folder.space(services.home.loop());
       space = co_await asking;
     }

@@ -4,6 +4,7 @@
 
 #include "broker/api/authorized_operations.h"
 #include "broker/api/handlers.h"
+#include "broker/api/told_leader.h"
 #include "broker/coordinator/placement.h"
 #include "protocol/broker_ids.h"
 #include "protocol/messages/describe_topic_partitions_request.h"
@@ -70,7 +71,8 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
     out.name = name;
     out.topic_authorized_operations = kTopicOperations;
     const replication::TopicImage* topic = view->image->topic(name);
-    if (topic == nullptr) {
+    const TopicView* known = topic != nullptr ? view->topic(topic->id) : nullptr;
+    if (known == nullptr) {
       out.error_code =
           static_cast<int16_t>(replication::validate_topic_name(name) ? ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
                                                                       : ErrorCode::INVALID_TOPIC_EXCEPTION);
@@ -88,10 +90,11 @@ Task<Result<Response>> handle_describe_topic_partitions(ApiServices& services, R
       --room;
       const auto& image = *topic->partitions[static_cast<size_t>(p)];
       auto& partition = out.partitions.emplace_back();
-      partition.error_code =
-          static_cast<int16_t>(image.leader == kNoBroker ? ErrorCode::LEADER_NOT_AVAILABLE : ErrorCode::NONE);
+      ToldLeader told = told_leader(services, *known, static_cast<size_t>(p));
+      partition.error_code = static_cast<int16_t>(told.error);
       partition.partition_index = p;
-      partition.leader_id = image.leader.value;
+      partition.leader_id = told.leader.value;
+      partition.offline_replicas = std::move(told.offline_replicas);
       partition.leader_epoch = image.leader_epoch.value;
       partition.replica_nodes = numbers_of(image.replicas);
       partition.isr_nodes = numbers_of(image.isr);

@@ -9,6 +9,7 @@
 #include "broker/api/authorized_operations.h"
 #include "broker/api/broker_endpoints.h"
 #include "broker/api/handlers.h"
+#include "broker/api/told_leader.h"
 #include "broker/coordinator/placement.h"
 #include "protocol/broker_ids.h"
 #include "protocol/messages/metadata_request.h"
@@ -23,7 +24,8 @@ using runtime::Task;
 
 namespace {
 
-void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& out) {
+void describe(const ApiServices& services, const TopicView& topic,
+              MetadataResponse::MetadataResponseTopic& out) {
   out.name = topic.image->name;
   out.is_internal = coordinator::is_internal_topic(topic.image->name);
   out.topic_id = topic.image->id;
@@ -31,10 +33,11 @@ void describe(const TopicView& topic, MetadataResponse::MetadataResponseTopic& o
   for (size_t i = 0; i < topic.image->partitions.size(); ++i) {
     const auto& image = *topic.image->partitions[i];
     auto& p = out.partitions.emplace_back();
-    p.error_code =
-        static_cast<int16_t>(image.leader == kNoBroker ? ErrorCode::LEADER_NOT_AVAILABLE : ErrorCode::NONE);
+    ToldLeader told = told_leader(services, topic, i);
+    p.error_code = static_cast<int16_t>(told.error);
     p.partition_index = static_cast<int32_t>(i);
-    p.leader_id = image.leader.value;
+    p.leader_id = told.leader.value;
+    p.offline_replicas = std::move(told.offline_replicas);
     p.leader_epoch = image.leader_epoch.value;
     p.replica_nodes = numbers_of(image.replicas);
     p.isr_nodes = numbers_of(image.isr);
@@ -164,13 +167,13 @@ Task<Result<Response>> handle_metadata(ApiServices& services, RequestContext& re
   };
   if (all) {
     for (const auto& [name, image] : view->image->topics) {
-      if (const TopicView* topic = view->topic(image->id)) describe(*topic, next());
+      if (const TopicView* topic = view->topic(image->id)) describe(services, *topic, next());
     }
     co_return respond(request, response);
   }
   for (const Wanted* topic : wanted) {
     if (const TopicView* known = find(*view, *topic); known != nullptr) {
-      describe(*known, next());
+      describe(services, *known, next());
     } else if (!topic->topic_id.is_zero()) {
       auto& out = response.topics.emplace_back();
       out.name = std::nullopt;

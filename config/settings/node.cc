@@ -27,10 +27,13 @@ constexpr Setting kSettings[] = {
                      "The data folder, if log.dirs is not set."),
               "/tmp/kafka-logs"),
     broker("log.dirs", kList, kNull, kAny, kHigh, kReadOnly,
-           honoured("settings/broker_test.py: test_log_dirs"), "The data folders; this release takes one."),
-    broker("cordoned.log.dirs", kList, "", kAny, kMedium, kPerBroker, refused(kOneFolder),
+           honoured("settings/broker_test.py: test_several_log_dirs"),
+           "The data folders. Partitions are spread over them by free space; the first holds the metadata "
+           "log, and "
+           "the node ends with it, while another one that fails, fails alone."),
+    broker("cordoned.log.dirs", kList, "", kAny, kMedium, kPerBroker, refused(kNoCordon),
            "Data folders that take no new partitions."),
-    broker("log.dir.failure.timeout.ms", kLong, "30000", at_least(1), kLow, kReadOnly, refused(kOneFolder),
+    broker("log.dir.failure.timeout.ms", kLong, "30000", at_least(1), kLow, kReadOnly, refused(kFolderKnown),
            "How long a failed folder may stay unreported before the broker stops."),
     broker("auto.create.topics.enable", kBoolean, "true", kAny, kHigh, kReadOnly,
            honoured("settings/broker_test.py: test_auto_create_topics_enable"),

@@ -64,7 +64,9 @@ inline constexpr std::string_view kCompressionTypes = "uncompressed, zstd, lz4, 
 
 // Reasons of refused settings.
 inline constexpr std::string_view kOneProcess = "broker and controller run in one process in this release";
-inline constexpr std::string_view kOneFolder = "this release has one data folder";
+inline constexpr std::string_view kNoCordon = "new partitions go by free space alone in this release";
+inline constexpr std::string_view kFolderKnown =
+    "the metadata is in the same process: a failed folder is known at once";
 inline constexpr std::string_view kAlwaysControlled = "a broker always hands over before it stops";
 inline constexpr std::string_view kNoReplication = "a cluster of several brokers comes with a later release";
 inline constexpr std::string_view kNoQuorum = "a cluster of several controllers comes with a later release";

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <set>
 
+#include "protocol/encoder.h"
 #include "replication/controller/assignment.h"
 #include "replication/controller/configs.h"
 #include "replication/controller/election.h"
@@ -119,10 +121,59 @@ void add_registration_change(RecordList& records, const BrokerImage& broker, int
   records.add(record, kRegistrationChangeVersion);
 }
 
+// Where it was never told: `to` from now on.
+void change_untold(const PartitionRef& ref, BrokerId broker, const Uuid& to, PartitionVerdict& verdict) {
+  const auto replica = std::ranges::find(ref.partition.replicas, broker);
+  if (replica == ref.partition.replicas.end()) return;
+  const auto index = static_cast<size_t>(replica - ref.partition.replicas.begin());
+  const Uuid& directory = ref.partition.directories[index];
+  if (!is_reserved_directory(directory) || directory == to) return;
+  if (!verdict) {
+    verdict.emplace();
+    verdict->topic_id = ref.topic_id;
+    verdict->partition_id = ref.id.value;
+  }
+  verdict->directories = ref.partition.directories;
+  (*verdict->directories)[index] = to;
+}
+
+// What the new life begins without.
+std::vector<LeftOutDirectory> left_out_of(const BrokerImage* old_life, const BrokerRegistration& request) {
+  std::vector<LeftOutDirectory> left_out;
+  if (old_life == nullptr) return left_out;
+  const auto is_here = [&](const Uuid& dir) {
+    return std::ranges::find(request.log_dirs, dir) != request.log_dirs.end();
+  };
+  for (const LeftOutDirectory& directory : old_life->left_out) {
+    if (!is_here(directory.id)) left_out.push_back(directory);
+  }
+  for (const Uuid& dir : old_life->log_dirs) {
+    if (!is_here(dir)) left_out.push_back({dir, old_life->term, request.term});
+  }
+  return left_out;
+}
+
+std::vector<std::byte> folders_tag(const BrokerImage& broker) {
+  const auto write = [&](auto& out) {
+    out.put(broker.term.value);
+    for (const LeftOutDirectory& directory : broker.left_out) {
+      out.put(directory.id);
+      out.put(directory.served.value);
+      out.put(directory.left_out.value);
+    }
+  };
+  protocol::Sizer size;
+  write(size);
+  protocol::Encoder out(size.buffer_bytes());
+  write(out);
+  return out.take_buffer();
+}
+
 }  // namespace
 
-protocol::RegisterBrokerRecord registration_record(const BrokerImage& broker) {
-  protocol::RegisterBrokerRecord record;
+RegistrationRecord::RegistrationRecord(const BrokerImage& broker)
+    : clean_{static_cast<std::byte>(broker.clean_start)} {
+  protocol::RegisterBrokerRecord& record = record_;
   record.broker_id = broker.id.value;
   record.incarnation_id = broker.incarnation_id;
   record.broker_epoch = broker.epoch.value;
@@ -147,7 +198,10 @@ protocol::RegisterBrokerRecord registration_record(const BrokerImage& broker) {
   record.in_controlled_shutdown = broker.in_controlled_shutdown;
   record.log_dirs = broker.log_dirs;
   record.cordoned_log_dirs = broker.cordoned_log_dirs;
-  return record;
+  record.unknown_tags.add({kCleanStartTag, clean_});
+  if (broker.log_dirs.size() == 1 && broker.left_out.empty()) return;
+  folders_ = folders_tag(broker);
+  record.unknown_tags.add({kFoldersTag, folders_});
 }
 
 Decision<RegisteredBroker> register_broker(const MetadataImage& image, const config::BrokerLayers& layers,
@@ -163,10 +217,10 @@ Decision<RegisteredBroker> register_broker(const MetadataImage& image, const con
     life.epoch = old_life->epoch;
     life.fenced = old_life->fenced;
     life.in_controlled_shutdown = old_life->in_controlled_shutdown;
-    protocol::RegisterBrokerRecord record = registration_record(life);
-    const std::array clean{std::byte{1}};
-    if (old_life->clean_start) record.unknown_tags.add({kCleanStartTag, clean});
-    decision.records.add(record, kRegisterBrokerVersion);
+    life.clean_start = old_life->clean_start;
+    life.term = old_life->term;
+    life.left_out = old_life->left_out;
+    decision.records.add(RegistrationRecord(life).record(), kRegisterBrokerVersion);
     decision.response.epoch = old_life->epoch;
     return decision;
   }
@@ -174,14 +228,22 @@ Decision<RegisteredBroker> register_broker(const MetadataImage& image, const con
   const bool clean = old_life != nullptr && request.clean_stop_of == old_life->epoch;
   life.fenced = !request.unfenced;
   life.epoch = BrokerEpoch(image.last_applied.value + 1);
-  protocol::RegisterBrokerRecord record = registration_record(life);
-  const std::array clean_mark{static_cast<std::byte>(clean)};
-  record.unknown_tags.add({kCleanStartTag, clean_mark});
-  decision.records.add(record, kRegisterBrokerVersion);
+  life.clean_start = clean;
+  life.term = request.term;
+  life.left_out = left_out_of(old_life, request);
+  decision.records.add(RegistrationRecord(life).record(), kRegisterBrokerVersion);
   decision.response.epoch = life.epoch;
 
   const std::set<TopicIdPartition> found_short(request.short_partitions.begin(),
                                                request.short_partitions.end());
+  std::optional<Uuid> untold;  // what is known now of replicas whose folder was never told
+  if (old_life != nullptr && life.left_out.empty() && !old_life->left_out.empty())
+    untold = kUnassignedDirectory;
+  const auto was_left_out = [&](const LeftOutDirectory& directory) {
+    return old_life != nullptr &&
+           std::ranges::find(old_life->left_out, directory) != old_life->left_out.end();
+  };
+  if (!std::ranges::all_of(life.left_out, was_left_out)) untold = kLostDirectory;
   const TopicImage* last_topic = nullptr;
   bool cached = false;  // last_topic, and the stop was not clean
   change_partitions(image, request.broker, decision.records,
@@ -191,7 +253,9 @@ Decision<RegisteredBroker> register_broker(const MetadataImage& image, const con
                         cached = !clean && writes_are_cached(image, topic.name, layers);
                       }
                       const bool data_lost = cached || found_short.contains({topic.id, ref.id});
-                      return on_new_life(image, ref, request.broker, request.unfenced, data_lost);
+                      auto verdict = on_new_life(image, ref, request.broker, request.unfenced, data_lost);
+                      if (untold) change_untold(ref, request.broker, *untold, verdict);
+                      return verdict;
                     });
   return decision;
 }

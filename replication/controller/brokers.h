@@ -3,6 +3,9 @@
 // state and live beside this.
 #pragma once
 
+#include <array>
+#include <vector>
+
 #include "config/resolver.h"
 #include "protocol/ids.h"
 #include "replication/controller/decision.h"
@@ -17,14 +20,28 @@ inline constexpr int32_t kProducerIdBlockSize = 1'000;
 // broker leaves the ISR of partitions whose log may have lost its end: those of `write.caching` topics, and
 // those in `short_partitions` in any case. `layers`: what topics that set nothing get.
 //
+// If a folder of the old life is not among `log_dirs`, the broker's replicas of which no folder was ever told
+// may be in that one: from then on they are in kLostDirectory, until no folder is left out any more.
+//
 // The same incarnation again amends its registration: no epoch changes.
 //
 // Errors: INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION, UNSUPPORTED_VERSION (a finalized feature level).
 Decision<RegisteredBroker> register_broker(const MetadataImage& image, const config::BrokerLayers& layers,
                                            const BrokerRegistration& request);
 
-// What the metadata log holds of a broker's life, but for the mark of a clean start. Views `broker`.
-protocol::RegisterBrokerRecord registration_record(const BrokerImage& broker);
+// What the metadata log holds of a broker's life. Views `broker`, and owns the tagged fields of ours.
+class RegistrationRecord {
+ public:
+  explicit RegistrationRecord(const BrokerImage& broker);
+  RegistrationRecord(const RegistrationRecord&) = delete;
+  RegistrationRecord& operator=(const RegistrationRecord&) = delete;
+  [[nodiscard]] const protocol::RegisterBrokerRecord& record() const { return record_; }
+
+ private:
+  const std::array<std::byte, 1> clean_;
+  std::vector<std::byte> folders_;
+  protocol::RegisterBrokerRecord record_;
+};
 
 // All three: BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH; no records where nothing changes.
 Decision<BrokerState> unfence_broker(const MetadataImage& image, BrokerId broker, BrokerEpoch epoch);

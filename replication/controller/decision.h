@@ -169,6 +169,7 @@ struct BrokerRegistration {
   std::map<std::string, FeatureRange, std::less<>> features;
   std::optional<std::string> rack;
   std::vector<Uuid> log_dirs;
+  LeaderEpoch term;  // of the metadata log, where the broker is its own controller
   // The epoch of the life that the clean-stop mark names, if there was a mark.
   std::optional<BrokerEpoch> clean_stop_of;
   // Partitions that recovery found shorter than the broker had promised.

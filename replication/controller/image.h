@@ -37,6 +37,14 @@ struct FeatureRange {
   auto operator<=>(const FeatureRange&) const = default;
 };
 
+// A data folder that a broker has had, and that its present life began without.
+struct LeftOutDirectory {
+  Uuid id;
+  LeaderEpoch served;    // the newest term that it was registered in
+  LeaderEpoch left_out;  // the term of the first life without it
+  bool operator==(const LeftOutDirectory&) const = default;
+};
+
 struct BrokerImage {
   BrokerId id;
   Uuid incarnation_id;  // one life of the process
@@ -48,6 +56,10 @@ struct BrokerImage {
   bool in_controlled_shutdown = false;
   std::vector<Uuid> log_dirs;
   std::optional<std::vector<Uuid>> cordoned_log_dirs;
+  // Told of brokers with several folders alone: the term in which this life was registered, and what it began
+  // without.
+  LeaderEpoch term;
+  std::vector<LeftOutDirectory> left_out;
   // Whether the life before this one ended with a clean-stop mark that the controller could match.
   bool clean_start = false;
 

@@ -54,11 +54,24 @@ Result<void> check_partition(const PartitionImage& partition, const TopicImage& 
   return {};
 }
 
-bool has_clean_start(const protocol::RegisterBrokerRecord& record) {
+// False: a tag of ours cannot be read.
+bool read_tags(const protocol::RegisterBrokerRecord& record, BrokerImage& broker) {
   for (const protocol::UnknownTag& tag : record.unknown_tags.all()) {
-    if (tag.tag == kCleanStartTag) return tag.value.size() == 1 && tag.value[0] == std::byte{1};
+    protocol::Decoder in(tag.value);
+    if (tag.tag == kCleanStartTag) {
+      broker.clean_start = tag.value.size() == 1 && tag.value[0] == std::byte{1};
+    } else if (tag.tag == kFoldersTag) {
+      broker.term = LeaderEpoch(in.read_int32());
+      while (!in.failed() && in.remaining() > 0) {
+        LeftOutDirectory& directory = broker.left_out.emplace_back();
+        directory.id = in.read_uuid();
+        directory.served = LeaderEpoch(in.read_int32());
+        directory.left_out = LeaderEpoch(in.read_int32());
+      }
+    }
+    if (in.failed()) return false;
   }
-  return false;
+  return true;
 }
 
 }  // namespace
@@ -286,7 +299,8 @@ Result<void> ImageBuilder::on(const protocol::RegisterBrokerRecord& record) {
   broker.in_controlled_shutdown = record.in_controlled_shutdown;
   broker.log_dirs = record.log_dirs;
   broker.cordoned_log_dirs = record.cordoned_log_dirs;
-  broker.clean_start = has_clean_start(record);
+  if (!read_tags(record, broker))
+    return contradiction(fmt::format("broker {} registers with folders that cannot be read", broker.id));
   const BrokerImage* old_life = next_->broker(broker.id);
   if (old_life != nullptr && old_life->epoch > broker.epoch)
     return contradiction(fmt::format("broker {} registers with an older epoch", broker.id));

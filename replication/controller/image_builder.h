@@ -20,6 +20,9 @@ namespace tidemark::replication {
 // Tagged fields of ours in Kafka's records; other readers skip them.
 // RegisterBrokerRecord: one byte, 1 if the broker's life before ended with a clean stop that was matched.
 inline constexpr uint32_t kCleanStartTag = 10'000;
+// RegisterBrokerRecord, of a broker with several data folders: the term (int32), and for each folder that is
+// left out its id, the last term that it was registered in and the first without it (int32 each).
+inline constexpr uint32_t kFoldersTag = 10'001;
 
 class ImageBuilder {
  public:

@@ -34,6 +34,7 @@ void write_broker(JsonWriter& out, const BrokerImage& broker) {
   put(out, "fenced", broker.fenced);
   put(out, "inControlledShutdown", broker.in_controlled_shutdown);
   put(out, "cleanStart", broker.clean_start);
+  if (broker.term.value > 0) put(out, "term", broker.term.value);
   if (broker.rack) put(out, "rack", *broker.rack);
   out.key("endpoints");
   out.begin_array();

@@ -111,10 +111,7 @@ Result<void> add_records(const MetadataImage& image, SnapshotWriter& out) {
     TRY(out.add(record, 0));
   }
   for (const auto& [id, broker] : image.brokers) {
-    protocol::RegisterBrokerRecord record = registration_record(*broker);
-    const std::array clean_mark{static_cast<std::byte>(broker->clean_start)};
-    record.unknown_tags.add({kCleanStartTag, clean_mark});
-    TRY(out.add(record, kRegisterBrokerVersion));
+    TRY(out.add(RegistrationRecord(*broker).record(), kRegisterBrokerVersion));
   }
   const int16_t version = partition_record_version(image);
   for (const auto& [name, topic] : image.topics) {

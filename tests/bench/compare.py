@@ -28,6 +28,7 @@ class Scenario:
 # What each broker calls the two kinds of durability. Tidemark's default is synced and Kafka's is not.
 CACHED = {"tidemark": {"write.caching": "true"}, "kafka": {}}
 SYNCED = {"tidemark": {}, "kafka": {"flush.messages": "1"}}
+DEFAULTS = {"tidemark": {}, "kafka": {}}
 
 
 def load_scenarios():
@@ -48,10 +49,22 @@ def load_scenarios():
     for mode, settings in (("cached", CACHED), ("synced", SYNCED)):
         scenarios.append(Scenario(f"e2e-{mode}", f"end to end 1,000/s, {mode}", "end-to-end",
                                   {"record-bytes": 100, "rate": 1000}, settings, 1, seconds=10))
+    for mode, settings in (("cached", CACHED), ("synced", SYNCED)):
+        scenarios.append(Scenario(f"stream-20000-{mode}", f"20,000/s in and out, a group, linger 1 ms, {mode}", "stream",
+                                  {"record-bytes": 100, "rate": 20000, "connections": 1}, settings, 8))
+    scenarios.append(Scenario("stream-max", "max in and out, 100 B, a group, cached", "stream",
+                              {"record-bytes": 100, "rate": 0, "connections": 2}, CACHED, 8))
+    scenarios.append(Scenario("wide", "5,000/s over 10,000 partitions and 1,000 connections, defaults", "paced",
+                              {"record-bytes": 1024, "rate": 5000, "connections": 1000}, DEFAULTS, 10000))
     return scenarios
 
 
-SPECIAL = ["start", "restart", "memory"]
+# Of what has no topic of its own on a running broker: name and title.
+SPECIAL = {"start": "start, empty folder", "restart": "start after kill -9 under load, 200 partitions",
+           "restart-1000": "start after kill -9 with 1,000 partitions and 2 GiB, page cache warm",
+           "restart-cold": "the same with the page cache dropped",
+           "catch-up": "2 GiB read from the beginning, page cache warm",
+           "memory": "memory, and processor time when idle"}
 
 
 class Bench:
@@ -123,28 +136,63 @@ class Bench:
     def run_restart(self, kinds, round_number):
         """kill -9 in the middle of a load over 200 partitions, each broker with its defaults, then until every partition takes a
         record."""
+        self.restart("restart", kinds, round_number, 200, 1 << 50, cold=False)
+
+    def run_restart_1000(self, kinds, round_number):
+        self.restart("restart-1000", kinds, round_number, 1000, 2 << 30, cold=False)
+
+    def run_restart_cold(self, kinds, round_number):
+        self.restart("restart-cold", kinds, round_number, 1000, 2 << 30, cold=True)
+
+    def restart(self, name, kinds, round_number, partitions, limit, cold):
+        """Until `limit` bytes are written the load is the largest, and then a small one, into which the kill falls."""
         for kind in kinds:
             broker = kind()
             try:
                 broker.start()
-                topic = self.new_topic(broker, 200, {})
+                topic = self.new_topic(broker, partitions, {})
+                if limit < 1 << 50:
+                    self.load(broker, "max", topic, "--partitions", partitions, "--record-bytes", 1024, "--warmup", 0,
+                              "--seconds", 200, "--max-bytes", limit)
+                run = ["max", "--max-bytes", str(1 << 50)] if limit == 1 << 50 else ["paced", "--rate", "5000"]
                 load = subprocess.Popen(
-                    [bench_brokers.LOAD, "max", "--bootstrap", broker.bootstrap, "--topic", topic, "--partitions", "200",
-                     "--record-bytes", "1024", "--seconds", "600", "--max-bytes", str(1 << 50)],
+                    [bench_brokers.LOAD, *run, "--bootstrap", broker.bootstrap, "--topic", topic, "--partitions",
+                     str(partitions), "--record-bytes", "1024", "--seconds", "600"],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(2 if self.arguments.quick else 6)
                 died = load.poll() is not None
                 broker.kill()
                 load.wait()
+                if cold:
+                    os.sync()
+                    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as drop:
+                        drop.write("3")
                 written = bench_brokers.log_bytes(broker.data_dir)
                 began = time.monotonic_ns()
                 broker.launch()
-                times = self.load(broker, "probe", topic, "--partitions", 200)
+                times = self.load(broker, "probe", topic, "--partitions", partitions)
                 result = {"answered_ms": (times["answered_ns"] - began) / 1e6,
                           "produced_ms": (times["produced_ns"] - began) / 1e6, "data_mib": written / MIB}
                 if died:
                     result = {"failed": "the load ended before the kill"}
-                self.add("restart", broker, round_number, result)
+                self.add(name, broker, round_number, result)
+            finally:
+                broker.close()
+
+    def run_catch_up(self, kinds, round_number):
+        """A topic of 2 GiB and 8 partitions, written before, read from its beginning by one connection."""
+        for kind in kinds:
+            broker = kind()
+            try:
+                broker.start()
+                topic = self.new_topic(broker, 8, CACHED[broker.name])
+                self.load(broker, "max", topic, "--partitions", 8, "--record-bytes", 1024, "--warmup", 0, "--seconds", 200,
+                          "--max-bytes", 1 << 28 if self.arguments.quick else 2 << 30)
+                # Once for the JVM; what was written is on the disk by then.
+                os.sync()
+                self.load(broker, "catch-up", topic, "--partitions", 8, "--seconds", 120)
+                self.add("catch-up", broker, round_number, self.load(
+                    broker, "catch-up", topic, "--pid", broker.pid(), "--partitions", 8, "--seconds", 120))
             finally:
                 broker.close()
 
@@ -188,24 +236,32 @@ class Bench:
         for name in special:
             for round_number in rounds:
                 progress(f"{name}, round {round_number}")
-                getattr(self, f"run_{name}")(kinds, round_number)
+                getattr(self, "run_" + name.replace("-", "_"))(kinds, round_number)
 
 
 def progress(text):
     print(f"compare: {text}", file=sys.stderr, flush=True)
 
 
-# Column, path into a result, format.
+# Column, path into a result, format. Of the broker's processor time, the kernel's; the generator's; the strangers'.
+COSTS = [("kernel CPU s", "broker_kernel_cpu_seconds", "{:.2f}"), ("load's CPU s", "load_cpu_seconds", "{:.2f}"),
+         ("written/byte", "written_per_byte", "{:.2f}"), ("others' CPU s", "others_cpu_seconds", "{:.1f}")]
 COLUMNS = {
     "max": [("records/s", "records_per_second", "{:,.0f}"), ("MB/s", "mb_per_second", "{:.0f}"),
             ("CPU us/rec", "broker_cpu_us_per_record", "{:.3f}"), ("CPU s", "broker_cpu_seconds", "{:.2f}"),
             ("p50 ms", "request_latency_us/p50", "ms"), ("p99", "request_latency_us/p99", "ms"),
             ("p99.9", "request_latency_us/p99.9", "ms"), ("RSS MiB", "rss_kib", "mib"),
-            ("others' CPU s", "others_cpu_seconds", "{:.1f}")],
+            *COSTS],
     "paced": [("records/s", "records_per_second", "{:,.0f}"), ("CPU us/rec", "broker_cpu_us_per_record", "{:.1f}"),
               ("p50 ms", "latency_us/p50", "ms"), ("p99", "latency_us/p99", "ms"), ("p99.9", "latency_us/p99.9", "ms"),
               ("max", "latency_us/max", "ms"), ("RSS MiB", "rss_kib", "mib"),
-              ("others' CPU s", "others_cpu_seconds", "{:.1f}")],
+              *COSTS],
+    "stream": [("records/s", "records_per_second", "{:,.0f}"), ("CPU us/rec", "broker_cpu_us_per_record", "{:.3f}"),
+               ("p50 ms", "latency_us/p50", "ms"), ("p99", "latency_us/p99", "ms"), ("p99.9", "latency_us/p99.9", "ms"),
+               ("commit p99", "commit_us/p99", "ms"), ("RSS MiB", "rss_kib", "mib"), *COSTS],
+    "catch-up": [("MB/s", "mb_per_second", "{:.0f}"), ("CPU s/GB", "broker_cpu_seconds_per_gb", "{:.3f}"),
+                 ("p50 ms", "request_latency_us/p50", "ms"), ("p99", "request_latency_us/p99", "ms"),
+                 ("RSS MiB", "rss_kib", "mib"), *COSTS],
     "start": [("first answer ms", "answered_ms", "{:.0f}"), ("first record ms", "produced_ms", "{:.0f}"),
               ("format ms", "format_ms", "{:.0f}")],
     "restart": [("first answer ms", "answered_ms", "{:.0f}"), ("all partitions ms", "produced_ms", "{:.0f}"),
@@ -213,8 +269,9 @@ COLUMNS = {
     "memory": [("idle MiB", "idle_mib", "{:.0f}"), ("idle CPU %", "idle_cpu_percent", "{:.2f}"),
                ("after load MiB", "loaded_mib", "{:.0f}")],
 }
-NO_RATIO = {"others' CPU s", "format ms", "log MiB"}
+NO_RATIO = {"others' CPU s", "load's CPU s", "format ms", "log MiB"}
 COLUMNS["end-to-end"] = COLUMNS["paced"]
+COLUMNS["restart-1000"] = COLUMNS["restart-cold"] = COLUMNS["restart"]
 
 
 def value_at(result, path):
@@ -286,8 +343,7 @@ def main():
     args = arguments()
     scenarios, special = load_scenarios(), list(SPECIAL)
     if args.list:
-        for name, title in [*((s.name, s.title) for s in scenarios), ("start", "empty start"),
-                            ("restart", "start after kill -9 under load"), ("memory", "idle and after 1 GiB")]:
+        for name, title in [*((s.name, s.title) for s in scenarios), *SPECIAL.items()]:
             print(f"{name:18} {title}")
         return 0
     if args.only:
@@ -297,6 +353,9 @@ def main():
                 sys.exit(f"compare: no scenario '{word}' (--list names them)")
         scenarios = [s for s in scenarios if s.name.startswith(wanted)]
         special = [s for s in special if s.startswith(wanted)]
+    if "restart-cold" in special and not os.access("/proc/sys/vm/drop_caches", os.W_OK):
+        print("compare: SKIPPED restart-cold: only root may drop the page cache")
+        special.remove("restart-cold")
     bench_brokers.require_programs()
     kinds = [lambda: bench_brokers.Tidemark(args.set)]
     names = ["tidemark"]
@@ -318,9 +377,7 @@ def main():
                 json.dump({"cores": os.cpu_count(), "rounds": args.rounds, "quick": args.quick,
                            "results": bench.results}, file, indent=1)
         for name, title, columns in [*((s.name, s.title, COLUMNS[s.run]) for s in scenarios),
-                                     ("start", "start, empty folder", COLUMNS["start"]),
-                                     ("restart", "start after kill -9 under load, 200 partitions", COLUMNS["restart"]),
-                                     ("memory", "memory, and processor time when idle", COLUMNS["memory"])]:
+                                     *((name, title, COLUMNS[name]) for name, title in SPECIAL.items())]:
             results = [r for r in bench.results if r["scenario"] == name]
             if results:
                 print_table(f"{name}: {title}", columns, results, names)

@@ -153,6 +153,49 @@ class BrokerSettings(unittest.TestCase):
         self.assertTrue(os.path.isdir(os.path.join(elsewhere, f"{topic}-0")))
         self.assertFalse(os.path.exists(broker.data_dir))
 
+    def test_several_log_dirs(self):
+        broker = brokers.Broker()
+        first, second, third = names = [os.path.join(broker.folder, name) for name in ("first", "second", "third")]
+        broker.flags.remove("--data-dir")
+        self.addCleanup(broker.close)
+
+        def start(*folders):
+            broker.options = ["--set", "log.dirs=" + ",".join(folders)]
+            broker.start()
+            return self.client(broker)
+
+        def holder(topic, partition):
+            return [folder for folder in names if os.path.isdir(os.path.join(folder, f"{topic}-{partition}"))]
+
+        def read_back(client):
+            for partition, value in enumerate(values):
+                error, _, records = client.fetch(topic, partition, 0)
+                self.assertEqual(error, NONE)
+                self.assertIn(value, records)
+
+        client = start(first, second)
+        topic = client.new_topic(partitions=4)
+        before = [holder(topic, partition) for partition in range(4)]
+        self.assertEqual(sorted(before), [[first], [first], [second], [second]])
+        values = [f"of partition {partition}".encode() for partition in range(4)]
+        for partition, value in enumerate(values):
+            self.assertEqual(client.produce(topic, batch([value]), partition=partition)[0], NONE)
+        # More folders at a restart: what is there stays, and what is new goes to them too.
+        broker.kill()
+        client = start(first, second, third)
+        read_back(client)
+        later = client.new_topic(partitions=6)
+        self.assertIn([third], [holder(later, partition) for partition in range(6)])
+        # Without one of them its partitions are offline, and are not made anew.
+        broker.kill()
+        client = start(first, third)
+        for partition in range(4):
+            answered = client.fetch(topic, partition, 0)[0] == NONE
+            self.assertEqual(answered, before[partition] == [first])
+        broker.kill()
+        read_back(start(first, second, third))
+        self.assertEqual([holder(topic, partition) for partition in range(4)], before)
+
     def test_shards(self):
         three = self.start({"shards": 3})
         self.assertEqual(len(three.metric("tidemark_loop_stalls_total")), 3)

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
     sub->add_option("--codec", load.codec)->transform(CLI::CheckedTransformer(codecs));
     sub->add_option("--batches", load.batches, "in a request");
     sub->add_option("--rate", load.rate, "records a second");
+    sub->add_option("--linger", load.linger_s, "seconds");
     sub->add_option("--warmup", load.warmup_s, "seconds");
     sub->add_option("--seconds", load.seconds);
     sub->add_option("--max-bytes", load.max_bytes);
@@ -92,6 +93,8 @@ int main(int argc, char** argv) {
   run("max", "as much as the broker takes", [&] { return run_max(load); });
   run("paced", "single records at a rate", [&] { return run_paced(load); });
   run("end-to-end", "single records at a rate, read back", [&] { return run_end_to_end(load); });
+  run("stream", "batches, read back through a group", [&] { return run_stream(load); });
+  run("catch-up", "reads the topic from its beginning", [&] { return run_catch_up(load); });
   run("create", "creates the topic and waits until it takes records", [&] {
     create_topic(load.bootstrap, load.topic, load.partitions, parsed(options.settings));
     return json::object();

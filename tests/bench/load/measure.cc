@@ -14,19 +14,34 @@ namespace {
 
 double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
-double process_seconds(pid_t pid) {
+struct ProcessSeconds {
+  double user = 0;
+  double kernel = 0;
+};
+
+ProcessSeconds process_seconds(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(file, text);
   const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return 0;
+  if (name_end == std::string::npos) return {};
   // Behind the name: state is field 3, utime and stime are 14 and 15.
   std::istringstream fields(text.substr(name_end + 1));
   std::string field;
   for (int i = 3; i < 14; ++i) fields >> field;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  return (user + system) / ticks_per_second();
+  double user = 0, kernel = 0;
+  fields >> user >> kernel;
+  return {.user = user / ticks_per_second(), .kernel = kernel / ticks_per_second()};
+}
+
+// The number behind `name` in a file of lines NAME VALUE; 0 if there is none.
+int64_t process_field(pid_t pid, const std::string& file_name, std::string_view name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/" + file_name);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.starts_with(name)) return std::stoll(line.substr(name.size()));
+  }
+  return 0;
 }
 
 double own_seconds() {
@@ -57,17 +72,16 @@ nlohmann::json Latencies::percentiles() {
 }
 
 CpuTimes cpu_times(pid_t broker) {
-  return {.broker_s = process_seconds(broker), .load_s = own_seconds(), .machine_s = machine_seconds()};
+  const ProcessSeconds of_broker = process_seconds(broker);
+  return {.broker_s = of_broker.user + of_broker.kernel,
+          .load_s = own_seconds(),
+          .machine_s = machine_seconds(),
+          .kernel_s = of_broker.kernel};
 }
 
-int64_t resident_kib(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(6));
-  }
-  return 0;
-}
+int64_t resident_kib(pid_t pid) { return process_field(pid, "status", "VmRSS:"); }
+
+int64_t written_bytes(pid_t pid) { return process_field(pid, "io", "write_bytes:"); }
 
 nlohmann::json Window::report(uint64_t records, uint64_t bytes) const {
   const double seconds = static_cast<double>(closed_ - opened_) / 1e9;
@@ -80,7 +94,10 @@ nlohmann::json Window::report(uint64_t records, uint64_t bytes) const {
           {"records_per_second", count / seconds},
           {"mb_per_second", static_cast<double>(bytes) / 1e6 / seconds},
           {"broker_cpu_seconds", broker},
+          {"broker_kernel_cpu_seconds", after_.kernel_s - before_.kernel_s},
           {"broker_cpu_us_per_record", records == 0 ? 0 : broker * 1e6 / count},
+          {"broker_cpu_seconds_per_gb", bytes == 0 ? 0 : broker * 1e9 / static_cast<double>(bytes)},
+          {"written_per_byte", bytes == 0 ? 0 : static_cast<double>(written_) / static_cast<double>(bytes)},
           {"load_cpu_seconds", load},
           {"others_cpu_seconds", std::max(machine - broker - load, 0.0)},
           {"rss_kib", resident_kib(broker_)}};

@@ -28,17 +28,23 @@ struct CpuTimes {
   double broker_s = 0;   // user and system
   double load_s = 0;     // of this process
   double machine_s = 0;  // busy, of all cores: what is not the two above is somebody else's
+  double kernel_s = 0;   // of broker_s
 };
 [[nodiscard]] CpuTimes cpu_times(pid_t broker);
 // VmRSS; 0 if the process is gone.
 [[nodiscard]] int64_t resident_kib(pid_t pid);
 
+// Bytes that the process has made the kernel write to a disk, sooner or later; 0 if that is not told.
+[[nodiscard]] int64_t written_bytes(pid_t pid);
+
 // A stretch of time in which records are counted.
 class Window {
  public:
   explicit Window(pid_t broker) : broker_(broker) {}
-  void open() { opened_ = now_ns(), before_ = cpu_times(broker_); }
-  void close() { closed_ = now_ns(), after_ = cpu_times(broker_); }
+  void open() { opened_ = now_ns(), before_ = cpu_times(broker_), written_ = written_bytes(broker_); }
+  void close() {
+    closed_ = now_ns(), after_ = cpu_times(broker_), written_ = written_bytes(broker_) - written_;
+  }
   // `records` and `bytes` were acknowledged in the window.
   [[nodiscard]] nlohmann::json report(uint64_t records, uint64_t bytes) const;
 
@@ -48,6 +54,7 @@ class Window {
   Nanos closed_ = 0;
   CpuTimes before_;
   CpuTimes after_;
+  int64_t written_ = 0;
 };
 
 }  // namespace tidemark::bench

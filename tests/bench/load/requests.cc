@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "protocol/batch/builder.h"
+#include "protocol/batch/crc32c.h"
 #include "protocol/batch/record_iterator.h"
-#include "protocol/frame.h"
 #include "protocol/messages/api_versions_request.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
@@ -18,6 +18,7 @@
 #include "protocol/messages/fetch_response.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
+#include "tests/bench/load/codec.h"
 
 namespace tidemark::bench {
 namespace {
@@ -30,21 +31,18 @@ constexpr int16_t kProduceVersion = 9;
 constexpr int16_t kFetchVersion = 12;
 constexpr int kTimeoutMs = 60'000;
 
-template <class Request>
-Frame encode(const Request& request, int16_t version) {
-  auto encoded = encode_request_frame(0, "bench-load", request, version);
-  if (!encoded) throw std::runtime_error(encoded.error().to_string());
-  return encoded->flatten();
+// Where the first record's mark begins; 0 where there is no room for one.
+size_t first_value_at(std::span<const std::byte> batch) {
+  RecordIterator records(read_batch_header(batch), batch.subspan(kBatchHeaderBytes));
+  const auto record = records.next();
+  if (!record || !*record || !(*record)->value || (*record)->value->size() < sizeof(uint64_t)) return 0;
+  return static_cast<size_t>((*record)->value->data() - batch.data());
 }
 
-template <class Response>
-Response decode(std::span<const std::byte> frame, int16_t version) {
-  Decoder in(frame);
-  auto header = decode_response_header(in, Response::kApiKey, version);
-  if (!header) throw std::runtime_error(header.error().to_string());
-  auto response = Response::decode(in, version);
-  if (!response) throw std::runtime_error(response.error().to_string());
-  return std::move(*response);
+uint64_t mark_of(std::span<const std::byte> batch) {
+  uint64_t mark = 0;
+  if (const size_t at = first_value_at(batch)) std::memcpy(&mark, batch.data() + at, sizeof(mark));
+  return mark;
 }
 
 int64_t wall_ms() {
@@ -145,6 +143,14 @@ std::vector<std::byte> build_batch(const BatchShape& shape, uint64_t mark) {
   return std::move(*built);
 }
 
+void mark_batch(std::span<std::byte> batch, uint64_t mark) {
+  const size_t at = first_value_at(batch);
+  if (at == 0) throw std::runtime_error("a record is too small to be marked");
+  std::memcpy(batch.data() + at, &mark, sizeof(mark));
+  const uint32_t crc = __builtin_bswap32(crc32c(batch.subspan(kBatchAttributesAt)));
+  std::memcpy(batch.data() + kBatchCrcAt, &crc, sizeof(crc));
+}
+
 Frame produce_frame(const std::string& topic, int16_t acks, std::span<const int32_t> partitions,
                     std::span<const std::byte> batch) {
   ProduceRequest request;
@@ -170,49 +176,43 @@ ErrorCode produce_error(std::span<const std::byte> answer) {
   return response.responses.empty() ? ErrorCode::UNKNOWN_SERVER_ERROR : ErrorCode::NONE;
 }
 
-Frame fetch_frame(const std::string& topic, int32_t partition, int64_t offset) {
+Frame fetch_frame(const std::string& topic, std::span<const int64_t> offsets) {
   FetchRequest request;
   request.max_wait_ms = 500;
   request.min_bytes = 1;
   request.max_bytes = 50 << 20;
   auto& wanted = request.topics.emplace_back();
   wanted.topic = topic;
-  auto& part = wanted.partitions.emplace_back();
-  part.partition = partition;
-  part.fetch_offset = offset;
-  part.partition_max_bytes = 1 << 20;
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    auto& part = wanted.partitions.emplace_back();
+    part.partition = static_cast<int32_t>(i);
+    part.fetch_offset = offsets[i];
+    part.partition_max_bytes = 1 << 20;
+  }
   return encode(request, kFetchVersion);
 }
 
-int64_t read_fetch(std::span<const std::byte> answer, int64_t offset,
-                   const std::function<void(uint64_t)>& seen) {
+void read_fetch(std::span<const std::byte> answer, std::span<int64_t> offsets,
+                const std::function<void(const ReadBatch&)>& seen) {
   const auto response = decode<FetchResponse>(answer, kFetchVersion);
   for (const auto& topic : response.responses) {
     for (const auto& partition : topic.partitions) {
       if (partition.error_code != 0)
         throw std::runtime_error(
             fmt::format("fetch: {}", error_name(static_cast<ErrorCode>(partition.error_code))));
+      int64_t& next = offsets[static_cast<size_t>(partition.partition_index)];
       std::span<const std::byte> left = partition.records.bytes();
       while (left.size() >= kBatchHeaderBytes) {
         const BatchHeader header = read_batch_header(left);
         if (left.size() < header.size_in_bytes()) break;
-        RecordIterator records(header, left.first(header.size_in_bytes()).subspan(kBatchHeaderBytes));
-        for (;;) {
-          auto record = records.next();
-          if (!record) throw std::runtime_error(record.error().to_string());
-          if (!*record) break;
-          if ((*record)->offset.value < offset) continue;
-          offset = (*record)->offset.value + 1;
-          uint64_t mark = 0;
-          if ((*record)->value && (*record)->value->size() >= sizeof(mark))
-            std::memcpy(&mark, (*record)->value->data(), sizeof(mark));
-          seen(mark);
-        }
-        left = left.subspan(header.size_in_bytes());
+        ReadBatch batch{.records = static_cast<size_t>(header.record_count), .bytes = header.size_in_bytes()};
+        if (header.codec() == CompressionType::none) batch.mark = mark_of(left.first(batch.bytes));
+        seen(batch);
+        next = header.last_offset().value + 1;
+        left = left.subspan(batch.bytes);
       }
     }
   }
-  return offset;
 }
 
 }  // namespace tidemark::bench

@@ -32,15 +32,23 @@ void delete_topic(const std::string& bootstrap, const std::string& topic);
 // A batch whose values are like log lines and differ from record to record; `mark` stands in the first 8
 // bytes of each.
 [[nodiscard]] std::vector<std::byte> build_batch(const BatchShape& shape, uint64_t mark);
+// The same batch, uncompressed, with another mark in its first record.
+void mark_batch(std::span<std::byte> batch, uint64_t mark);
 // The same batch for each of the partitions.
 [[nodiscard]] Frame produce_frame(const std::string& topic, int16_t acks, std::span<const int32_t> partitions,
                                   std::span<const std::byte> batch);
 // The first error of a Produce answer, or NONE.
 [[nodiscard]] ErrorCode produce_error(std::span<const std::byte> answer);
 
-[[nodiscard]] Frame fetch_frame(const std::string& topic, int32_t partition, int64_t offset);
-// Calls `seen` with the mark of each record; the offset to fetch next.
-[[nodiscard]] int64_t read_fetch(std::span<const std::byte> answer, int64_t offset,
-                                 const std::function<void(uint64_t)>& seen);
+// Of all partitions of the topic, each from its offset; waits half a second for the first byte.
+[[nodiscard]] Frame fetch_frame(const std::string& topic, std::span<const int64_t> offsets);
+struct ReadBatch {
+  uint64_t mark = 0;  // of its first record; 0 of a compressed one
+  size_t records = 0;
+  size_t bytes = 0;
+};
+// Hands over each whole batch, and sets `offsets` to what is to be fetched next.
+void read_fetch(std::span<const std::byte> answer, std::span<int64_t> offsets,
+                const std::function<void(const ReadBatch&)>& seen);
 
 }  // namespace tidemark::bench

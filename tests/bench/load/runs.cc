@@ -1,76 +1,16 @@
 #include "tests/bench/load/runs.h"
 
 #include <deque>
-#include <memory>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include "tests/bench/load/run_parts.h"
 
 namespace tidemark::bench {
 namespace {
 
-constexpr Nanos kSecond = 1'000'000'000;
-constexpr Nanos kDrain = 15 * kSecond;  // how long answers are waited for after the end
-constexpr size_t kPacedInFlight = 64;   // of a connection
+constexpr size_t kPacedInFlight = 64;  // of a connection
 
-Nanos nanos(double seconds) { return static_cast<Nanos>(seconds * static_cast<double>(kSecond)); }
-
-struct Wires {
-  Wires(const std::string& bootstrap, size_t count) {
-    for (size_t i = 0; i < count; ++i) poller.add(*all.emplace_back(std::make_unique<Wire>(bootstrap)));
-  }
-  [[nodiscard]] size_t in_flight() const {
-    size_t sum = 0;
-    for (const auto& wire : all) sum += wire->in_flight();
-    return sum;
-  }
-  std::vector<std::unique_ptr<Wire>> all;
-  Poller poller;
-};
-
-// Which stretch of a run it is.
-class Phases {
- public:
-  Phases(const Load& load, Window& window)
-      : window_(window), open_at_(now_ns() + nanos(load.warmup_s)), length_(nanos(load.seconds)) {}
-  // Opens and closes the window when it is time, or `full`.
-  void look(Nanos now, bool full) {
-    if (!opened_ && now >= open_at_) {
-      opened_ = true;
-      open_at_ = now;
-      window_.open();
-    } else if (measuring() && (full || now >= open_at_ + length_)) {
-      closed_ = true;
-      window_.close();
-    }
-  }
-  [[nodiscard]] bool measuring() const { return opened_ && !closed_; }
-  [[nodiscard]] bool closed() const { return closed_; }
-  [[nodiscard]] Nanos opened_at() const { return open_at_; }
-  [[nodiscard]] Nanos next() const { return opened_ ? open_at_ + length_ : open_at_; }
-
- private:
-  Window& window_;
-  Nanos open_at_;
-  Nanos length_;
-  bool opened_ = false;
-  bool closed_ = false;
-};
-
-class Errors {
- public:
-  void see(ErrorCode error) {
-    if (error == ErrorCode::NONE) return;
-    if (count_++ == 0) first_ = std::string(error_name(error));
-  }
-  void into(nlohmann::json& report) const {
-    report["errors"] = count_;
-    if (count_ > 0) report["first_error"] = first_;
-  }
-
- private:
-  uint64_t count_ = 0;
-  std::string first_;
-};
+}  // namespace
 
 size_t records_in(size_t batch_bytes, size_t record_bytes) {
   const size_t one = build_batch({.record_bytes = record_bytes}, 1).size();
@@ -81,8 +21,6 @@ size_t records_in(size_t batch_bytes, size_t record_bytes) {
     --count;
   return count;
 }
-
-}  // namespace
 
 nlohmann::json run_max(const Load& load) {
   const size_t per_batch = records_in(load.batch_bytes, load.record_bytes);
@@ -222,10 +160,8 @@ nlohmann::json run_end_to_end(const Load& load) {
   Wire& consumer = *wires.all[1];
   const std::array<int32_t, 1> partition{0};
   std::deque<Frame> frames;  // in flight
-  // What stands in the topic already is not this run's.
-  constexpr uint64_t kNotOurs = 1 << 20;
-  int64_t offset = 0;
-  Frame fetch = fetch_frame(load.topic, 0, offset);
+  std::array<int64_t, 1> offsets{0};
+  Frame fetch = fetch_frame(load.topic, offsets);
 
   Window window(load.broker);
   Phases phases(load, window);
@@ -259,15 +195,15 @@ nlohmann::json run_end_to_end(const Load& load) {
     Wire::Answer answer;
     while (consumer.next(answer)) {
       const Nanos arrived = now_ns();
-      offset = read_fetch(answer.frame, offset, [&](uint64_t mark) {
-        if (mark < kNotOurs) return;
+      read_fetch(answer.frame, offsets, [&](const ReadBatch& batch) {
+        if (batch.mark < kNotOurs) return;
         ++received;
-        const auto since = static_cast<Nanos>(mark);
+        const auto since = static_cast<Nanos>(batch.mark);
         if (phases.measuring()) ++read_in_window;
         if ((phases.measuring() || phases.closed()) && since >= phases.opened_at())
           latencies.add(arrived - since);
       });
-      fetch = fetch_frame(load.topic, 0, offset);
+      fetch = fetch_frame(load.topic, offsets);
       consumer.send(fetch, arrived);
       consumer.flush();
     }

@@ -21,8 +21,9 @@ struct Load {
   size_t record_bytes = 100;
   size_t batch_bytes = 16384;  // no batch is larger, uncompressed; one record at least
   protocol::CompressionType codec = protocol::CompressionType::none;
-  size_t batches = 16;  // in a request, each for another partition
-  double rate = 1000;   // records a second, where a run is paced
+  size_t batches = 16;      // in a request, each for another partition
+  double rate = 1000;       // records a second, where a run is paced
+  double linger_s = 0.001;  // of a stream: what is due in that time travels together
   double warmup_s = 2;
   double seconds = 8;
   uint64_t max_bytes = uint64_t{3} << 29;  // acknowledged record bytes, after which a run ends early
@@ -36,5 +37,11 @@ struct Load {
 // `rate` single records a second into partition 0, read back by a consumer with a long poll: from before the
 // record is sent until it is in the consumer's hands.
 [[nodiscard]] nlohmann::json run_end_to_end(const Load& load);
+// Records into all partitions, read back by the one member of a group, who commits once a second: at `rate`
+// in batches of what is due in `linger`, or, with a rate of 0, full batches with `in_flight` requests a
+// connection.
+[[nodiscard]] nlohmann::json run_stream(const Load& load);
+// Reads what stands in the topic, from its beginning to its end, within `seconds`.
+[[nodiscard]] nlohmann::json run_catch_up(const Load& load);
 
 }  // namespace tidemark::bench

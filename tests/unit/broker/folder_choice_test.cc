@@ -11,6 +11,7 @@ using Kind = LogPlace::Kind;
 
 Uuid dir(uint64_t number) { return Uuid::from_halves(7, number); }
 const Uuid kNone = replication::kUnassignedDirectory;
+const Uuid kLost = replication::kLostDirectory;
 
 std::vector<FolderState> two() { return {{dir(0), true, 100, 0}, {dir(1), true, 100, 0}}; }
 std::vector<FolderState> second_away() { return {{dir(0), true, 100, 0}, {Uuid{}, false, 0, 0}}; }
@@ -19,8 +20,8 @@ LogCopy in(size_t folder) { return {folder, false}; }
 LogCopy empty_in(size_t folder) { return {folder, true}; }
 
 LogPlace placed(const Uuid& directory, const std::vector<FolderState>& folders,
-                const std::vector<LogCopy>& copies, bool all_here = true) {
-  return place_of(directory, folders, copies, all_here);
+                const std::vector<LogCopy>& copies) {
+  return place_of(directory, folders, copies);
 }
 
 }  // namespace
@@ -35,6 +36,10 @@ TEST_CASE("a new log goes where each partition would have the most space") {
     ++got[folder];
   }
   CHECK(got == std::vector<size_t>{10, 30});
+  folders[1].stalled = true;
+  CHECK(roomiest(folders) == 0U);
+  folders[0].stalled = true;
+  CHECK(roomiest(folders) == 1U);
   folders[1].online = false;
   CHECK(roomiest(folders) == 0U);
   folders[0].online = false;
@@ -56,15 +61,18 @@ TEST_CASE("a log is where it was found, and a new one where the metadata says") 
 TEST_CASE("nothing is made anew while the folder that may hold the records is away") {
   CHECK(placed(dir(1), second_away(), {}).kind == Kind::absent);
   CHECK(placed(dir(1), second_away(), {empty_in(0)}).kind == Kind::absent);
-  CHECK(placed(kNone, second_away(), {}, false).kind == Kind::absent);
-  CHECK(placed(kNone, second_away(), {empty_in(0)}, false).kind == Kind::absent);
+  CHECK(placed(kLost, second_away(), {}).kind == Kind::absent);
+  CHECK(placed(kLost, second_away(), {empty_in(0)}).kind == Kind::absent);
+  CHECK(placed(kLost, two(), {}).kind == Kind::absent);
+  CHECK(placed(kLost, two(), {empty_in(0)}).kind == Kind::absent);
   // Or came back without it: of that folder the metadata tells once the log is made.
   CHECK(placed(dir(1), two(), {}).kind == Kind::absent);
   CHECK(placed(dir(1), two(), {empty_in(0)}).kind == Kind::absent);
   // It was never there before: nothing can be in it.
-  CHECK(placed(kNone, second_away(), {}, true).kind == Kind::make);
+  CHECK(placed(kNone, second_away(), {}).kind == Kind::make);
   // Somebody has moved it by hand.
   CHECK(placed(dir(1), second_away(), {in(0)}).kind == Kind::found);
+  CHECK(placed(kLost, two(), {in(1)}).kind == Kind::found);
 }
 
 TEST_CASE("of several copies the one with records, or else the one that the metadata means") {

@@ -32,6 +32,29 @@ bool told(const OneBroker& world, std::string_view what) {
                              [what](const auto& line) { return line.find(what) != std::string::npos; });
 }
 
+void copy_tree(storage::FileSystem& files, const std::string& from, const std::string& to) {
+  REQUIRE(files.create_dir(to));
+  const auto entries = files.list(from);
+  REQUIRE(entries);
+  for (const auto& entry : *entries) {
+    const std::string source = from + "/" + entry.name;
+    const std::string target = to + "/" + entry.name;
+    if (entry.is_dir) {
+      copy_tree(files, source, target);
+      continue;
+    }
+    const auto read = files.open(source, storage::OpenMode::read);
+    const auto written = files.open(target, storage::OpenMode::create);
+    REQUIRE(read);
+    REQUIRE(written);
+    std::vector<std::byte> bytes(entry.size);
+    REQUIRE((*read)->read(0, bytes) == bytes.size());
+    REQUIRE((*written)->write(0, std::span<const std::byte>(bytes)));
+    REQUIRE((*written)->sync_data());
+  }
+  REQUIRE(files.sync_dir(to));
+}
+
 // Six partitions, each with a record.
 void fill(OneBroker& world) {
   REQUIRE(world.create_topic("tide", 6) == ErrorCode::NONE);
@@ -111,6 +134,71 @@ TEST_CASE("a topic that was deleted while its folder was away is gone when it co
   CHECK(folders_of(world).at("/more").value().empty());
 }
 
+TEST_CASE("a metadata log that is older than another folder refuses the start") {
+  TwoFolders world;
+  world.crash(CrashKind::power);
+  SimFileSystem files(world.disk);
+  copy_tree(files, "/data", "/copy");
+  world.start();
+  REQUIRE(world.create_topic("neap", 4) == ErrorCode::NONE);
+  world.crash(CrashKind::power);
+  REQUIRE(files.rename("/data", "/newest"));
+  REQUIRE(files.rename("/copy", "/data"));
+  for (int i = 0; i < 2; ++i) {
+    const auto error = world.try_start();
+    REQUIRE(error);
+    CHECK(error->message().find("restore the newest copy of /data") != std::string::npos);
+    world.crash(CrashKind::kill);
+  }
+  // Nor after a life without the other one, which has as many terms then.
+  world.options.config.data_dirs = {"/data"};
+  world.start();
+  world.crash(CrashKind::kill);
+  world.options.config.data_dirs = kBoth;
+  const auto error = world.try_start();
+  REQUIRE(error);
+  CHECK(error->message().find("restore the newest copy of /data") != std::string::npos);
+  world.crash(CrashKind::kill);
+  world.disk.remove_tree("/data");
+  REQUIRE(files.rename("/newest", "/data"));
+  world.start();
+  check_all_take_records(world);
+  for (int32_t p = 0; p < 4; ++p) CHECK(world.produce("neap", p, 10) == ErrorCode::NONE);
+}
+
+TEST_CASE("what holds records and is of no topic is put aside") {
+  TwoFolders world;
+  SimFileSystem files(world.disk);
+  copy_tree(files, "/data", "/copy");  // in the same term: no start can tell
+  REQUIRE(world.create_topic("neap", 4) == ErrorCode::NONE);
+  for (int32_t p = 0; p < 4; ++p) REQUIRE(world.produce("neap", p, 10) == ErrorCode::NONE);
+  world.crash(CrashKind::power);
+  const auto stands = [&](const std::string& folder, const std::string& end) {
+    const auto entries = files.list(folder);
+    REQUIRE(entries);
+    return std::ranges::count_if(*entries, [&](const storage::DirEntry& entry) {
+      return entry.name.starts_with("neap-") && entry.name.ends_with(end);
+    });
+  };
+  const auto there = stands("/more", "");
+  REQUIRE(there > 0);
+  world.disk.remove_tree("/data");
+  REQUIRE(files.rename("/copy", "/data"));
+  for (int i = 0; i < 2; ++i) {
+    world.start();
+    CHECK(told(world, "a log of no topic is put aside"));
+    CHECK(stands("/more", "-stray") == there);
+    // Its name is free, and nothing removes it.
+    REQUIRE(world.create_topic("neap", 4) == ErrorCode::NONE);
+    for (int32_t p = 0; p < 4; ++p) CHECK(world.produce("neap", p, 10) == ErrorCode::NONE);
+    REQUIRE(world.delete_topic("neap") == ErrorCode::NONE);
+    world.time.run_until(world.time.mono() + std::chrono::minutes(3));
+    CHECK(stands("/more", "-stray") == there);
+    check_all_take_records(world);
+    world.crash(CrashKind::power);
+  }
+}
+
 TEST_CASE("a folder whose disk fails, fails alone") {
   TwoFolders world;
   const auto before = folders_of(world);
@@ -125,6 +213,19 @@ TEST_CASE("a folder whose disk fails, fails alone") {
   CHECK(told(world, "the data folder went offline folder=/more"));
   CHECK(folders_of(world).at("/more") == std::nullopt);
   CHECK(!world.broker->offline());
+  // Clients are told so.
+  protocol::MetadataRequest all;
+  all.topics.reset();
+  const auto metadata = world.ask<protocol::MetadataResponse>(all, 9);
+  for (const auto& topic : metadata.body.topics) {
+    for (const auto& partition : topic.partitions) {
+      const bool has_leader = there.contains(partition.partition_index);
+      CHECK(partition.leader_id == (has_leader ? 1 : -1));
+      CHECK(partition.error_code ==
+            static_cast<int16_t>(has_leader ? ErrorCode::NONE : ErrorCode::LEADER_NOT_AVAILABLE));
+      CHECK(partition.offline_replicas.size() == (has_leader ? 0U : 1U));
+    }
+  }
   REQUIRE(world.create_topic("neap", 4) == ErrorCode::NONE);
   for (int32_t p = 0; p < 4; ++p) CHECK(world.produce("neap", p, 10) == ErrorCode::NONE);
   // Still so at a start.

@@ -1,0 +1,33 @@
+// Who leads a partition, as clients are told. One of this node's whose data folder is not there has no
+// leader, and its replica is offline: clients send their records to others.
+#pragma once
+
+#include <algorithm>
+
+#include "broker/api/services.h"
+
+namespace tidemark::broker {
+
+struct ToldLeader {
+  ErrorCode error = ErrorCode::NONE;
+  BrokerId leader;
+  std::vector<int32_t> offline_replicas;
+};
+
+// REQUIRES: the topic has the partition.
+[[nodiscard]] inline ToldLeader told_leader(const ApiServices& services, const TopicView& topic,
+                                            size_t index) {
+  const replication::PartitionImage& partition = *topic.image->partitions[index];
+  ToldLeader told{.error = ErrorCode::NONE, .leader = partition.leader, .offline_replicas = {}};
+  const BrokerId node = services.metadata.node();
+  const bool several = services.folders.size() > 1;
+  if (several && std::ranges::find(partition.replicas, node) != partition.replicas.end() &&
+      (topic.shards[index] == kNoShard || services.folders[topic.folders[index]]->offline())) {
+    told.offline_replicas.push_back(node.value);
+    if (told.leader == node) told.leader = kNoBroker;
+  }
+  if (told.leader == kNoBroker) told.error = ErrorCode::LEADER_NOT_AVAILABLE;
+  return told;
+}
+
+}  // namespace tidemark::broker
