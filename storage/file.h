@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,11 @@ class File {
   virtual ~File() = default;
   // Fills `buffer` from `position`; fewer bytes only at the end of the file.
   virtual Result<size_t> read(uint64_t position, std::span<std::byte> buffer) = 0;
+  // The same where nothing has to be waited for: the system holds these bytes in memory. nullopt: it does
+  // not, or cannot tell. Any thread, also a shard's.
+  virtual std::optional<size_t> read_now(uint64_t /*position*/, std::span<std::byte> /*buffer*/) {
+    return std::nullopt;
+  }
   // Writes all parts one after the other from `position`; grows the file where needed. Not durable before
   // sync_data().
   virtual Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) = 0;

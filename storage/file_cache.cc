@@ -8,10 +8,7 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
   uint64_t forgotten = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (auto it = by_path_.find(path); it != by_path_.end()) {
-      order_.splice(order_.begin(), order_, it->second);
-      return it->second->file;
-    }
+    if (auto open = find_locked(path)) return open;
     forgotten = forgotten_;
   }
   // Opened outside the lock: a stalling disk must not stop the other lanes. Two that race open it twice, and
@@ -31,6 +28,18 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
     order_.pop_back();
   }
   return file;
+}
+
+std::shared_ptr<File> FileCache::find_locked(const std::string& path) {
+  const auto it = by_path_.find(path);
+  if (it == by_path_.end()) return nullptr;
+  order_.splice(order_.begin(), order_, it->second);
+  return it->second->file;
+}
+
+std::shared_ptr<File> FileCache::find(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return find_locked(path);
 }
 
 void FileCache::forget(const std::string& path) {

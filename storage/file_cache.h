@@ -19,6 +19,8 @@ class FileCache {
 
   // Any lane. `create`: made if missing.
   Result<std::shared_ptr<File>> get(const std::string& path, bool create = false);
+  // If it is open. Any thread.
+  [[nodiscard]] std::shared_ptr<File> find(const std::string& path);
   // After (not before) a file was removed or its folder renamed.
   void forget(const std::string& path);
   void forget_folder(std::string_view folder);
@@ -31,6 +33,8 @@ class FileCache {
     std::string path;
     std::shared_ptr<File> file;
   };
+  [[nodiscard]] std::shared_ptr<File> find_locked(const std::string& path);
+
   FileSystem& files_;
   const size_t max_open_;
   mutable std::mutex mutex_;

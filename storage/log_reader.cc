@@ -13,6 +13,7 @@ namespace tidemark::storage {
 namespace {
 
 constexpr size_t kWindowBytes = 32 << 10;
+constexpr uint64_t kMostWalkedNow = 256 << 10;  // by a shard; farther is the lane's work
 
 }  // namespace
 
@@ -36,9 +37,41 @@ Result<std::optional<protocol::BatchHeader>> HeaderWalker::next() {
 
 namespace {
 
+Error would_wait() { return Error::timeout("this would wait for the disk"); }
+
+// What of a file is in memory.
+class FileInMemory final : public File {
+ public:
+  explicit FileInMemory(std::shared_ptr<File> file) : file_(std::move(file)) {}
+  Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override {
+    const auto got = file_->read_now(position, buffer);
+    if (!got) return fail(would_wait());
+    return *got;
+  }
+  Result<uint64_t> size() override { return file_->size(); }
+  Result<void> write(uint64_t, std::span<const std::span<const std::byte>>) override {
+    return fail(would_wait());
+  }
+  Result<void> sync_data() override { return fail(would_wait()); }
+  Result<void> truncate(uint64_t) override { return fail(would_wait()); }
+  Result<void> reserve(uint64_t, uint64_t) override { return fail(would_wait()); }
+
+ private:
+  const std::shared_ptr<File> file_;
+};
+
+Result<std::shared_ptr<File>> open_file(FileCache& cache, const std::string& path, ReadFrom from) {
+  if (from == ReadFrom::disk) return cache.get(path);
+  auto open = cache.find(path);
+  if (!open) return fail(would_wait());
+  return std::make_shared<FileInMemory>(std::move(open));
+}
+
 // A segment that is gone is damage, and no failing disk.
-Result<std::shared_ptr<File>> open_segment(FileSystem& files, FileCache& cache, const std::string& path) {
-  auto file = cache.get(path);
+Result<std::shared_ptr<File>> open_segment(FileSystem& files, FileCache& cache, const std::string& path,
+                                           ReadFrom from = ReadFrom::disk) {
+  auto file = open_file(cache, path, from);
+  if (from == ReadFrom::memory) return file;
   if (file) return file;
   TRY_ASSIGN(const bool exists, files.exists(path));
   if (exists) return file;
@@ -52,8 +85,8 @@ std::string objection(Offset found, Offset expected, Offset gaps_below) {
 }
 
 // Where the segment's index file says that the search for `from` begins; 0 if it cannot say.
-uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
-  const auto index = cache.get(segment_path(r.folder, r.base, kOffsetIndexSuffix));
+uint64_t indexed_position(FileCache& cache, const LocateRequest& r, ReadFrom from) {
+  const auto index = open_file(cache, segment_path(r.folder, r.base, kOffsetIndexSuffix), from);
   if (!index) return 0;
   const auto bytes = (*index)->size();
   if (!bytes) return 0;
@@ -64,22 +97,28 @@ uint64_t indexed_position(FileCache& cache, const LocateRequest& r) {
 
 }  // namespace
 
-Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& r) {
+Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& r,
+                                  ReadFrom from) {
   const std::string path = segment_path(r.folder, r.base, kLogSuffix);
-  TRY_ASSIGN(const auto file, open_segment(files, cache, path));
+  TRY_ASSIGN(const auto file, open_segment(files, cache, path, from));
   uint64_t start = r.start_position;
-  if (r.use_index_file) start = indexed_position(cache, r);
+  if (r.use_index_file) start = indexed_position(cache, r, from);
+  // A walk from the segment's beginning is no work for a shard.
+  if (from == ReadFrom::memory && start == 0 && r.from != r.base) return fail(would_wait());
   Offset expected = r.base;
   if (start > 0) {
     // An index is derived: one that leads astray costs a longer walk, never a record.
     HeaderWalker first(*file, start, r.end_position);
     const auto header = first.next();
+    if (!header && header.error().kind() == ErrorKind::timeout) return fail(header.error());
     const bool leads = header && *header && (*header)->last_offset() < r.from;
+    if (from == ReadFrom::memory && !leads) return fail(would_wait());
     if (leads) expected = (*header)->base_offset;
     if (!leads) start = 0;
   }
   HeaderWalker walker(*file, start, r.end_position);
   while (true) {
+    if (from == ReadFrom::memory && walker.position() > start + kMostWalkedNow) return fail(would_wait());
     auto header = walker.next();
     if (!header && header.error().kind() != ErrorKind::corruption) return fail(header.error());
     if (!header) return fail(Error::corruption(fmt::format("{}: {}", path, header.error().message())));
@@ -119,11 +158,12 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
 }
 
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
-                            const LogRange& range, uint32_t max_bytes, Offset gaps_below) {
-  TRY_ASSIGN(const auto file, open_segment(files, cache, path));
+                            const LogRange& range, uint32_t max_bytes, Offset gaps_below, ReadFrom from) {
+  TRY_ASSIGN(const auto file, open_segment(files, cache, path, from));
   const uint32_t wanted = std::min(max_bytes, range.bytes);
   auto buffer = runtime::Buffer::allocate(wanted);
   TRY_ASSIGN(const size_t got, file->read(range.position, buffer->bytes()));
+  if (got < wanted && from == ReadFrom::memory) return fail(would_wait());
   if (got < wanted) {
     return fail(Error::corruption(fmt::format("{}: ends at byte {} instead of {}", path, range.position + got,
                                               range.position + wanted)));

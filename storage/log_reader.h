@@ -32,6 +32,10 @@ class HeaderWalker {
   size_t window_bytes_ = 0;
 };
 
+// Where the bytes of a segment may come from. A read from memory alone never waits, and is for any thread;
+// where it would wait its error is of kind timeout, and nothing else is known.
+enum class ReadFrom : uint8_t { disk, memory };
+
 struct LocateRequest {
   std::string folder;
   Offset base;  // of the segment
@@ -51,13 +55,15 @@ struct Located {
 };
 // REQUIRES: the batch that holds `from` begins below end_position, or the log cleaner has been there.
 // Corruption: the file does not give it.
-Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request);
+Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const LocateRequest& request,
+                                  ReadFrom from = ReadFrom::disk);
 
 // The next piece of a range that locate_in_segment() or a read has given, with every batch header in it
 // checked, from the segment's file `path`. Corruption: the file is gone, too short, or holds another batch
 // than the range says or none.
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
-                            const LogRange& range, uint32_t max_bytes, Offset gaps_below);
+                            const LogRange& range, uint32_t max_bytes, Offset gaps_below,
+                            ReadFrom from = ReadFrom::disk);
 
 // A piece of a sealed segment, which is `bytes` long and ends where the log goes on with offset `next`.
 struct SealedPiece {

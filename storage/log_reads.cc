@@ -90,6 +90,16 @@ Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t ma
     const auto entry = is_active ? indexes_.offsets().lookup(from + -1) : std::nullopt;
     request.use_index_file = !entry && index_files_hold(s.base);
     if (entry) request.start_position = static_cast<uint64_t>(entry->position);
+    const auto located = [&](Located found) {
+      if (found.range) {
+        found.range->cuts = cuts;
+        found.range->version = s.version;
+      }
+      return found;
+    };
+    // What is damaged there is said by the lane.
+    if (const auto now = locate_in_segment(store_.files_, store_.cache_, request, ReadFrom::memory))
+      co_return located(*now);
     auto work = [files = &store_.files_, cache = &store_.cache_, request] {
       return locate_in_segment(*files, *cache, request);
     };
@@ -102,11 +112,7 @@ Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t ma
     if (cuts != cuts_ || from < start()) co_return removed();
     if (exchanges != exchanges_) continue;  // whose file it was is not known
     if (!found) co_return unreadable(found.error());
-    if (found->range) {
-      found->range->cuts = cuts;
-      found->range->version = s.version;
-    }
-    co_return found;
+    co_return located(*found);
   }
 }
 
@@ -156,6 +162,11 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
       paths.push_back(segment_path(folder(), range.segment_base, kLogSuffix));
     if (!is_current)
       paths.push_back(retired_path(folder(), range.segment_base, range.version, cleaning_mark()));
+    if (is_current) {
+      auto now = read_piece(store_.files_, store_.cache_, paths.front(), range, wanted, state_.gaps_below,
+                            ReadFrom::memory);
+      if (now) co_return now;
+    }
     auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted, paths = std::move(paths),
                  gaps_below = state_.gaps_below] {
       auto piece = read_piece(*files, *cache, paths.front(), range, wanted, gaps_below);

@@ -14,7 +14,7 @@ namespace tidemark::broker {
 // slow for their connection get small pieces when they are many.
 struct WritePins {
   static constexpr size_t kShardBytes = 64 << 20;
-  static constexpr size_t kMostPerConnection = 256 << 10;
+  static constexpr size_t kMostPerConnection = 1 << 20;
   static constexpr size_t kLeastPerConnection = 16 << 10;
   size_t writers = 0;
   [[nodiscard]] size_t share() const;

@@ -51,6 +51,19 @@ Result<size_t> PosixFile::read(uint64_t position, std::span<std::byte> buffer) {
   return done;
 }
 
+std::optional<size_t> PosixFile::read_now(uint64_t position, std::span<std::byte> buffer) {
+  size_t done = 0;
+  while (done < buffer.size()) {
+    const iovec rest{buffer.data() + done, buffer.size() - done};
+    const ssize_t n = uninterrupted(
+        [&] { return ::preadv2(descriptor_, &rest, 1, static_cast<off_t>(position + done), RWF_NOWAIT); });
+    if (n < 0) return std::nullopt;
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
 Result<void> PosixFile::write(uint64_t position, std::span<const std::span<const std::byte>> parts) {
   std::array<iovec, kMaxParts> chunk;  // only what is used is filled
   size_t next = 0;                     // first part not yet written whole

@@ -23,6 +23,7 @@ class PosixFile final : public File {
 
   using File::write;
   Result<size_t> read(uint64_t position, std::span<std::byte> buffer) override;
+  std::optional<size_t> read_now(uint64_t position, std::span<std::byte> buffer) override;
   Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override;
   Result<void> sync_data() override;
   Result<void> truncate(uint64_t size) override;

@@ -60,6 +60,12 @@ class SimFile final : public storage::File {
     return inode_->content.read(position, buffer);
   }
 
+  // Takes no time, and never fails.
+  std::optional<size_t> read_now(uint64_t position, std::span<std::byte> buffer) override {
+    if (disk_.dying() || !disk_.random_.chance(0.5)) return std::nullopt;
+    return inode_->content.read(position, buffer);
+  }
+
   Result<void> write(uint64_t position, std::span<const std::span<const std::byte>> parts) override {
     if (disk_.dying()) return dead(path_);
     if (!writable_) return refuse(EBADF, path_, "write");

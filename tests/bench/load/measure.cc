@@ -88,6 +88,7 @@ nlohmann::json Window::report(uint64_t records, uint64_t bytes) const {
   const double broker = after_.broker_s - before_.broker_s;
   const double load = after_.load_s - before_.load_s;
   const double machine = after_.machine_s - before_.machine_s;
+  const auto written = static_cast<double>(written_after_ - written_before_);
   const auto count = static_cast<double>(records);
   return {{"seconds", seconds},
           {"records", records},
@@ -97,7 +98,7 @@ nlohmann::json Window::report(uint64_t records, uint64_t bytes) const {
           {"broker_kernel_cpu_seconds", after_.kernel_s - before_.kernel_s},
           {"broker_cpu_us_per_record", records == 0 ? 0 : broker * 1e6 / count},
           {"broker_cpu_seconds_per_gb", bytes == 0 ? 0 : broker * 1e9 / static_cast<double>(bytes)},
-          {"written_per_byte", bytes == 0 ? 0 : static_cast<double>(written_) / static_cast<double>(bytes)},
+          {"written_per_byte", bytes == 0 ? 0 : written / static_cast<double>(bytes)},
           {"load_cpu_seconds", load},
           {"others_cpu_seconds", std::max(machine - broker - load, 0.0)},
           {"rss_kib", resident_kib(broker_)}};

@@ -41,10 +41,9 @@ struct CpuTimes {
 class Window {
  public:
   explicit Window(pid_t broker) : broker_(broker) {}
-  void open() { opened_ = now_ns(), before_ = cpu_times(broker_), written_ = written_bytes(broker_); }
-  void close() {
-    closed_ = now_ns(), after_ = cpu_times(broker_), written_ = written_bytes(broker_) - written_;
-  }
+  void open() { opened_ = now_ns(), before_ = cpu_times(broker_), written_before_ = written_bytes(broker_); }
+  // The last call counts.
+  void close() { closed_ = now_ns(), after_ = cpu_times(broker_), written_after_ = written_bytes(broker_); }
   // `records` and `bytes` were acknowledged in the window.
   [[nodiscard]] nlohmann::json report(uint64_t records, uint64_t bytes) const;
 
@@ -54,7 +53,8 @@ class Window {
   Nanos closed_ = 0;
   CpuTimes before_;
   CpuTimes after_;
-  int64_t written_ = 0;
+  int64_t written_before_ = 0;
+  int64_t written_after_ = 0;
 };
 
 }  // namespace tidemark::bench

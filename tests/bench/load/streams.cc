@@ -174,9 +174,9 @@ nlohmann::json run_catch_up(const Load& load) {
       records += batch.records;
       bytes += batch.bytes;
     });
-    if (records == before) break;
+    if (records == before) break;  // it has waited for more
+    window.close();
   }
-  window.close();
   auto report = window.report(records, bytes);
   report["request_latency_us"] = latencies.percentiles();
   report["bytes"] = bytes;
