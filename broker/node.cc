@@ -289,6 +289,11 @@ Result<void> Node::check_history(NodeFolder& folder, LeaderEpoch last) {
     return mend(older_folder, before->term);
   const auto left_out =
       std::ranges::find(before->left_out, identity.folder_id, &replication::LeftOutDirectory::id);
+  // A metadata log from before it was added. (One that holds nothing was added by a start that ended early.)
+  const bool is_new = std::ranges::find(before->log_dirs, identity.folder_id) == before->log_dirs.end();
+  if (left_out == before->left_out.end() && is_new && served.value > 0 &&
+      !folder.data().replay().logs.empty())
+    return mend(older_log, LeaderEpoch(0));
   if (left_out == before->left_out.end()) return {};
   if (served < left_out->served) return mend(older_folder, left_out->served);
   if (served >= left_out->left_out) return mend(older_log, left_out->left_out);
@@ -297,11 +302,7 @@ Result<void> Node::check_history(NodeFolder& folder, LeaderEpoch last) {
 
 // Durably in every folder, before anything is written in it: a metadata log that was restored from an older
 // copy would take what it does not know for what is deleted, and lead in epochs that were led in before.
-Task<Result<void>> Node::begin_term(LeaderEpoch last, LeaderEpoch term) {
-  for (const auto& folder : folders_) {
-    if (folder->offline() || folder->holds_metadata()) continue;
-    if (auto fits = check_history(*folder, last); !fits) co_return fits;
-  }
+Task<Result<void>> Node::begin_term(LeaderEpoch term) {
   for (const auto& folder : folders_) {
     if (folder->offline()) continue;
     auto work = [of = folder.get(), term, node = config_.node_id] {
@@ -334,11 +335,20 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
 
   // A new term at every start, synced before anything is written in it.
   const LeaderEpoch last = std::max(data.identity().term, log->latest_epoch());
-  const LeaderEpoch term(seams_.planted == storage::Planted::epoch_reused ? std::max(last.value, 1)
-                                                                          : last.value + 1);
-  auto beginning = begin_term(last, term);
-  auto begun = co_await beginning;
-  if (!begun) co_return begun;
+  LeaderEpoch term(seams_.planted == storage::Planted::epoch_reused ? std::max(last.value, 1)
+                                                                    : last.value + 1);
+  for (const auto& folder : folders_) {
+    if (folder->offline() || folder->holds_metadata()) continue;
+    if (auto fits = check_history(*folder, last); !fits) co_return fits;
+  }
+  // A folder that fails meanwhile may hold this term all the same: the one that begins without it is another.
+  for (size_t before = 0; before != folders_online();) {
+    if (before != 0) ++term.value;
+    before = folders_online();
+    auto beginning = begin_term(term);
+    auto begun = co_await beginning;
+    if (!begun) co_return begun;
+  }
 
   replication::BrokerRegistration registration;
   registration.cluster_id = data.identity().cluster_id.to_string();

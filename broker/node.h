@@ -2,6 +2,7 @@
 // in the daemon and in the simulator. Everything but the status is for shard 0's loop.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -100,8 +101,12 @@ class Node {
   [[nodiscard]] Result<void> check_moved() const;
   runtime::Task<Result<void>> start_stores();
   runtime::Task<Result<void>> start_metadata(MetadataService::Recovered& recovered);
+  [[nodiscard]] size_t folders_online() const {
+    return static_cast<size_t>(
+        std::ranges::count_if(folders_, [](const auto& folder) { return !folder->offline(); }));
+  }
   [[nodiscard]] Result<void> check_history(NodeFolder& folder, LeaderEpoch last);
-  runtime::Task<Result<void>> begin_term(LeaderEpoch last, LeaderEpoch term);
+  runtime::Task<Result<void>> begin_term(LeaderEpoch term);
   runtime::Task<Result<std::shared_ptr<storage::Log>>> open_metadata_log(
       MetadataService::Recovered& recovered);
   runtime::Task<Result<MetadataService::Recovered>> recover_logs();

@@ -65,8 +65,13 @@ Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
     // As it is: a switch of write.caching would hold up its end.
     storage::LogSettings settings;
     settings.write_caching = !stray.log.state.journaled;
+    if (stray.put_aside) {
+      auto putting = store.put_aside(std::move(stray.log), settings);
+      (void)co_await putting;  // if it stays, the next start finds it again
+      continue;
+    }
     auto log = store.adopt(std::move(stray.log), settings);
-    auto erasing = store.erase(std::move(log), stray.put_aside);
+    auto erasing = store.erase(std::move(log));
     (void)co_await erasing;
   }
   runtime::Signal changed(shard.loop());

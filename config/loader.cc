@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
 #include "config/listeners.h"
@@ -18,18 +17,38 @@ namespace {
 constexpr size_t kMaxErrors = 20;
 constexpr size_t kMaxNameShown = 200;
 
-// By their names: neither is, or is in, the other.
-bool are_apart(const std::string& one, const std::string& other) {
-  const auto plain = [](const std::string& folder) {
-    const std::filesystem::path normal = (std::filesystem::path(folder) / "").lexically_normal();
-    if (normal == ".") return std::filesystem::path();
-    return normal.has_filename() ? normal : normal.parent_path();
-  };
-  const std::filesystem::path a = plain(one);
-  const std::filesystem::path b = plain(other);
-  if (a.is_absolute() != b.is_absolute()) return true;  // the locks tell
-  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  return at_a != a.end() && at_b != b.end();
+// A folder's name without what says nothing.
+struct PlainPath {
+  explicit PlainPath(std::string_view path) : absolute(path.starts_with('/')) {
+    for (size_t at = 0; at <= path.size();) {
+      const size_t end = std::min(path.find('/', at), path.size());
+      const std::string_view part = path.substr(at, end - at);
+      at = end + 1;
+      if (part.empty() || part == ".") continue;
+      if (part != "..") {
+        parts.push_back(part);
+      } else if (!parts.empty()) {
+        parts.pop_back();
+      } else if (!absolute) {
+        ++ups;
+      }
+    }
+  }
+  // As far as names tell: not how a relative one and an absolute one lie to each other.
+  [[nodiscard]] bool holds(const PlainPath& other) const {
+    if (absolute != other.absolute || ups < other.ups) return false;
+    if (ups > other.ups) return parts.empty();
+    return parts.size() <= other.parts.size() && std::equal(parts.begin(), parts.end(), other.parts.begin());
+  }
+  bool absolute;
+  size_t ups = 0;  // folders above the working directory that it begins with
+  std::vector<std::string_view> parts;
+};
+
+bool are_apart(std::string_view one, std::string_view other) {
+  const PlainPath a(one);
+  const PlainPath b(other);
+  return !a.holds(b) && !b.holds(a);
 }
 
 class NodeConfigMaker {

@@ -38,8 +38,8 @@ std::shared_ptr<File> FileCache::find_locked(const std::string& path) {
 }
 
 std::shared_ptr<File> FileCache::find(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  return find_locked(path);
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock ? find_locked(path) : nullptr;
 }
 
 void FileCache::forget(const std::string& path) {

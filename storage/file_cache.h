@@ -19,7 +19,7 @@ class FileCache {
 
   // Any lane. `create`: made if missing.
   Result<std::shared_ptr<File>> get(const std::string& path, bool create = false);
-  // If it is open. Any thread.
+  // If it is open, and nobody else is at the cache: never waits.
   [[nodiscard]] std::shared_ptr<File> find(const std::string& path);
   // After (not before) a file was removed or its folder renamed.
   void forget(const std::string& path);

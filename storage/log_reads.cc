@@ -51,6 +51,12 @@ Task<Result<Located>> Log::locate_in_file(Offset from, Offset limit, uint32_t ma
                 fmt::format("{}: offset {} was removed during the read", folder_name_, from));
   };
   const uint32_t cuts = cuts_;
+  if (store_.has_read_long(LogStore::kLocateCosts)) {
+    auto breathing = runtime::let_others_run(store_.loop_);
+    co_await breathing;
+    if (offline_) co_return fail(*offline_);
+    if (cuts != cuts_ || from < start()) co_return removed();
+  }
   while (true) {
     const size_t segment = segment_index(from);
     const Segment s = segments_[segment];
@@ -165,6 +171,10 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
     if (is_current) {
       auto now = read_piece(store_.files_, store_.cache_, paths.front(), range, wanted, state_.gaps_below,
                             ReadFrom::memory);
+      if (now && store_.has_read_long(wanted)) {
+        auto breathing = runtime::let_others_run(store_.loop_);
+        co_await breathing;
+      }
       if (now) co_return now;
     }
     auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted, paths = std::move(paths),

@@ -170,7 +170,40 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   co_return log;
 }
 
-Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
+Task<Result<void>> LogStore::put_aside(RecoveredLog recovered, LogSettings settings) {
+  auto work = [files = &files_, cache = &cache_, data_folder = options_.folder, name = recovered.folder_name,
+               id = recovered.state.log]() -> Result<void> {
+    const std::string folder = fmt::format("{}/{}", data_folder, name);
+    // What was replayed into it may be in the page cache alone.
+    TRY_ASSIGN(const auto entries, files->list(folder));
+    for (const DirEntry& entry : entries) {
+      if (entry.is_dir) continue;
+      TRY_ASSIGN(const auto file, files->open(folder + "/" + entry.name, OpenMode::read_write));
+      TRY(file->sync_data());
+    }
+    TRY(files->sync_dir(folder));
+    std::string aside;
+    for (int n = 1;; ++n) {
+      const std::string whose = n == 1 ? fmt::format("{:x}", id.value) : fmt::format("{:x}.{}", id.value, n);
+      aside = fmt::format("{}/{}", data_folder, grave_name(name, whose, kStraySuffix));
+      TRY_ASSIGN(const bool taken, files->exists(aside));
+      if (!taken) break;
+    }
+    TRY(files->rename(folder, aside));
+    cache->forget_folder(folder);
+    return files->sync_dir(data_folder);
+  };
+  auto putting = runtime::on_lane(lanes_.write, loop_, std::move(work));
+  auto put = co_await putting;
+  if (!put) co_return put;
+  // Only now: a record that says it is gone would have the next start remove what is still there.
+  auto log = adopt(std::move(recovered), std::move(settings));
+  auto erasing = erase(std::move(log));
+  auto erased = co_await erasing;
+  co_return erased;
+}
+
+Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
   if (closing_) co_return fail(closing(log->folder_name()));
   // A trim writes into the folder, which may be a namesake's afterwards.
   while ((log->fenced_ || log->trimming_) && !log->erasing_) {
@@ -186,12 +219,11 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
   runtime::OneShot<bool> erased(loop_);
   auto resolver = erased.resolver();
   const std::string grave = fmt::format("{}/{}", options_.folder,
-                                        grave_name(log->folder_name(), fmt::format("{:x}", log->id().value),
-                                                   put_aside ? kStraySuffix : kGraveSuffix));
-  auto then = [this, raw = log.get(), resolver, grave, put_aside](bool ok) mutable {
+                                        grave_name(log->folder_name(), fmt::format("{:x}", log->id().value)));
+  auto then = [this, raw = log.get(), resolver, grave](bool ok) mutable {
     if (!ok) return resolver.set(false);
     auto outcome = std::make_shared<Result<void>>();
-    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(), put_aside,
+    auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(),
                  outcome]() -> Result<void> {
       const auto bury = [&]() -> Result<void> {
         TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
@@ -201,7 +233,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
         auto moved = files->rename(folder, grave);
         cache->forget_folder(folder);  // afterwards: a reader may open its files until then
         // A full disk may have no room for another name.
-        if (moved || moved.error().kind() != ErrorKind::no_space || put_aside) return moved;
+        if (moved || moved.error().kind() != ErrorKind::no_space) return moved;
         const auto remove = [&]() -> Result<void> {
           // Its state goes last: it says whose the folder is.
           TRY_ASSIGN(const auto entries, files->list(folder));
@@ -217,7 +249,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
       *outcome = bury();
       return {};
     };
-    auto done = [this, raw, grave, resolver, put_aside, outcome](bool) mutable {
+    auto done = [this, raw, grave, resolver, outcome](bool) mutable {
       data_folder_changed_ = true;
       dead_keys_.push_back(snapshot_key(raw->id()));
       reserved_ahead_ -= std::exchange(raw->ahead_, 0);
@@ -225,7 +257,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log, bool put_aside) {
       resolver.set(outcome->has_value());
       // The record must not be freed as long as the folder is there.
       if (!*outcome) return fail_folder(outcome->error());
-      if (!put_aside) graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
+      graves_.emplace_back(grave, raw->settings().file_delete_delay_ms);
     };
     add_effect(*raw, std::move(work), std::move(done));
     raw->at_rest_ = false;

@@ -93,8 +93,10 @@ class LogStore {
                                                      PartitionId partition, LogSettings settings);
   // Durable on return, and the folder's name is free, also for another shard's log; the files go after
   // file.delete.delay.ms. REQUIRES: called once for a log.
-  // `put_aside`: its files stay, as FOLDER.ID-stray, until somebody removes them by hand.
-  runtime::Task<Result<void>> erase(std::shared_ptr<Log> log, bool put_aside = false);
+  runtime::Task<Result<void>> erase(std::shared_ptr<Log> log);
+  // As erase(), but all that it holds stays, durably, as FOLDER.ID-stray, until somebody removes it by hand.
+  // Error: it stays where it is.
+  runtime::Task<Result<void>> put_aside(RecoveredLog recovered, LogSettings settings);
 
   // Everything journaled so far goes into its files, synced; then its journal stretches are free.
   runtime::Task<Result<void>> checkpoint();
@@ -168,6 +170,13 @@ class LogStore {
   void evict();
   void forget_evictable(size_t count);
   void read_begins() { reads_.push_back(loop_.mono()); }
+  // Of what is read from memory without a wait: whether the reader lets others run first.
+  static constexpr uint64_t kReadBetweenTurns = 2 << 20;
+  static constexpr uint64_t kLocateCosts = 64 << 10;
+  [[nodiscard]] bool has_read_long(uint64_t bytes) {
+    read_now_ += bytes;
+    return read_now_ > kReadBetweenTurns && std::exchange(read_now_, 0) > 0;
+  }
   void read_ended();
   runtime::Task<void> flush(std::shared_ptr<Log> log);
   struct Syncing;
@@ -213,6 +222,7 @@ class LogStore {
   runtime::Signal effects_changed_;
 
   std::deque<runtime::MonoTime> reads_;  // when those that the read lane has were given to it, in its order
+  uint64_t read_now_ = 0;                // bytes from memory, since others ran
   runtime::Duration longest_read_{0};
 
   std::deque<std::shared_ptr<Log>> to_switch_;

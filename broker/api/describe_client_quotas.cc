@@ -86,7 +86,7 @@ Task<Result<Response>> handle_describe_client_quotas(ApiServices& services, Requ
                        "There is no memory for so much of an answer: ask with a narrower filter");
     }
     if (response.entries->size() % kEntriesAtATime == 0) {
-      auto breathing = let_others_run(services.home.loop());
+      auto breathing = runtime::let_others_run(services.home.loop());
       co_await breathing;
     }
   }

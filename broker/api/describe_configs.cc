@@ -172,7 +172,7 @@ Task<Result<Response>> handle_describe_configs(ApiServices& services, RequestCon
         row.error_message = arena.copy(described.error().message());
       }
       is_full = !paid->pay(bytes_of(row));
-      auto breathing = let_others_run(services.home.loop());
+      auto breathing = runtime::let_others_run(services.home.loop());
       co_await breathing;
     }
     if (is_full) {

@@ -130,7 +130,7 @@ Task<Result<Response>> handle_describe_groups(ApiServices& services, RequestCont
       coordinator::ReplyBody reply = co_await asking;
       group = std::move(std::get<Reply>(reply).groups.at(0));
       is_full = !paid->pay(bytes_of(group));
-      auto breathing = let_others_run(services.home.loop());
+      auto breathing = runtime::let_others_run(services.home.loop());
       co_await breathing;
     }
     if (is_full) {

@@ -73,7 +73,7 @@ Task<void> list_of(ApiServices& services, PartitionId partition, coordinator::Li
       piece.error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     }
     has_more = add(std::move(piece), listed);
-    auto breathing = let_others_run(services.home.loop());
+    auto breathing = runtime::let_others_run(services.home.loop());
     co_await breathing;
   }
 }

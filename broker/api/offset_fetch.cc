@@ -105,7 +105,7 @@ class GroupFetch {
       }
       if (!paid_.pay(bytes_of(piece))) co_return false;
       questions.add(std::move(piece), group);
-      auto breathing = let_others_run(services_.home.loop());
+      auto breathing = runtime::let_others_run(services_.home.loop());
       co_await breathing;
     }
     co_return true;

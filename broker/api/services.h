@@ -68,14 +68,6 @@ Result<Response> respond(RequestContext& request, Body& body,
   return Response{std::move(frame), std::move(sources), {}};
 }
 
-// Lets the loop's other work run: for a handler between the parts of a long answer.
-inline runtime::Task<void> let_others_run(runtime::Scheduler& loop) {
-  runtime::OneShot<bool> turn(loop);
-  loop.post([resolver = turn.resolver()]() mutable { resolver.set(true); });
-  auto mine = turn.wait();
-  co_await mine;
-}
-
 // Decodes a request's body.
 template <class Message>
 Result<Message> decode_body(const RequestContext& request) {

@@ -317,6 +317,14 @@ inline Task<void> sleep_for(Scheduler& scheduler, Duration delay) {
   return sleep_until(scheduler, scheduler.mono() + delay);
 }
 
+// Lets the loop's other work run: between the parts of what takes long.
+inline Task<void> let_others_run(Scheduler& loop) {
+  OneShot<bool> turn(loop);
+  loop.post([resolver = turn.resolver()]() mutable { resolver.set(true); });
+  auto mine = turn.wait();
+  co_await mine;
+}
+
 // Runs `make()` (a Task<T>) on `target`, owned by `scope` (target's), and returns its value on `home`. It
 // runs to its end even if the caller's frame is destroyed meanwhile, so `make` must own what it needs. For
 // the caller's own loop it starts at once, and posts nothing where it need not wait.

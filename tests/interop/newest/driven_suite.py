@@ -47,7 +47,9 @@ class Watcher(threading.Thread):
             self.committed[found.partition] = offset
 
     def run(self):
-        while not self.stopping.wait(0.1):
+        last = False
+        while not last:
+            last = self.stopping.wait(0.1)  # what was committed until then is seen
             try:
                 self.look()
             except KafkaException:

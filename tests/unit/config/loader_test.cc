@@ -234,8 +234,9 @@ TEST_CASE("data folders: log.dirs before log.dir") {
   CHECK(made("log.dir=/a\nlog.dirs=/b").data_dirs == std::vector<std::string>{"/b"});
   CHECK(made("log.dir=/a").data_dirs == std::vector<std::string>{"/a"});
   CHECK(made("log.dirs=/a, /ab,./b,..b").data_dirs == std::vector<std::string>{"/a", "/ab", "./b", "..b"});
-  CHECK(made("log.dirs=..,..b").data_dirs.size() == 2);
-  for (const char* same : {"/a,/b,/a", "/a,/a/", "/a,/b/../a", "/a,/a/b", "./a/b,a", "/,/a", ".,a"})
+  CHECK(made("log.dirs=./a,../b").data_dirs.size() == 2);
+  for (const char* same :
+       {"/a,/b,/a", "/a,/a/", "/a,/b/../a", "/a,/a/b", "./a/b,a", "/,/a", ".,a", "..,..b", "..,a"})
     CHECK(contains(wrong(fmt::format("log.dirs={}", same)), "are one folder, or one is in the other"));
   CHECK(contains(wrong("log.dirs=/a,"), "an empty path"));
   CHECK(contains(wrong("log.dir="), "name a folder"));
