@@ -271,12 +271,9 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
       // this folder's history: what has records is nobody's to erase, as with Kafka.
       const bool put_aside =
           folders_.size() > 1 && (stray.log.damage || stray.log.end > stray.log.state.log_start);
-      if (put_aside) {
-        events_.warn(
-            "a log of no topic is put aside, as a folder that ends in -stray: remove it if nobody misses it",
-            {{"folder", fmt::format("{}/{}", folders_[stray.folder]->path(), stray.log.folder_name)}});
-      }
-      changes[0]->strays.push_back({stray.folder, std::move(stray.log), put_aside});
+      std::string name = fmt::format("{}/{}", folders_[stray.folder]->path(), stray.log.folder_name);
+      changes[0]->strays.push_back(
+          {stray.folder, std::move(stray.log), put_aside, std::move(name), std::nullopt});
     }
   }
   for (const auto& [directory, count] : away) {
@@ -288,6 +285,17 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
   }
   auto running = run_changes(changes);
   const auto failed = co_await running;
+  for (const ShardChange::Stray& stray : changes[0]->strays) {
+    if (!stray.put_aside) continue;
+    if (stray.failure) {
+      events_.error("a log of no topic stays where it is: the next start tries again to put it aside",
+                    {{"folder", stray.name}, {"reason", stray.failure->message()}});
+    } else {
+      events_.warn(
+          "a log of no topic is put aside, as a folder that ends in -stray: remove it if nobody misses it",
+          {{"folder", stray.name}});
+    }
+  }
   auto telling = tell_directories(*view, changes, failed);
   co_await telling;
   set_unopened(*view, failed);

@@ -67,7 +67,8 @@ Task<Unopened> change_shard(Shard& shard, std::shared_ptr<ShardChange> change) {
     settings.write_caching = !stray.log.state.journaled;
     if (stray.put_aside) {
       auto putting = store.put_aside(std::move(stray.log), settings);
-      (void)co_await putting;  // if it stays, the next start finds it again
+      const auto put = co_await putting;
+      if (!put) stray.failure = put.error();
       continue;
     }
     auto log = store.adopt(std::move(stray.log), settings);

@@ -38,6 +38,8 @@ struct ShardChange {
     size_t folder = 0;
     storage::RecoveredLog log;
     bool put_aside = false;  // it is not erased
+    std::string name{};      // of that one's folder
+    std::optional<Error> failure{};
   };
   std::vector<Stray> strays;
   [[nodiscard]] bool empty() const {

@@ -174,6 +174,8 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
       if (now && store_.has_read_long(wanted)) {
         auto breathing = runtime::let_others_run(store_.loop_);
         co_await breathing;
+        if (offline_) co_return fail(*offline_);
+        if (!holds(range)) co_return removed();
       }
       if (now) co_return now;
     }

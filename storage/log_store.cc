@@ -171,17 +171,24 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
 }
 
 Task<Result<void>> LogStore::put_aside(RecoveredLog recovered, LogSettings settings) {
+  if (closing_) co_return fail(closing(recovered.folder_name));
+  if (offline_) co_return fail(*offline_);
+  auto syncing = std::make_shared<bool>(false);  // an error then is told once, and to us
   auto work = [files = &files_, cache = &cache_, data_folder = options_.folder, name = recovered.folder_name,
-               id = recovered.state.log]() -> Result<void> {
+               id = recovered.state.log, syncing]() -> Result<void> {
     const std::string folder = fmt::format("{}/{}", data_folder, name);
     // What was replayed into it may be in the page cache alone.
     TRY_ASSIGN(const auto entries, files->list(folder));
     for (const DirEntry& entry : entries) {
       if (entry.is_dir) continue;
       TRY_ASSIGN(const auto file, files->open(folder + "/" + entry.name, OpenMode::read_write));
+      *syncing = true;
       TRY(file->sync_data());
+      *syncing = false;
     }
+    *syncing = true;
     TRY(files->sync_dir(folder));
+    *syncing = false;
     std::string aside;
     for (int n = 1;; ++n) {
       const std::string whose = n == 1 ? fmt::format("{:x}", id.value) : fmt::format("{:x}.{}", id.value, n);
@@ -190,12 +197,15 @@ Task<Result<void>> LogStore::put_aside(RecoveredLog recovered, LogSettings setti
       if (!taken) break;
     }
     TRY(files->rename(folder, aside));
+    *syncing = true;
     cache->forget_folder(folder);
     return files->sync_dir(data_folder);
   };
   auto putting = runtime::on_lane(lanes_.write, loop_, std::move(work));
   auto put = co_await putting;
+  if (!put && *syncing) fail_folder(put.error());
   if (!put) co_return put;
+  if (offline_) co_return fail(*offline_);
   // Only now: a record that says it is gone would have the next start remove what is still there.
   auto log = adopt(std::move(recovered), std::move(settings));
   auto erasing = erase(std::move(log));
