@@ -284,17 +284,17 @@ Result<void> Node::check_history(NodeFolder& folder, LeaderEpoch last) {
   if (served > last) return mend(older_log, last);
   const auto* before = metadata_->controller().image()->broker(config_.node_id);
   if (before == nullptr) return {};
-  if (std::ranges::find(before->log_dirs, identity.folder_id) != before->log_dirs.end() &&
-      served < before->term)
-    return mend(older_folder, before->term);
+  const auto& registered = before->log_dirs;
+  if (std::ranges::find(registered, identity.folder_id) != registered.end())
+    return served < before->term ? mend(older_folder, before->term) : Result<void>();
   const auto left_out =
       std::ranges::find(before->left_out, identity.folder_id, &replication::LeftOutDirectory::id);
-  // A metadata log from before it was added. (One that holds nothing was added by a start that ended early.)
-  const bool is_new = std::ranges::find(before->log_dirs, identity.folder_id) == before->log_dirs.end();
-  if (left_out == before->left_out.end() && is_new && served.value > 0 &&
-      !folder.data().replay().logs.empty())
-    return mend(older_log, LeaderEpoch(0));
-  if (left_out == before->left_out.end()) return {};
+  if (left_out == before->left_out.end()) {
+    // It is new; or the metadata log is from before it was added. (One that holds nothing was added by a
+    // start that ended early.)
+    const bool holds_logs = served.value > 0 && !folder.data().replay().logs.empty();
+    return holds_logs ? mend(older_log, LeaderEpoch(0)) : Result<void>();
+  }
   if (served < left_out->served) return mend(older_folder, left_out->served);
   if (served >= left_out->left_out) return mend(older_log, left_out->left_out);
   return {};

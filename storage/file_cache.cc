@@ -17,7 +17,7 @@ Result<std::shared_ptr<File>> FileCache::get(const std::string& path, bool creat
   std::shared_ptr<File> file(std::move(opened));
   std::shared_ptr<File> evicted;  // closed after the lock
   const std::lock_guard lock(mutex_);
-  if (auto it = by_path_.find(path); it != by_path_.end()) return it->second->file;
+  if (auto open = find_locked(path)) return open;
   // The file may have lost its name since: whoever asks for the name next wants another one.
   if (forgotten != forgotten_) return file;
   order_.push_front(Entry{path, file});

@@ -14,6 +14,17 @@ std::string grave_name(std::string_view folder_name, std::string_view whose, std
   return std::string(folder_name.substr(0, kMostBytes - end.size())) + end;
 }
 
+Result<std::string> free_grave_name(FileSystem& files, const std::string& data_folder,
+                                    std::string_view folder_name, std::string_view whose,
+                                    std::string_view suffix) {
+  std::string grave = grave_name(folder_name, whose, suffix);
+  for (int n = 2;; ++n) {
+    TRY_ASSIGN(const bool taken, files.exists(fmt::format("{}/{}", data_folder, grave)));
+    if (!taken) return grave;
+    grave = grave_name(folder_name, fmt::format("{}.{}", whose, n), suffix);
+  }
+}
+
 namespace {
 
 // A file opened for each stretch of the journal anew would cost more than its writes.
@@ -320,14 +331,9 @@ class Replayer {
   }
 
   Result<void> bury(const std::string& folder_name, const std::string& whose) {
-    std::string grave = grave_name(folder_name, whose);
     open_files_.clear();
-    // The name may be taken: by what an earlier start buried and could not remove.
-    for (int n = 2;; ++n) {
-      TRY_ASSIGN(const bool taken, files_.exists(path(grave)));
-      if (!taken) break;
-      grave = grave_name(folder_name, fmt::format("{}.{}", whose, n));
-    }
+    // Its first name may be taken: by what an earlier start buried and could not remove.
+    TRY_ASSIGN(const std::string grave, free_grave_name(files_, data_folder_, folder_name, whose));
     result.graves.push_back(grave);
     return files_.rename(path(folder_name), path(grave));
   }

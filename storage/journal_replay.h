@@ -63,5 +63,9 @@ inline constexpr std::string_view kStraySuffix = "-stray";  // of one that is on
 // for.
 [[nodiscard]] std::string grave_name(std::string_view folder_name, std::string_view whose,
                                      std::string_view suffix = kGraveSuffix);
+// One that nothing has yet, in `data_folder`: WHOSE gets a number where it needs one.
+Result<std::string> free_grave_name(FileSystem& files, const std::string& data_folder,
+                                    std::string_view folder_name, std::string_view whose,
+                                    std::string_view suffix = kGraveSuffix);
 
 }  // namespace tidemark::storage

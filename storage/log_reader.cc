@@ -110,7 +110,6 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
     // An index is derived: one that leads astray costs a longer walk, never a record.
     HeaderWalker first(*file, start, r.end_position);
     const auto header = first.next();
-    if (!header && header.error().kind() == ErrorKind::timeout) return fail(header.error());
     const bool leads = header && *header && (*header)->last_offset() < r.from;
     if (from == ReadFrom::memory && !leads) return fail(would_wait());
     if (leads) expected = (*header)->base_offset;

@@ -189,14 +189,9 @@ Task<Result<void>> LogStore::put_aside(RecoveredLog recovered, LogSettings setti
     *syncing = true;
     TRY(files->sync_dir(folder));
     *syncing = false;
-    std::string aside;
-    for (int n = 1;; ++n) {
-      const std::string whose = n == 1 ? fmt::format("{:x}", id.value) : fmt::format("{:x}.{}", id.value, n);
-      aside = fmt::format("{}/{}", data_folder, grave_name(name, whose, kStraySuffix));
-      TRY_ASSIGN(const bool taken, files->exists(aside));
-      if (!taken) break;
-    }
-    TRY(files->rename(folder, aside));
+    TRY_ASSIGN(const std::string aside,
+               free_grave_name(*files, data_folder, name, fmt::format("{:x}", id.value), kStraySuffix));
+    TRY(files->rename(folder, fmt::format("{}/{}", data_folder, aside)));
     *syncing = true;
     cache->forget_folder(folder);
     return files->sync_dir(data_folder);

@@ -136,25 +136,25 @@ class Bench:
     def run_restart(self, kinds, round_number):
         """kill -9 in the middle of a load over 200 partitions, each broker with its defaults, then until every partition takes a
         record."""
-        self.restart("restart", kinds, round_number, 200, 1 << 50, cold=False)
+        self.restart("restart", kinds, round_number, 200)
 
     def run_restart_1000(self, kinds, round_number):
-        self.restart("restart-1000", kinds, round_number, 1000, 2 << 30, cold=False)
+        self.restart("restart-1000", kinds, round_number, 1000, preload=2 << 30)
 
     def run_restart_cold(self, kinds, round_number):
-        self.restart("restart-cold", kinds, round_number, 1000, 2 << 30, cold=True)
+        self.restart("restart-cold", kinds, round_number, 1000, preload=2 << 30, cold=True)
 
-    def restart(self, name, kinds, round_number, partitions, limit, cold):
-        """Until `limit` bytes are written the load is the largest, and then a small one, into which the kill falls."""
+    def restart(self, name, kinds, round_number, partitions, preload=0, cold=False):
+        """The kill falls into the largest load; behind `preload` bytes, into a small one."""
         for kind in kinds:
             broker = kind()
             try:
                 broker.start()
                 topic = self.new_topic(broker, partitions, {})
-                if limit < 1 << 50:
+                if preload:
                     self.load(broker, "max", topic, "--partitions", partitions, "--record-bytes", 1024, "--warmup", 0,
-                              "--seconds", 200, "--max-bytes", limit)
-                run = ["max", "--max-bytes", str(1 << 50)] if limit == 1 << 50 else ["paced", "--rate", "5000"]
+                              "--seconds", 200, "--max-bytes", preload)
+                run = ["paced", "--rate", "5000"] if preload else ["max", "--max-bytes", str(1 << 50)]
                 load = subprocess.Popen(
                     [bench_brokers.LOAD, *run, "--bootstrap", broker.bootstrap, "--topic", topic, "--partitions",
                      str(partitions), "--record-bytes", "1024", "--seconds", "600"],
