@@ -56,7 +56,7 @@ runtime::Task<void> Connection::read_requests() {
           co_await unmuted;
           break;
         }
-        if (exchanges_.size() >= most_in_flight()) {
+        if (parked_ || exchanges_.size() >= most_in_flight()) {
           auto room = room_.wait();
           co_await room;
           break;
@@ -91,6 +91,7 @@ void Connection::accept_frame(runtime::BufferSlice frame) {
     break_off(services_.metrics.broken, "connection closed: bad request", decoded.error().message());
     return;
   }
+  if (parked_) exchange->place.give_back();
   exchanges_.push_back(std::move(exchange));
   pump();
 }
@@ -115,6 +116,11 @@ Result<void> Connection::decode_header(RequestContext& request) {
 void Connection::pump() {
   if (std::exchange(pumping_, true)) return;
   while (order_free_ && started_ < exchanges_.size()) {
+    if (unsent_bytes_ > kMostUnsent && !lost_) {
+      held_up_ = true;
+      break;
+    }
+    if (std::exchange(held_up_, false)) end_hold_up();
     Exchange& next = *exchanges_[started_];
     const runtime::Duration waited = services_.loop.mono() - next.request.arrived;
     if (waited > services_.options.max_queue_time) {
@@ -138,11 +144,24 @@ void Connection::pump() {
         if (auto self = weak.lock()) self->pump();
       });
     };
-    next.request.on_park_ = [place = &next.place] { place->give_back(); };
+    next.request.on_park_ = [this, place = &next.place] {
+      place->give_back();
+      if (!order_free_) park();
+    };
     tasks_.spawn(serve(next));
     stop_working(next.request);  // up to its first wait
   }
   pumping_ = false;
+}
+
+void Connection::park() {
+  parked_ = held_up_ = true;
+  for (size_t i = started_; i < exchanges_.size(); ++i) exchanges_[i]->place.give_back();
+}
+
+void Connection::end_hold_up() {
+  for (size_t i = started_; i < exchanges_.size(); ++i)
+    exchanges_[i]->request.arrived = services_.loop.mono();
 }
 
 void Connection::stop_working(RequestContext& request) {
@@ -170,6 +189,7 @@ runtime::Task<void> Connection::serve(Exchange& exchange) {
   auto handling = services_.handler.handle(exchange.request);
   Result<Response> answer = co_await handling;
   exchange.answer.emplace(std::move(answer));
+  if (*exchange.answer) unsent_bytes_ += (*exchange.answer)->frame.bytes.size();
   stop_working(exchange.request);
   if (exchange.request.throttle.pause > runtime::Duration{}) mute(exchange.request.throttle);
   exchange.request.on_hurry(nullptr);
@@ -177,6 +197,7 @@ runtime::Task<void> Connection::serve(Exchange& exchange) {
   if (exchange.request.on_release_) {
     exchange.request.on_release_ = nullptr;
     order_free_ = true;
+    if (std::exchange(parked_, false)) room_.notify_all();
     pump();
   }
   // Destroyed by the writer from here on, but never inside this call.
@@ -190,12 +211,16 @@ runtime::Task<void> Connection::write_answers() {
       exchanges_.pop_front();
       --started_;
       room_.notify_all();
-      if (lost_) continue;
-      writing_ = true;
-      auto sending = send(*exchange);
-      const Result<void> sent = co_await sending;
-      writing_ = false;
-      if (!sent) lose();
+      const size_t bytes = *exchange->answer ? (*exchange->answer)->frame.bytes.size() : 0;
+      if (!lost_) {
+        writing_ = true;
+        auto sending = send(*exchange);
+        const Result<void> sent = co_await sending;
+        writing_ = false;
+        if (!sent) lose();
+      }
+      unsent_bytes_ -= bytes;
+      if (held_up_) pump();
     }
     if (!lost_ && writer_.has_pending()) {
       writing_ = true;

@@ -62,6 +62,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Under pressure a frame must bring kLeastProgress in kProgressTime, or give its memory back.
   static constexpr size_t kLeastProgress = 32 << 10;
   static constexpr runtime::Duration kProgressTime = std::chrono::milliseconds(300);
+  // A request starts only while no more than this of earlier answers waits to be sent: a client that reads
+  // nothing must not have them pile up.
+  static constexpr size_t kMostUnsent = 1 << 20;
   // Behind a pause requests are read one at a time for so long.
   static constexpr runtime::Duration kCareful = std::chrono::seconds(10);
 
@@ -82,6 +85,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void accept_frame(runtime::BufferSlice frame);
   Result<void> decode_header(RequestContext& request);
   void pump();
+  // The exchange that holds the order waits for others: JoinGroup. Those behind it wait for it, and not for
+  // the node.
+  void park();
+  // Those that wait count from now, as if they had just come.
+  void end_hold_up();
   // Reads nothing until so much time has passed.
   void mute(const Throttle& throttle);
   [[nodiscard]] bool is_muted(runtime::MonoTime now) const { return now < muted_until_; }
@@ -106,7 +114,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // and only once answered, except that exchanges never started may be dropped from the back.
   std::deque<std::unique_ptr<Exchange>> exchanges_;
   size_t started_ = 0;
-  bool order_free_ = true;  // the next exchange may start
+  bool order_free_ = true;   // the next exchange may start
+  bool parked_ = false;      // the one that holds the order waits for others' requests: nothing more is read
+  bool held_up_ = false;     // since exchanges wait for what is not the node's doing
+  size_t unsent_bytes_ = 0;  // of answers that the client has not taken yet
   bool pumping_ = false;
 
   runtime::MonoTime muted_until_{};  // in the past: it is not, or has never been

@@ -16,6 +16,7 @@ namespace tidemark::broker {
 
 class ClientQuotas;
 struct ClientLimits;
+class PaidAnswer;
 class NodeMetrics;
 
 // Whose requests they are, until there is authentication: Kafka's name for such a user.
@@ -61,8 +62,11 @@ class RequestContext {
   // unknown form, and the answer is UNSUPPORTED_VERSION with the served ranges, in version 0 (KIP-511).
   bool unsupported_api_versions = false;
   NodeMetrics* metrics = nullptr;  // where its errors are counted; nullptr: nowhere
-  ClientQuotas* quotas = nullptr;  // nullptr: it is not counted
-  Throttle throttle;               // what its answer told
+  // What its decoded form, and what is made of each element of it, is charged to; nullptr: nobody counts.
+  const std::shared_ptr<runtime::ByteBudget>* memory = nullptr;
+  std::shared_ptr<PaidAnswer> paid;  // where that is much
+  ClientQuotas* quotas = nullptr;    // nullptr: it is not counted
+  Throttle throttle;                 // what its answer told
   // How long it has kept loops and lanes busy, as far as that is measured (client_quotas.h).
   runtime::Duration worked{};
   runtime::MonoTime working_since = runtime::kNever;  // kNever: it does not work, or nobody measures

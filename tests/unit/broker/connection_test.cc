@@ -105,6 +105,43 @@ TEST_CASE(
   CHECK(parked.received.empty());
 }
 
+TEST_CASE("what stands behind a request that waits for others holds up nobody else, and is not overdue") {
+  ServerOptions options;
+  options.max_queued = 2;
+  options.max_queue_time = 10s;
+  ServerWorld world(options);
+  Client& joining = world.connect();
+  Client& other = world.connect();
+  world.send(joining, request_frame(1, "join 60000") + request_frame(2, "now") + request_frame(3, "now"));
+  world.run(20ms);
+  world.send(joining, request_frame(4, "now"));
+  world.send(other, request_frame(5, "now"));
+  world.run(20ms);
+  CHECK(ids_in(other.received) == std::vector<int32_t>{5});
+  CHECK(world.handler.started == std::vector<int32_t>{1, 5});
+  world.run(61s);
+  CHECK(ids_in(joining.received) == std::vector<int32_t>{1, 2, 3, 4});
+  CHECK(world.log.lines.empty());
+}
+
+TEST_CASE("no request starts while its client does not take the answers before it") {
+  ServerOptions options;
+  options.max_queue_time = 10s;
+  ServerWorld world(options);
+  Client& client = world.connect();
+  client.reading = false;
+  std::string many;
+  for (int32_t i = 1; i <= 40; ++i) many += request_frame(i, "large 700000");
+  world.send(client, many);
+  world.run(20s);
+  // One may be on its way to the socket, and of those behind it two are more than may wait.
+  CHECK(world.handler.started.size() <= 5);
+  client.reading = true;
+  world.run(60s);
+  CHECK(ids_in(client.received).size() == 40);
+  CHECK(world.log.lines.empty());
+}
+
 TEST_CASE("half a frame is not a request, and its connection is closed when idle for too long") {
   ServerOptions options;
   options.max_idle = 10s;

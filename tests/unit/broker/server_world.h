@@ -95,8 +95,9 @@ class LetterSource final : public ByteSource {
   size_t& largest_;
 };
 
-// Client ids: "now", "sleep MS", "place MS" (lets the next start, then sleeps), "park" (until hurried),
-// "none", "throttle MS", "fail", "address", "hole BYTES", "cut BYTES" (the source fails after half of them).
+// Client ids: "now", "sleep MS", "place MS" (lets the next start, then sleeps), "park" (until hurried), "join
+// MS" (waits for others, and holds the order), "none", "throttle MS", "fail", "address", "large BYTES", "hole
+// BYTES", "cut BYTES" (the source fails after half of them).
 class ScriptedHandler final : public RequestHandler {
  public:
   explicit ScriptedHandler(runtime::Scheduler& loop) : loop_(loop) {}
@@ -115,7 +116,8 @@ class ScriptedHandler final : public RequestHandler {
     if (verb == "throttle")
       request.throttle.at_least(QuotaKind::produce, std::chrono::milliseconds(argument));
     if (verb == "place" || verb == "park") request.release_order();
-    if (verb == "sleep" || verb == "place") {
+    if (verb == "join") request.park();
+    if (verb == "sleep" || verb == "place" || verb == "join") {
       auto sleeping = runtime::sleep_for(loop_, std::chrono::milliseconds(argument));
       co_await sleeping;
     }
@@ -133,7 +135,7 @@ class ScriptedHandler final : public RequestHandler {
           std::make_unique<LetterSource>(loop_, verb == "cut" ? argument / 2 : argument, largest_piece));
       co_return response;
     }
-    std::string text = verb;
+    std::string text = verb == "large" ? std::string(argument, 'x') : verb;
     if (request.unsupported_api_versions) text = "unsupported";
     if (verb == "address") {
       const auto& [host, port] = request.connection.local;
