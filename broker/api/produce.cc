@@ -10,8 +10,6 @@
 #include "broker/api/handlers.h"
 #include "broker/api/produce_check.h"
 #include "broker/coordinator/placement.h"
-#include "broker/coordinator/records.h"
-#include "protocol/batch/batch_iterator.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 
@@ -26,6 +24,9 @@ namespace {
 constexpr int16_t kFirstProduceWithTopicIds = 13;
 constexpr int16_t kLeader = 1;
 constexpr int16_t kAll = -1;
+// Many small batches may open to much, one after the other on the shard.
+constexpr uint64_t kMostAtOnce = 1 << 20;
+constexpr uint64_t kItemCost = 512;                          // a partition, as bytes of a batch
 constexpr std::string_view kAdminClient = "__admin_client";  // its client id is its right, as in Kafka
 
 struct Item {
@@ -185,23 +186,6 @@ void count(NodeMetrics& metrics, size_t shard, const Item& item) {
     metrics.traffic(shard, item.id.topic_id).count_produce(item.error, bytes, records);
 }
 
-// Whether the groups' coordinator can read every record of a batch for its topic. One that it could not would
-// hide what its key has stood for, and the log cleaner would remove that as superseded.
-bool is_readable_to_groups(std::span<const std::byte> bytes) {
-  protocol::BatchIterator batches(bytes);
-  const auto batch = batches.next();
-  if (!batch || !*batch) return false;
-  const auto open = protocol::OpenBatch::open(**batch);
-  if (!open) return false;
-  auto records = open->records();
-  while (true) {
-    const auto record = records.next();
-    if (!record) return false;
-    if (!*record) return true;
-    if ((*record)->key && !coordinator::decode_record(*(*record)->key, (*record)->value)) return false;
-  }
-}
-
 Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   runtime::Scheduler& loop = services.home.loop();
   auto decoded = decode_body<ProduceRequest>(request);
@@ -216,6 +200,7 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   size_t partitions = 0;
   for (const auto& topic_data : body.topic_data) partitions += topic_data.partition_data.size();
   produce->items.reserve(partitions);
+  uint64_t stretch = 0;  // bytes that this loop has looked at since others could run
   for (size_t t = 0; t < body.topic_data.size(); ++t) {
     const auto& topic_data = body.topic_data[t];
     const TopicView* topic = version >= kFirstProduceWithTopicIds ? view->topic(topic_data.topic_id)
@@ -247,12 +232,14 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
       }
       item.bytes = data.records.size();
       if (item.error == ErrorCode::NONE) {
-        auto checking = check_batch(services, request, data.records, topic->config, version, now_ms);
+        const bool for_groups = topic->image->name == coordinator::kOffsetsTopic;
+        auto checking =
+            check_batch(services, request, data.records, topic->config, version, now_ms, for_groups);
         auto checked = co_await checking;
-        if (checked.error == ErrorCode::NONE && topic->image->name == coordinator::kOffsetsTopic &&
-            !is_readable_to_groups(checked.batch.bytes)) {
-          item.error = ErrorCode::INVALID_RECORD;
-          item.message = "A record is none of a group or of its offsets.";
+        stretch += checked.opened_bytes;
+        if (checked.error == ErrorCode::NONE && checked.header.is_transactional()) {
+          item.error = body.transactional_id ? ErrorCode::INVALID_TXN_STATE
+                                             : ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         } else if (checked.error == ErrorCode::NONE) {
           item.batch = std::move(checked);
         } else {
@@ -261,6 +248,11 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
           item.record_errors = std::move(checked.record_errors);
         }
       }
+      stretch += kItemCost;
+      if (stretch < kMostAtOnce) continue;
+      stretch = 0;
+      auto breathing = runtime::let_others_run(loop);
+      co_await breathing;
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/coordinator/records.h"
+#include "protocol/batch/batch_iterator.h"
 #include "protocol/batch/recompress.h"
 
 namespace tidemark::broker {
@@ -35,10 +37,26 @@ std::optional<int> level_of(CompressionType codec, const config::TopicConfig& co
   return std::nullopt;
 }
 
+bool is_readable_to_groups(std::span<const std::byte> bytes, protocol::Decompressor& decompressor) {
+  protocol::BatchIterator batches(bytes);
+  const auto batch = batches.next();
+  if (!batch || !*batch) return false;
+  constexpr size_t kMostOpened = 32 << 20;  // a record of a group has all its members
+  const auto open = protocol::OpenBatch::open(**batch, decompressor, kMostOpened);
+  if (!open) return false;
+  auto records = open->records();
+  while (true) {
+    const auto record = records.next();
+    if (!record) return false;
+    if (!*record) return true;
+    if ((*record)->key && !coordinator::decode_record(*(*record)->key, (*record)->value)) return false;
+  }
+}
+
 // Pure work, on the shard or in a lane. The codecs' contexts and windows are kept from batch to batch, by
 // thread: making them costs more than opening a small batch.
 CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLimits& limits,
-                        const config::TopicConfig& config) {
+                        const config::TopicConfig& config, bool for_groups) {
   thread_local protocol::ProduceChecker checker;
   thread_local protocol::Compressor compressor;
   CheckedBatch result;
@@ -51,6 +69,11 @@ CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLim
   };
   if (!checked) return refuse(checked.error());
   result.batch = records.sub(0, checked->batch_bytes);
+  if (for_groups && !is_readable_to_groups(result.batch.bytes, checker.decompressor())) {
+    result.error = ErrorCode::INVALID_RECORD;
+    result.message = "A record is none of a group or of its offsets.";
+    return result;
+  }
   protocol::settle_timestamps(result.batch.bytes, *checked, limits);
   const auto codec = wanted_codec(config);
   if (codec && *codec != checked->header.codec()) {
@@ -71,7 +94,8 @@ CheckedBatch check_here(runtime::BufferSlice records, const protocol::ProduceLim
 }  // namespace
 
 Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request, protocol::Records records,
-                               const config::TopicConfig& config, int16_t produce_version, int64_t now_ms) {
+                               const config::TopicConfig& config, int16_t produce_version, int64_t now_ms,
+                               bool for_groups) {
   protocol::ProduceLimits limits;
   limits.produce_version = produce_version;
   limits.max_message_bytes = config.max_message_bytes;
@@ -85,12 +109,16 @@ Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request, p
   const size_t from = bytes.empty() ? 0 : static_cast<size_t>(bytes.data() - request.frame.bytes.data());
   const runtime::BufferSlice slice = request.frame.sub(from, bytes.size());
   const auto codec = wanted_codec(config);
-  const bool cheap =
-      !protocol::estimated_cost(bytes).wants_lane() && (!codec || *codec == CompressionType::none);
-  if (cheap) co_return check_here(slice, limits, config);
-  auto work = [slice, limits, config, clock = &services.home.loop().clock()] {
+  const protocol::CheckCost cost = protocol::estimated_cost(bytes);
+  const bool cheap = !cost.wants_lane() && !for_groups && (!codec || *codec == CompressionType::none);
+  if (cheap) {
+    CheckedBatch checked = check_here(slice, limits, config, false);
+    checked.opened_bytes = cost.opened_bytes;
+    co_return checked;
+  }
+  auto work = [slice, limits, config, for_groups, clock = &services.home.loop().clock()] {
     const runtime::MonoTime began = clock->mono();
-    CheckedBatch checked = check_here(slice, limits, config);
+    CheckedBatch checked = check_here(slice, limits, config, for_groups);
     checked.took = clock->mono() - began;
     return checked;
   };

@@ -19,12 +19,15 @@ struct CheckedBatch {
   ErrorCode error = ErrorCode::NONE;
   std::optional<std::string> message;
   std::vector<protocol::RecordError> record_errors;
-  runtime::Duration took{};  // in the lane, if it was checked there
+  runtime::Duration took{};   // in the lane, if it was checked there, ...
+  uint64_t opened_bytes = 0;  // ... and if it was not, how many bytes that may have been
 };
 
-// `config` must live until the task ends; `now_ms`: the wall clock.
+// `config` must live until the task ends; `now_ms`: the wall clock. `for_groups`: every record must be one
+// that their coordinator can read, because one that it cannot would hide what its key has stood for, and the
+// log cleaner would remove that as superseded.
 runtime::Task<CheckedBatch> check_batch(ApiServices& services, RequestContext& request,
                                         protocol::Records records, const config::TopicConfig& config,
-                                        int16_t produce_version, int64_t now_ms);
+                                        int16_t produce_version, int64_t now_ms, bool for_groups);
 
 }  // namespace tidemark::broker
