@@ -415,6 +415,8 @@ Task<Result<void>> Node::start() {
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
   const uint64_t memory = memory_limit(config_);
   const auto answers = std::make_shared<runtime::ByteBudget>(memory / 4);
+  const auto elements = std::make_shared<runtime::ByteBudget>(memory / 8);
+  const auto fetch_sessions = std::make_shared<runtime::ByteBudget>(memory / 8);
   GroupMetrics* const group_metrics = seams_.metrics != nullptr ? &seams_.metrics->groups : nullptr;
   const config::BrokerConfig& broker = config_.broker;
   usages_ = std::make_unique<Usages>(
@@ -424,14 +426,16 @@ Task<Result<void>> Node::start() {
   for (auto& shard : shards_) {
     quotas_.push_back(std::make_unique<ClientQuotas>(*shard, *usages_));
     randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));
-    sessions_.push_back(std::make_unique<FetchSessions>(
-        shard->index(), shards_.size(), (slots + shards_.size() - 1) / shards_.size(), *randoms_.back()));
+    sessions_.push_back(std::make_unique<FetchSessions>(shard->index(), shards_.size(),
+                                                        (slots + shards_.size() - 1) / shards_.size(),
+                                                        fetch_sessions, *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
     groups_.push_back(std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log(), group_metrics,
                                                           seams_.planted));
-    handlers_.push_back(std::make_unique<ApiHandler>(ApiServices{
-        *shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_, *quotas_.back(),
-        folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(), answers, seams_.metrics}));
+    handlers_.push_back(std::make_unique<ApiHandler>(
+        ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_,
+                    *quotas_.back(), folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(),
+                    answers, elements, seams_.metrics}));
     if (seams_.metrics != nullptr) {
       shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
         target->tasks().spawn(sample_loop(*target, *sessions));

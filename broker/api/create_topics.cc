@@ -13,6 +13,32 @@ using runtime::Task;
 namespace {
 
 constexpr int16_t kStrictCreationSince = 6;
+constexpr int16_t kFirstWithConfigs = 5;
+
+using Configs = std::vector<protocol::create_topics_response_types::CreatableTopicConfigs>;
+
+// Of the rows and of their encoded form.
+uint64_t bytes_of(const Configs& configs) {
+  uint64_t bytes = 0;
+  for (const auto& config : configs)
+    bytes += 2 * sizeof(config) + config.name.size() + 2 * config.value.value_or("").size();
+  return bytes;
+}
+
+Configs describe(const ClusterView& view, const config::NodeConfig& node, const config::Properties& overrides,
+                 protocol::Arena& arena) {
+  Configs configs;
+  for (const config::DescribedConfig& described : describe_topic(view, node, overrides)) {
+    auto& config = configs.emplace_back();
+    config.name = described.name;
+    config.value = std::nullopt;
+    if (described.value) config.value = arena.copy(*described.value);
+    config.read_only = described.read_only;
+    config.config_source = static_cast<int8_t>(described.source);
+    config.is_sensitive = described.is_sensitive;
+  }
+  return configs;
+}
 
 }  // namespace
 
@@ -47,6 +73,8 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
 
   protocol::Arena arena;
   protocol::CreateTopicsResponse response;
+  auto paid = std::make_shared<PaidAnswer>(services.answer_memory);
+  bool is_full = false;
   const auto view = services.home.view();
   // A name that was given twice is answered once: the controller's answers are not the request's rows.
   for (size_t i = 0; i < (created ? created->size() : topics.size()); ++i) {
@@ -66,19 +94,22 @@ Task<Result<Response>> handle_create_topics(ApiServices& services, RequestContex
     out.topic_id = topic.id;
     out.num_partitions = topic.partitions;
     out.replication_factor = topic.replication_factor;
-    out.configs.emplace();
-    for (const config::DescribedConfig& described :
-         describe_topic(*view, services.metadata.node_config(), topic.configs)) {
-      auto& config = out.configs->emplace_back();
-      config.name = described.name;
-      config.value = std::nullopt;
-      if (described.value) config.value = arena.copy(*described.value);
-      config.read_only = described.read_only;
-      config.config_source = static_cast<int8_t>(described.source);
-      config.is_sensitive = described.is_sensitive;
+    if (request.header.request_api_version < kFirstWithConfigs) continue;
+    out.configs = std::nullopt;
+    if (!is_full) {
+      out.configs = describe(*view, services.metadata.node_config(), topic.configs, arena);
+      is_full = !paid->pay(bytes_of(*out.configs));
+      auto breathing = runtime::let_others_run(services.home.loop());
+      co_await breathing;
+    }
+    if (is_full) {  // the topic is there; what its settings are can be asked for
+      out.configs = std::nullopt;
+      out.topic_config_error_code = static_cast<int16_t>(ErrorCode::POLICY_VIOLATION);
     }
   }
-  co_return respond(request, response);
+  auto answer = respond(request, response);
+  if (answer) answer->keep_alive = std::move(paid);
+  co_return answer;
 }
 
 }  // namespace tidemark::broker

@@ -1,6 +1,7 @@
 // DeleteRecords (key 21), v0-2: moves a partition's log start (KIP-107). Offset -1: up to the high watermark.
 #include "broker/api/ask_shards.h"
 #include "broker/api/handlers.h"
+#include "broker/coordinator/placement.h"
 #include "protocol/messages/delete_records_request.h"
 #include "protocol/messages/delete_records_response.h"
 
@@ -50,8 +51,11 @@ Task<Result<Response>> handle_delete_records(ApiServices& services, RequestConte
       auto& ask = asks.emplace_back();
       ask.question = Offset(p.offset);
       find_partition(services, topic, PartitionId(p.partition_index), ask);
-      if (topic != nullptr && ask.answer.error != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION &&
-          topic->config.cleanup_compact && !topic->config.cleanup_delete) {
+      if (coordinator::is_internal_topic(wanted.name)) {
+        ask.shard = nullptr;
+        ask.answer.error = ErrorCode::INVALID_TOPIC_EXCEPTION;
+      } else if (topic != nullptr && ask.answer.error != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION &&
+                 topic->config.cleanup_compact && !topic->config.cleanup_delete) {
         ask.shard = nullptr;
         ask.answer.error = ErrorCode::POLICY_VIOLATION;  // a compacted topic is not cut from its front
       }

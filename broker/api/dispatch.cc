@@ -12,6 +12,7 @@ using runtime::Task;
 Task<Result<Response>> ApiHandler::handle(RequestContext& request) {
   request.metrics = services_.metrics;
   request.quotas = &services_.quotas;
+  request.memory = &services_.element_memory;
   switch (static_cast<ApiKey>(request.header.request_api_key)) {
     case ApiKey::Produce: return handle_produce(services_, request);
     case ApiKey::Fetch: return handle_fetch(services_, request);

@@ -79,10 +79,9 @@ class Fetch {
     if (request_.session_epoch == kInitialFetchEpoch || request_.session_epoch == kFinalFetchEpoch) {
       if (request_.session_id != 0) services_.sessions.erase(request_.session_id);
       if (request_.session_epoch == kInitialFetchEpoch && !request_.topics.empty())
-        session_ = services_.sessions.create(topic_ids, now);
+        session_ = services_.sessions.create(request_, topic_ids, now);
       if (session_) {
         session_->in_use = true;
-        session_->update(request_);
         full_ = true;
       } else {
         own_wishes_ = wishes_of(request_);
@@ -94,10 +93,13 @@ class Fetch {
     if (session->in_use || session->epoch() != request_.session_epoch)
       return ErrorCode::INVALID_FETCH_SESSION_EPOCH;
     if (session->uses_topic_ids() != topic_ids) return ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR;
+    session->advance();
+    if (!session->update(request_)) {
+      services_.sessions.erase(session->id());
+      return ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
+    }
     session_ = std::move(session);
     session_->in_use = true;
-    session_->advance();
-    session_->update(request_);
     full_ = false;
     return ErrorCode::NONE;
   }

@@ -32,7 +32,12 @@ std::vector<FetchWish> wishes_of(const protocol::FetchRequest& request) {
   return wishes;
 }
 
-void FetchSession::update(const protocol::FetchRequest& request) {
+uint64_t FetchSession::bytes_of(const FetchWish& wish) {
+  constexpr uint64_t kNodesAndPart = 384;  // two maps here, two there
+  return sizeof(FetchWish) + kNodesAndPart + 2 * wish.topic.size();
+}
+
+bool FetchSession::update(const protocol::FetchRequest& request) {
   for (const auto& topic : request.topics) {
     for (const auto& partition : topic.partitions) {
       FetchWish wish = wish_of(topic, partition);
@@ -45,6 +50,8 @@ void FetchSession::update(const protocol::FetchRequest& request) {
         if (known->shard != kNoShard) touch(*known);
         continue;
       }
+      if (!memory_->try_take(bytes_of(wish))) return false;
+      paid_ += bytes_of(wish);
       known = std::make_unique<FetchWish>(std::move(wish));
       known->id = ++last_id_;
       known->rank = ++last_rank_;
@@ -63,11 +70,14 @@ void FetchSession::update(const protocol::FetchRequest& request) {
       } else {
         was_unplaced = true;
       }
+      memory_->give_back(bytes_of(wish));
+      paid_ -= bytes_of(wish);
       by_id_.erase(wish.id);
       by_key_.erase(known);
     }
   }
   if (was_unplaced) std::erase_if(unplaced_, [this](uint64_t id) { return !by_id_.contains(id); });
+  return true;
 }
 
 void FetchSession::touch(FetchWish& wish) {
@@ -117,20 +127,29 @@ std::vector<WatchChange> FetchSession::take_changes(Part& part) {
   return changes;
 }
 
-std::shared_ptr<FetchSession> FetchSessions::create(bool topic_ids, runtime::MonoTime now) {
-  if (sessions_.size() >= max_sessions_) {
-    const auto oldest = std::min_element(
-        sessions_.begin(), sessions_.end(),
-        [](const auto& a, const auto& b) { return a.second->last_used_ < b.second->last_used_; });
-    if (oldest == sessions_.end() || now - oldest->second->last_used_ < kMayEvictAfter) return nullptr;
-    sessions_.erase(oldest);
-    ++evictions_;
-  }
+bool FetchSessions::evict(runtime::MonoTime now) {
+  const auto oldest = std::min_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
+    return a.second->last_used_ < b.second->last_used_;
+  });
+  if (oldest == sessions_.end() || now - oldest->second->last_used_ < kMayEvictAfter) return false;
+  sessions_.erase(oldest);
+  ++evictions_;
+  return true;
+}
+
+std::shared_ptr<FetchSession> FetchSessions::create(const protocol::FetchRequest& request, bool topic_ids,
+                                                    runtime::MonoTime now) {
+  if (sessions_.size() >= max_sessions_ && !evict(now)) return nullptr;
   int32_t id = 0;
   do {
     id = static_cast<int32_t>((shard_ & 0x7F) << kShardIdShift | random_.below(1 << kShardIdShift));
   } while (id == 0 || sessions_.contains(id));
-  auto session = std::make_shared<FetchSession>(id, topic_ids, shards_);
+  auto session = std::make_shared<FetchSession>(id, topic_ids, shards_, memory_);
+  while (!session->update(request)) {
+    session.reset();  // gives back what it got
+    if (!evict(now)) return nullptr;
+    session = std::make_shared<FetchSession>(id, topic_ids, shards_, memory_);
+  }
   session->last_used_ = now;
   sessions_.emplace(id, session);
   return session;

@@ -1,7 +1,8 @@
 // Incremental fetch sessions (KIP-227): what a client told us once it need not tell again. One cache per
 // shard; a session lives where its connection did, and its id says so, so that a client that comes back on
 // another shard is told to begin anew. Its parts on the shards (watched_partitions.h) know what changed.
-// Bounded: `max.incremental.fetch.session.cache.slots` over all shards.
+// Bounded: `max.incremental.fetch.session.cache.slots` over all shards, and a share of `memory.limit`;
+// whoever finds no room fetches without a session.
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 
 #include "broker/api/watched_partitions.h"
 #include "protocol/messages/fetch_request.h"
+#include "protocol/runtime/buffer.h"
 #include "protocol/runtime/random.h"
 #include "protocol/runtime/time.h"
 
@@ -46,7 +48,12 @@ struct FetchWish {
 
 class FetchSession {
  public:
-  FetchSession(int32_t id, bool topic_ids, size_t shards) : id_(id), topic_ids_(topic_ids), parts_(shards) {}
+  // `memory` pays for its wishes.
+  FetchSession(int32_t id, bool topic_ids, size_t shards, std::shared_ptr<runtime::ByteBudget> memory)
+      : id_(id), topic_ids_(topic_ids), memory_(std::move(memory)), parts_(shards) {}
+  ~FetchSession() { memory_->give_back(paid_); }
+  FetchSession(const FetchSession&) = delete;
+  FetchSession& operator=(const FetchSession&) = delete;
   [[nodiscard]] int32_t id() const { return id_; }
   [[nodiscard]] int32_t epoch() const { return epoch_; }
   [[nodiscard]] bool uses_topic_ids() const { return topic_ids_; }
@@ -56,8 +63,9 @@ class FetchSession {
   // Set while a fetch of this session is under way: a second one at the same time is refused.
   bool in_use = false;
 
-  // Adds and changes what the request names, removes what it forgets.
-  void update(const protocol::FetchRequest& request);
+  // Adds and changes what the request names, removes what it forgets. false: there is no memory for all of
+  // it, and the session is of no more use.
+  [[nodiscard]] bool update(const protocol::FetchRequest& request);
   // After 2^31-1 comes 1: 0 begins sessions.
   void advance() { epoch_ = epoch_ == INT32_MAX ? 1 : epoch_ + 1; }
 
@@ -87,8 +95,13 @@ class FetchSession {
     PartitionId partition;
     auto operator<=>(const Key&) const = default;
   };
+  // What a wish takes here and in its part.
+  static uint64_t bytes_of(const FetchWish& wish);
+
   const int32_t id_;
   const bool topic_ids_;
+  const std::shared_ptr<runtime::ByteBudget> memory_;
+  uint64_t paid_ = 0;  // out of memory_
   int32_t epoch_ = 1;  // that the next request must carry
   std::map<Key, std::unique_ptr<FetchWish>> by_key_;
   std::unordered_map<uint64_t, FetchWish*> by_id_;
@@ -104,11 +117,19 @@ class FetchSession {
 
 class FetchSessions {
  public:
-  FetchSessions(uint16_t shard, size_t shards, size_t max_sessions, runtime::Random& random)
-      : shard_(shard), shards_(shards), max_sessions_(max_sessions), random_(random) {}
+  // `memory` is all shards' together.
+  FetchSessions(uint16_t shard, size_t shards, size_t max_sessions,
+                std::shared_ptr<runtime::ByteBudget> memory, runtime::Random& random)
+      : shard_(shard),
+        shards_(shards),
+        max_sessions_(max_sessions),
+        memory_(std::move(memory)),
+        random_(random) {}
 
-  // nullptr: all slots are taken by sessions in use; the client fetches without one.
-  std::shared_ptr<FetchSession> create(bool topic_ids, runtime::MonoTime now);
+  // With the request's wishes. nullptr: all slots, or all memory, are taken by sessions in use; the client
+  // fetches without one.
+  std::shared_ptr<FetchSession> create(const protocol::FetchRequest& request, bool topic_ids,
+                                       runtime::MonoTime now);
   // nullptr: unknown, or evicted, or of another shard.
   std::shared_ptr<FetchSession> find(int32_t id, runtime::MonoTime now);
   void erase(int32_t id) { sessions_.erase(id); }
@@ -116,9 +137,13 @@ class FetchSessions {
   [[nodiscard]] uint64_t evictions() const { return evictions_; }
 
  private:
+  // The one that was idle for longest, if that was long enough. false: there is none.
+  bool evict(runtime::MonoTime now);
+
   const uint16_t shard_;
   const size_t shards_;
   const size_t max_sessions_;
+  const std::shared_ptr<runtime::ByteBudget> memory_;
   runtime::Random& random_;
   std::map<int32_t, std::shared_ptr<FetchSession>> sessions_;
   uint64_t evictions_ = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/api/fetch_session.h"
+#include "broker/api/paid_answer.h"
 #include "broker/client_quotas.h"
 #include "broker/folder_info.h"
 #include "broker/group_coordinators.h"
@@ -33,6 +34,8 @@ struct ApiServices {
   runtime::Random& random;
   // For answers that a small request makes large, until they are sent: all shards' together. Never null.
   std::shared_ptr<runtime::ByteBudget> answer_memory;
+  // For what requests with many elements become while they are served: all shards' together. Never null.
+  std::shared_ptr<runtime::ByteBudget> element_memory;
   NodeMetrics* metrics = nullptr;  // nullptr: nobody counts
 
   // Where this node's replica of a partition lives; nullptr: nowhere.
@@ -68,11 +71,23 @@ Result<Response> respond(RequestContext& request, Body& body,
   return Response{std::move(frame), std::move(sources), {}};
 }
 
-// Decodes a request's body.
+// Decodes a request's body. A frame of a megabyte may name 200,000 partitions: what becomes of so many
+// elements is paid for until the request has been answered, and no request may have more than all of that
+// memory.
 template <class Message>
-Result<Message> decode_body(const RequestContext& request) {
-  protocol::Decoder in(request.body);
-  return Message::decode(in, request.header.request_api_version);
+Result<Message> decode_body(RequestContext& request) {
+  constexpr uint64_t kFree = 64 << 10;  // connection.max.in.flight bounds the number of these
+  // What a handler keeps of an element, and answers, for each byte of its decoded form.
+  constexpr uint64_t kHandling = 8;
+  uint64_t most = protocol::kMaxDecodedBytes;
+  if (request.memory != nullptr) most = std::min(most, (*request.memory)->limit() / kHandling);
+  protocol::Decoder in(request.body, most);
+  auto decoded = Message::decode(in, request.header.request_api_version);
+  if (!decoded || request.memory == nullptr || in.memory_charged() <= kFree) return decoded;
+  request.paid = std::make_shared<PaidAnswer>(*request.memory);
+  if (!request.paid->pay(kHandling * in.memory_charged()))
+    return fail(ErrorCode::INVALID_REQUEST, "memory.limit leaves no room for so many elements just now");
+  return decoded;
 }
 
 }  // namespace tidemark::broker

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <numeric>
+
 #include "tests/unit/storage/hostile_world.h"
 
 namespace tidemark::broker {
@@ -169,7 +171,7 @@ TEST_CASE("a parked fetch is woken once by the first change, also of a partition
 
 namespace {
 
-protocol::FetchRequest request(std::initializer_list<int32_t> partitions, int64_t offset = 0) {
+protocol::FetchRequest request(const std::vector<int32_t>& partitions, int64_t offset = 0) {
   protocol::FetchRequest request;
   protocol::FetchRequest::FetchTopic topic;
   topic.topic = "t";
@@ -187,10 +189,9 @@ protocol::FetchRequest request(std::initializer_list<int32_t> partitions, int64_
 
 TEST_CASE("a session tells its shards what the client changed, and what had data goes behind the others") {
   runtime::SeededRandom random(1);
-  FetchSessions sessions(0, 2, 10, random);
-  const auto session = sessions.create(false, runtime::MonoTime{});
+  FetchSessions sessions(0, 2, 10, std::make_shared<runtime::ByteBudget>(1 << 20), random);
+  const auto session = sessions.create(request({0, 1, 2}), false, runtime::MonoTime{});
   REQUIRE(session);
-  session->update(request({0, 1, 2}));
   const auto unplaced = session->take_unplaced();
   REQUIRE(unplaced.size() == 3);
   session->place(session->wish(unplaced[0]), 0, {});
@@ -201,7 +202,7 @@ TEST_CASE("a session tells its shards what the client changed, and what had data
   CHECK(session->take_changes(session->parts()[1]).size() == 1);
   CHECK(session->take_changes(session->parts()[1]).empty());
 
-  session->update(request({1}, 17));
+  CHECK(session->update(request({1}, 17)));
   session->move_to_end(session->wish(unplaced[1]));  // once, whatever happened to it
   const auto changes = session->take_changes(session->parts()[1]);
   REQUIRE(changes.size() == 1);
@@ -214,11 +215,54 @@ TEST_CASE("a session tells its shards what the client changed, and what had data
   forgotten.topic = "t";
   forgotten.partitions = {0};
   forgetting.forgotten_topics_data.push_back(forgotten);
-  session->update(forgetting);
+  CHECK(session->update(forgetting));
   const auto last = session->take_changes(session->parts()[0]);
   REQUIRE(last.size() == 1);  // what was touched and then forgotten is only forgotten
   CHECK(last[0].forget);
   CHECK(session->size() == 2);
+}
+
+TEST_CASE("sessions have no more than their memory, and idle ones give theirs to new ones") {
+  runtime::SeededRandom random(1);
+  const auto memory = std::make_shared<runtime::ByteBudget>(48 << 10);
+  FetchSessions sessions(0, 2, 10, memory, random);
+  std::vector<int32_t> many(60);
+  std::iota(many.begin(), many.end(), 0);
+  const runtime::MonoTime start{};
+  auto first = sessions.create(request(many), false, start);
+  REQUIRE(first);
+  const uint64_t one = memory->used();
+  CHECK(one > 60 * sizeof(FetchWish));
+  CHECK(one < memory->limit());
+  CHECK_FALSE(sessions.create(request(many), false, start));  // and nothing is kept of the attempt
+  CHECK(sessions.size() == 1);
+  CHECK(memory->used() == one);
+
+  // What it adds to itself counts too, and what it forgets does no more.
+  std::vector<int32_t> more(60);
+  std::iota(more.begin(), more.end(), 60);
+  CHECK(first->update(request({0, 1}, 5)));
+  CHECK(memory->used() == one);
+  CHECK_FALSE(first->update(request(more)));
+  sessions.erase(first->id());
+  first.reset();
+  CHECK(memory->used() == 0);
+
+  first = sessions.create(request(many), false, start);
+  REQUIRE(first);
+  protocol::FetchRequest forgetting;
+  protocol::FetchRequest::ForgottenTopic forgotten;
+  forgotten.topic = "t";
+  forgotten.partitions = {3, 4, 5};
+  forgetting.forgotten_topics_data.push_back(forgotten);
+  CHECK(first->update(forgetting));
+  CHECK(memory->used() == one / 60 * 57);
+  first.reset();
+
+  REQUIRE(sessions.create(request(many), false, start + std::chrono::minutes(3)));
+  CHECK(sessions.size() == 1);
+  CHECK(sessions.evictions() == 1);
+  CHECK(memory->used() == one);
 }
 
 }  // namespace tidemark::broker
