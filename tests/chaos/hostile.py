@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Hostile clients against a live broker: random and mutated frames for every key and version, connections that announce 90 MB and
-send nothing more, decompression bombs, counts of 2^31-1. The process must live, grow by less than 300 MB, and answer an honest
+send nothing more, decompression bombs, counts of 2^31-1, and requests without a mistake that name hundreds of thousands of things
+and whose answers nobody reads. The process must live, grow by less than 300 MB, and answer an honest
 client's acks=all produce and its fetch within a second throughout.
     tests/chaos/hostile.py [--seconds N] [--seed N]"""
 
@@ -23,8 +24,8 @@ from confluent_admin import Admin  # noqa: E402
 from raw_frames import batch, crc32c, framed, produce_answer, produce_body, request, string, varint  # noqa: E402
 from served_apis import connect, exchange, served_apis  # noqa: E402
 
-PRODUCE, FETCH = 0, 1
-TOPIC, VICTIM = "honest", "victim"
+PRODUCE, FETCH, FIND_COORDINATOR, JOIN_GROUP, API_VERSIONS, CREATE_TOPICS = 0, 1, 10, 11, 18, 19
+TOPIC, VICTIM, EMPTY = "honest", "victim", "empty"
 MEMORY_MIB, ANSWER_SECONDS = 300, 1.0
 SILENT_CONNECTIONS, ANNOUNCED_BYTES = 150, 90 << 20
 BOMB_BYTES = 1 << 30
@@ -153,6 +154,74 @@ def bombs(bootstrap, frames, deadline, counter):
         time.sleep(0.2)
 
 
+def fetch_body(version, topic, partitions, max_wait_ms):
+    """Of versions 4 and 7: each partition from its start; a session begins with it."""
+    per_partition = b"\0" * 8 + (b"\0" * 8 if version >= 7 else b"") + struct.pack(">i", 1 << 20)
+    body = struct.pack(">iiiib", -1, max_wait_ms, 1, 1 << 20, 0) + (struct.pack(">ii", 0, 0) if version >= 7 else b"")
+    body += struct.pack(">i", 1) + string(topic) + struct.pack(">i", len(partitions))
+    body += b"".join(struct.pack(">i", partition) + per_partition for partition in partitions)
+    return body + (struct.pack(">i", 0) if version >= 7 else b"")
+
+
+def produce_of_many(topic, records_of):
+    """Version 7, one entry for each of `records_of`: (partition, batch or None)."""
+    entries = b"".join(struct.pack(">ii", partition, -1 if records is None else len(records)) + (records or b"")
+                       for partition, records in records_of)
+    return struct.pack(">hhii", -1, -1, 10_000, 1) + string(topic) + struct.pack(">i", len(records_of)) + entries
+
+
+def compact_array(elements):
+    count, left = b"", len(elements) + 1
+    while left >= 0x80:
+        count, left = count + bytes([left & 0x7F | 0x80]), left >> 7
+    return count + bytes([left]) + b"".join(elements)
+
+
+def join_body(group):
+    """Of version 2: a first member waits for others, for group.initial.rebalance.delay.ms."""
+    return (string(group) + struct.pack(">ii", 30_000, 300_000) + string("") + string("consumer") + struct.pack(">i", 1) +
+            string("range") + struct.pack(">i", 4) + b"\0\0\0\0")
+
+
+def sound_giants():
+    """(frames of one connection) without a mistake in them; what each is about."""
+    value = b"\0" * 200_000  # a small bomb, again and again
+    body = b"\0" + varint(0) + varint(0) + varint(-1) + varint(len(value)) + value + varint(0)
+    now = int(time.time() * 1000)
+    checked = struct.pack(">hiqqqhii", 1, 0, now, now, -1, -1, -1, 1) + zlib.compress(varint(len(body)) + body, 9, 31)
+    after_length = struct.pack(">ibI", -1, 2, crc32c(checked)) + checked
+    small_bomb = struct.pack(">qi", 0, len(after_length)) + after_length
+    topics = compact_array([b"\x06t%04d" % n + struct.pack(">ih", 1, 1) + b"\x01\x01\0" for n in range(5000)])
+    topics = b"\0" + topics + struct.pack(">ib", 10_000, 1) + b"\0"  # what it would make, and its settings
+    coordinators = b"\0\0" + compact_array([b"\x01"] * 300_000) + b"\0"
+    number = 0
+    while True:
+        number += 1
+        yield [request(PRODUCE, 7, produce_of_many("nowhere", [(n, None) for n in range(200_000)]))]
+        yield [request(FETCH, 4, fetch_body(4, EMPTY, [0] * 100_000, 60_000))]
+        yield [request(FETCH, 7, fetch_body(7, f"invented{number}", range(60_000), 0))]
+        yield [request(FIND_COORDINATOR, 4, coordinators)] * 8
+        yield [request(CREATE_TOPICS, 5, topics)] * 8
+        yield [request(PRODUCE, 7, produce_of_many(VICTIM, [(0, small_bomb)] * 1500))]
+        yield [request(JOIN_GROUP, 2, join_body(f"crowd{number}"))] + [request(API_VERSIONS, 0, b"")] * 63
+
+
+def sound_giants_unread(bootstrap, deadline, counter):
+    """Forty connections at a time, each with one of these; nobody reads what comes back."""
+    held, giants = [], sound_giants()
+    while time.monotonic() < deadline:
+        try:
+            connection = connect(bootstrap, 2)
+            connection.settimeout(0.2)
+            held.append(connection)
+            connection.sendall(b"".join(framed(frame) for frame in next(giants)))
+            counter.value += 1
+        except OSError:
+            pass
+        while len(held) > 40:
+            held.pop(0).close()
+
+
 class Honest:
     """Writes and reads one record after the other, and keeps the slowest answer."""
 
@@ -176,6 +245,51 @@ class Honest:
         self.answers += 1
 
 
+class Siege:
+    """A broker, who attacks it, and an honest client meanwhile."""
+
+    def __init__(self, attacks, seconds, properties=None):
+        self.attacks, self.seconds, self.properties = attacks, seconds, properties or {}
+        self.counts, self.complaints = {}, []
+
+    def run(self):
+        daemon = brokers.Broker(properties=self.properties).start()
+        try:
+            for topic in (TOPIC, VICTIM, EMPTY):
+                # Large batches are admitted, so that the bombs are opened at all.
+                Admin(daemon.bootstrap).create_topic(topic, 1, {"max.message.bytes": str(32 << 20)})
+            honest = Honest(daemon.bootstrap)
+            for _ in range(50):
+                honest.once()
+            before, most = daemon.resident_kib(), 0
+            deadline = time.monotonic() + self.seconds
+            counters = {name: multiprocessing.Value("q", 0, lock=False) for name in self.attacks}
+            attackers = [multiprocessing.Process(target=attack, args=(daemon.bootstrap, *arguments, deadline, counters[name]))
+                         for name, (attack, *arguments) in self.attacks.items()]
+            for attacker in attackers:
+                attacker.start()
+            while any(attacker.is_alive() for attacker in attackers):
+                honest.once()
+                if not daemon.is_running():
+                    sys.exit(f"hostile: the broker died\n{daemon.log_tail()}")
+                most = max(most, daemon.resident_kib())
+                time.sleep(0.01)
+            self.counts = {name: counter.value for name, counter in counters.items()}
+            grown = (most - before) // 1024
+            print(f"hostile: memory grew by {grown} MiB; {honest.answers} honest answers, the slowest after "
+                  f"{1000 * honest.slowest:.0f} ms", flush=True)
+            if min(self.counts.values()) == 0:
+                sys.exit("hostile: an attack did not take place")
+            if grown >= MEMORY_MIB:
+                sys.exit(f"hostile: less than {MEMORY_MIB} MiB wanted")
+            if honest.slowest > ANSWER_SECONDS:
+                sys.exit(f"hostile: at most {ANSWER_SECONDS} s wanted")
+            daemon.stop()
+        finally:
+            daemon.close()
+        return self.counts
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30)
@@ -184,44 +298,15 @@ def main():
     bomb_frames = [request(PRODUCE, 7, produce_body(VICTIM, bomb(codec))) for codec in (1, 3, 4)]
     largest = max(len(frame) for frame in bomb_frames)
 
-    daemon = brokers.Broker().start()
-    try:
-        for topic in (TOPIC, VICTIM):
-            # Large batches are admitted, so that the bombs are opened at all.
-            Admin(daemon.bootstrap).create_topic(topic, 1, {"max.message.bytes": str(32 << 20)})
-        honest = Honest(daemon.bootstrap)
-        for _ in range(50):
-            honest.once()
-        before, most = daemon.resident_kib(), 0
-        deadline = time.monotonic() + options.seconds
-        counters = {name: multiprocessing.Value("q", 0, lock=False) for name in ("frames", "giants", "bombs")}
-        attackers = [
-            multiprocessing.Process(target=frames_at_random, args=(daemon.bootstrap, options.seed, deadline, counters["frames"])),
-            multiprocessing.Process(target=silent_giants, args=(daemon.bootstrap, deadline, counters["giants"])),
-            multiprocessing.Process(target=bombs, args=(daemon.bootstrap, bomb_frames, deadline, counters["bombs"])),
-        ]
-        for attacker in attackers:
-            attacker.start()
-        while any(attacker.is_alive() for attacker in attackers):
-            honest.once()
-            if not daemon.is_running():
-                sys.exit(f"hostile: the broker died (seed {options.seed})\n{daemon.log_tail()}")
-            most = max(most, daemon.resident_kib())
-            time.sleep(0.01)
-        counts = {name: counter.value for name, counter in counters.items()}
-        grown = (most - before) // 1024
-        print(f"hostile: {counts['frames']} wrong frames, {counts['giants']} connections that announced {ANNOUNCED_BYTES >> 20} MB, "
-              f"{counts['bombs']} bombs of {BOMB_BYTES >> 20} MB in at most {largest >> 10} KiB; seed {options.seed}")
-        print(f"hostile: memory grew by {grown} MiB; {honest.answers} honest answers, the slowest after {1000 * honest.slowest:.0f} ms")
-        if min(counts.values()) == 0 or counts["giants"] < SILENT_CONNECTIONS:
-            sys.exit("hostile: an attack did not take place")
-        if grown >= MEMORY_MIB:
-            sys.exit(f"hostile: less than {MEMORY_MIB} MiB wanted")
-        if honest.slowest > ANSWER_SECONDS:
-            sys.exit(f"hostile: at most {ANSWER_SECONDS} s wanted")
-        daemon.stop()
-    finally:
-        daemon.close()
+    counts = Siege({"frames": (frames_at_random, options.seed), "giants": (silent_giants,), "bombs": (bombs, bomb_frames)},
+                   options.seconds / 2).run()
+    print(f"hostile: {counts['frames']} wrong frames, {counts['giants']} connections that announced {ANNOUNCED_BYTES >> 20} MB, "
+          f"{counts['bombs']} bombs of {BOMB_BYTES >> 20} MB in at most {largest >> 10} KiB; seed {options.seed}", flush=True)
+    if counts["giants"] < SILENT_CONNECTIONS:
+        sys.exit("hostile: too few of them")
+    # All that these may take is a share of this.
+    counts = Siege({"sound": (sound_giants_unread,)}, options.seconds / 2, {"memory.limit": str(256 << 20)}).run()
+    print(f"hostile: {counts['sound']} connections with requests of hundreds of thousands of things")
 
 
 if __name__ == "__main__":
