@@ -21,14 +21,6 @@ void refuse(Turn& turn, RequestToken token, ErrorCode error, std::string member 
   turn.reply(token, std::move(reply));
 }
 
-// Not in the middle of a character: the id goes out as UTF-8.
-std::string_view beginning(std::string_view text, size_t max_bytes) {
-  if (text.size() <= max_bytes) return text;
-  const auto is_inside = [&](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };
-  while (max_bytes > 0 && is_inside(max_bytes)) --max_bytes;
-  return text.substr(0, max_bytes);
-}
-
 // In the text form that Kafka's coordinators give ids.
 std::string new_member_id(Turn& turn, const JoinRequest& request) {
   const Uuid uuid = turn.random.uuid();
@@ -49,9 +41,9 @@ std::vector<Protocol> distinct(const std::vector<Protocol>& protocols) {
   return out;
 }
 
-size_t metadata_bytes(const JoinRequest& request) {
+size_t metadata_bytes(const std::vector<Protocol>& protocols) {
   size_t bytes = 0;
-  for (const Protocol& protocol : request.protocols) bytes += protocol.name.size() + protocol.metadata.size();
+  for (const Protocol& protocol : protocols) bytes += protocol.name.size() + protocol.metadata.size();
   return bytes;
 }
 
@@ -88,12 +80,15 @@ class Join {
 
  private:
   [[nodiscard]] bool accepts() const {
-    if (group_.metadata_bytes() + metadata_bytes(request_) > kMaxGroupMetadataBytes) return false;
     const auto max_size = static_cast<size_t>(turn_.settings.group_max_size);
     // A static member that comes back takes its own place.
     const std::string* returning =
         request_.member.empty() && request_.instance ? group_.static_member(*request_.instance) : nullptr;
     const Member* known = group_.member(returning != nullptr ? *returning : request_.member);
+    // What it brings takes the place of what it has brought before.
+    const size_t replaced = known != nullptr ? metadata_bytes(known->protocols) : 0;
+    if (group_.metadata_bytes() - replaced + metadata_bytes(request_.protocols) > kMaxGroupMetadataBytes)
+      return false;
     switch (group_.state) {
       case GroupState::empty: return true;
       case GroupState::preparing_rebalance:

@@ -15,6 +15,13 @@ int64_t milliseconds_between(runtime::MonoTime from, runtime::MonoTime to) {
 
 }  // namespace
 
+std::string_view beginning(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  const auto is_inside = [&](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };
+  while (max_bytes > 0 && is_inside(max_bytes)) --max_bytes;
+  return text.substr(0, max_bytes);
+}
+
 std::string_view cause_name(RebalanceCause cause) {
   switch (cause) {
     case RebalanceCause::join: return "join";
@@ -60,7 +67,7 @@ void RebalanceHistory::begin(RebalanceCause cause, std::string_view reason, Now 
   if (rebalances_.size() == kMaxRebalancesKept) rebalances_.pop_front();
   Rebalance& rebalance = rebalances_.emplace_back();
   rebalance.cause = cause;
-  rebalance.reason = reason.substr(0, kMaxReasonBytes);
+  rebalance.reason = beginning(reason, kMaxReasonBytes);
   rebalance.started_ms = runtime::unix_ms(now.wall);
   rebalance.changes = std::exchange(causes_, {});
   phase_began_ = now.mono;

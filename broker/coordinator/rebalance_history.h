@@ -18,6 +18,10 @@ inline constexpr size_t kMaxRebalancesKept = 8;
 inline constexpr size_t kMaxNamesKept = 4;
 inline constexpr size_t kMaxReasonBytes = 256;
 
+// At most so many bytes of a text that a client gave, and not to the middle of a character: it goes out as
+// UTF-8.
+[[nodiscard]] std::string_view beginning(std::string_view text, size_t max_bytes);
+
 // Some names of many.
 struct NamedMembers {
   std::vector<std::string> first;  // at most kMaxNamesKept

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <ranges>
+
 #include "broker/coordinator/records.h"
 #include "members.h"
 
@@ -318,6 +320,21 @@ TEST_CASE("what a member brings is bounded: protocols, instance name, metadata, 
   CHECK(world.ask<JoinReply>(join_request("one-more")).error == ErrorCode::COORDINATOR_NOT_AVAILABLE);
 }
 
+TEST_CASE("what a member brings again takes the place of what it had brought") {
+  World world(without_delay());
+  JoinRequest request = join_request("c");
+  request.member_id_required = false;
+  request.protocols[0].metadata.resize(kMaxGroupMetadataBytes / 2 + 1);
+  const RequestToken join = world.send(request);
+  world.pass_ms(0);
+  request.member = world.answer<JoinReply>(join).member;
+  CHECK(world.ask<JoinReply>(request).error == ErrorCode::NONE);
+  JoinRequest other = request;
+  other.member.clear();
+  CHECK(world.ask<JoinReply>(other).error == ErrorCode::GROUP_MAX_SIZE_REACHED);
+  CHECK(world.group("g").members().size() == 1);
+}
+
 TEST_CASE("a protocol that is named twice counts once") {
   World world(without_delay());
   JoinRequest request = join_request("c");
@@ -393,14 +410,19 @@ TEST_CASE("the history of rebalances keeps the last ones, and a few names of man
   CHECK(first.changes.joined.first.size() == kMaxNamesKept);
   for (size_t i = 0; i < kMaxRebalancesKept + 5; ++i) {
     JoinRequest request = join_request("c0", group.members[0]);
-    request.reason = std::string(5'000, 'r');
+    request.reason = std::string(i % 2, 'r');
+    while (request.reason->size() < 5'000) *request.reason += "\u00e9";  // two bytes
     world.send(request);
     for (size_t m = 1; m < group.members.size(); ++m) world.send(join_request("c", group.members[m]));
     world.send(sync_request(group.members[0], world.group("g").generation));
   }
   const auto& history = world.group("g").history.rebalances();
   CHECK(history.size() == kMaxRebalancesKept);
-  CHECK(history.back().reason.size() <= kMaxReasonBytes);
+  for (const Rebalance& rebalance : history | std::views::drop(1)) {
+    CHECK(rebalance.reason.size() >= kMaxReasonBytes - 1);
+    CHECK(rebalance.reason.size() <= kMaxReasonBytes);
+    CHECK(rebalance.reason.ends_with("\u00e9"));  // whole
+  }
 }
 
 }  // namespace tidemark::coordinator::testing
