@@ -605,6 +605,12 @@ void Node::start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& rand
     log().error("a log cannot be compacted, and is left as it is until a restart",
                 {{"partition", of.folder_name()}, {"reason", error.message()}});
   };
+  cleaner.on_unreadable = [this](const storage::Log& of, const Error& error) {
+    log().error("a log cannot be compacted while the disk does not give it, and grows: it is tried again",
+                {{"partition", of.folder_name()},
+                 {"reason", error.message()},
+                 {"advice", "look at the disk's health; move the partition away from it"}});
+  };
   shard.tasks().spawn(cleaner.run());
 }
 

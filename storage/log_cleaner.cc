@@ -89,11 +89,19 @@ Task<void> LogCleaner::run() {
     auto cleaning = clean_one();
     const bool cleaned = co_await cleaning;
     if (cleaned || stopping_) continue;
-    auto wait = changed_.wait_until(store_.loop_.mono() + options_().backoff);
-    (void)co_await wait;
+    auto waiting = wait_until([this, since = store_.loop_.mono()] { return since + options_().backoff; });
+    co_await waiting;
   }
   running_ = false;
   changed_.notify_all();
+}
+
+Task<void> LogCleaner::wait_until(std::function<runtime::MonoTime()> time) {
+  constexpr runtime::Duration kLookAgain = std::chrono::seconds(5);
+  while (!stopping_ && store_.loop_.mono() < time()) {
+    auto wait = changed_.wait_until(std::min(time(), store_.loop_.mono() + kLookAgain));
+    (void)co_await wait;
+  }
 }
 
 Task<void> LogCleaner::stop() {
@@ -159,6 +167,7 @@ Task<bool> LogCleaner::clean_one() {
   auto cleaning = clean_settled(*std::move(best), settled_.at(log->id()));
   const auto cleaned = co_await cleaning;
   if (cleaned) {
+    told_unreadable_.erase(log->id());
     if (on_cleaned) on_cleaned(*log, *cleaned);
     co_return true;
   }
@@ -167,6 +176,9 @@ Task<bool> LogCleaner::clean_one() {
   if (kind == ErrorKind::timeout || kind == ErrorKind::no_space || kind == ErrorKind::io || log->offline()) {
     ++stats_.given_up;
     given_up_.insert(log->id());
+    const bool is_news =
+        kind == ErrorKind::io && !log->offline() && told_unreadable_.insert(log->id()).second;
+    if (is_news && on_unreadable) on_unreadable(*log, cleaned.error());
     co_return true;
   }
   ++stats_.failures;
@@ -231,13 +243,12 @@ Task<Result<void>> LogCleaner::in_steps(std::shared_ptr<Cleaning> cleaning,
 
 Task<void> LogCleaner::pause(uint64_t bytes) {
   const runtime::MonoTime now = store_.loop_.mono();
-  const uint64_t rate = std::max<uint64_t>(options_().bytes_per_second, 1);
-  const auto least = std::chrono::nanoseconds(
-      static_cast<int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
-  while (!stopping_ && store_.loop_.mono() < now + least) {
-    auto sleeping = changed_.wait_until(now + least);
-    (void)co_await sleeping;
-  }
+  auto slowing = wait_until([this, now, bytes] {
+    const uint64_t rate = std::max<uint64_t>(options_().bytes_per_second, 1);
+    return now + std::chrono::nanoseconds(
+                     static_cast<int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
+  });
+  co_await slowing;
   // Those who wait for an answer come first, and the longer they had to while it worked the longer it rests;
   // but nobody waits for ever.
   constexpr runtime::Duration kMost = std::chrono::seconds(1);

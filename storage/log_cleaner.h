@@ -69,6 +69,8 @@ class LogCleaner {
   [[nodiscard]] const LogCleanerStats& stats() const { return stats_; }
   // A log is left alone from now on: which, and why.
   std::function<void(const Log&, const Error&)> on_failure;
+  // The disk does not give what is to be cleaned: told once, until the log is cleaned. It is tried again.
+  std::function<void(const Log&, const Error&)> on_unreadable;
   // A log was cleaned by clean_one(), and what that did.
   std::function<void(const Log&, const CleaningStats&)> on_cleaned;
 
@@ -93,6 +95,8 @@ class LogCleaner {
   runtime::Task<Result<void>> in_steps(std::shared_ptr<Cleaning> cleaning,
                                        std::function<Result<bool>(uint64_t max_bytes)> step);
   runtime::Task<void> pause(uint64_t bytes);
+  // Until `time()`, which settings may bring nearer meanwhile, or stop().
+  runtime::Task<void> wait_until(std::function<runtime::MonoTime()> time);
 
   const Options options_;
   LogStore& store_;
@@ -102,6 +106,7 @@ class LogCleaner {
   // Of the round under way: one checkpoint is forced for all of it.
   std::map<LogId, Settled> settled_;
   std::set<LogId> given_up_;
+  std::set<LogId> told_unreadable_;
   bool running_ = false;
   bool stopping_ = false;
   runtime::Signal changed_;

@@ -322,6 +322,8 @@ TEST_CASE(
     };
   }
   LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] { return all_of(world); });
+  std::vector<std::string> told;
+  cleaner.on_unreadable = [&](const Log& log, const Error&) { told.push_back(log.folder_name()); };
   while (world.run(cleaner.clean_one())) {
   }
   CHECK(world.log->state().gaps_below > Offset(0));
@@ -329,11 +331,42 @@ TEST_CASE(
   CHECK_FALSE(ill->uncleanable());
   CHECK(cleaner.stats().given_up == 1);
   CHECK(cleaner.stats().cleanings == 1);
+  while (world.run(cleaner.clean_one())) {
+  }
+  CHECK(cleaner.stats().given_up == 2);
+  CHECK(told == (is_full ? std::vector<std::string>{} : std::vector{ill->folder_name()}));  // once
   world.files.no_room_for_name = world.files.fail_read = [](const std::string&) { return false; };
   while (world.run(cleaner.clean_one())) {
   }
   CHECK(ill->state().cleaned_to > Offset(0));
   CHECK(cleaner.stats().cleanings == 2);
+}
+
+TEST_CASE("a rate that is raised, and a pause that is shortened, are so at once") {
+  CompactedWorld world;
+  world.fill(30);
+  LogCleanerOptions options;
+  options.bytes_per_second = 1;
+  options.backoff = std::chrono::hours(24);
+  std::unique_ptr<LogCleaner> cleaner = std::make_unique<LogCleaner>(
+      [&options] { return options; }, *world.store, world.random, [&] { return all_of(world); });
+  runtime::TaskScope tasks;
+  tasks.spawn(cleaner->run());
+  const auto pass = [&](runtime::Duration span) { world.time.run_until(world.time.mono() + span); };
+  pass(std::chrono::seconds(60));
+  CHECK(cleaner->stats().cleanings == 0);
+  options.bytes_per_second = UINT64_MAX;
+  pass(std::chrono::seconds(10));
+  CHECK(cleaner->stats().cleanings == 1);
+  world.fill(30);
+  pass(std::chrono::seconds(60));
+  CHECK(cleaner->stats().cleanings == 1);
+  options.backoff = std::chrono::seconds(1);
+  pass(std::chrono::seconds(10));
+  CHECK(cleaner->stats().cleanings == 2);
+  tasks.spawn(cleaner->stop());
+  pass(std::chrono::seconds(1));
+  tasks.destroy_all();
 }
 
 TEST_CASE("a cleaning takes its time for what it writes, too") {
