@@ -41,9 +41,9 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         return f"{kind}-{uuid.uuid4().hex[:8]}"
 
     def filled_topic(self, counts):
-        """So many records in each partition, a second apart."""
+        """So many records in each partition, a second apart; old ones, which retention would take from a slow test."""
         topic = self.new_name("topic")
-        Admin(self.broker.bootstrap).create_topic(topic, len(counts))
+        Admin(self.broker.bootstrap).create_topic(topic, len(counts), {"retention.ms": "-1"})
         producer = Producer({"bootstrap.servers": self.broker.bootstrap})
         for partition, count in enumerate(counts):
             for i in range(count):
@@ -256,7 +256,8 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         self.wait_for(lambda: self.committed(busy, topic) == {0: 10, 1: 4})
         described = self.groups_tool("--describe", "--all-groups", "--offsets")
         self.assertEqual(self.of_group(one, described), [[topic, "0", "3", "10", "7", "-", "-", "-"]])
-        self.assertEqual(self.of_group(two, described), [[topic, "0", "5", "10", "5", "-", "-", "-"], [topic, "1", "4", "4", "0", "-", "-", "-"]])
+        self.assertEqual(self.of_group(two, described), [[topic, "0", "5", "10", "5", "-", "-", "-"],
+                                                  [topic, "1", "4", "4", "0", "-", "-", "-"]])
         self.assertEqual([row[:5] for row in self.of_group(busy, described)], [[topic, "0", "10", "10", "0"], [topic, "1", "4", "4", "0"]])
         described = self.groups_tool("--describe", "--all-groups", "--members", "--verbose")
         self.assertEqual([len(self.of_group(group, described)) for group in (one, two, busy)], [0, 0, 1])
