@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(HERE, "newest"))
 import drivers  # noqa: E402
 import newest_clients  # noqa: E402
 
-# By name: what makes sure that all is there, or raises Unavailable; the program; what it has to be told.
+NO_SKIPS = "--no-skips"
+# By name: what makes sure that all is there, or raises Unavailable or Broken; the program; what it has to be told.
 SUITES = {"tools": (drivers.genuine_jars, "genuine_tools.py", []),
           "connect": (drivers.genuine_jars, "connect_suite.py", []),
           **{name: (client.command, "newest/newest_clients.py", [name])
@@ -38,9 +39,10 @@ def run(program, words):
 
 
 def main():
-    names = [word for word in sys.argv[1:] if word in SUITES]
-    words = [word for word in sys.argv[1:] if word not in SUITES]
-    totals, summary = [0, 0, 0], []
+    asked = [word for word in sys.argv[1:] if word != NO_SKIPS]
+    names = [word for word in asked if word in SUITES]
+    words = [word for word in asked if word not in SUITES]
+    totals, summary, absent = [0, 0, 0], [], []
     for name in names or SUITES:
         prepare, program, always = SUITES[name]
         print(f"=== {name}", flush=True)
@@ -49,17 +51,28 @@ def main():
         except drivers.Unavailable as reason:
             print(f"extended: SKIPPED {name}: {reason}", flush=True)
             summary.append(f"{name}: SKIPPED: {reason}")
+            absent.append(name)
             totals[2] += 1
+            continue
+        except drivers.Broken as reason:
+            print(f"extended: FAILED {name}: {reason}", flush=True)
+            summary.append(f"{name}: FAILED: {str(reason).splitlines()[0]}")
+            totals[1] += 1
             continue
         began = time.monotonic()
         ran, failed, skipped = run(program, [*always, *words])
         totals = [sum(pair) for pair in zip(totals, (max(0, ran - failed - skipped), failed, skipped))]
         summary.append(f"{name}: {ran} tests, {failed} failed, {skipped} skipped, {time.monotonic() - began:.0f} s")
     print("=== summary", *summary, sep="\n")
-    print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
-    if totals[0] + totals[1] + totals[2] == 0:
+    if sum(totals) == 0:
         sys.exit("no tests")
-    sys.exit(totals[1] > 0)
+    outcome = f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped"
+    if absent:
+        outcome += f"; suites skipped: {' '.join(absent)}"
+    if totals[0] + totals[1] == 0:
+        outcome = f"nothing ran: {outcome}"
+    print(outcome, flush=True)
+    sys.exit(totals[1] > 0 or (NO_SKIPS in sys.argv and bool(absent)))
 
 
 if __name__ == "__main__":

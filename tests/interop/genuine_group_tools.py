@@ -41,9 +41,9 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         return f"{kind}-{uuid.uuid4().hex[:8]}"
 
     def filled_topic(self, counts):
-        """So many records in each partition, a second apart."""
+        """So many records in each partition, a second apart; old ones, which retention would take from a slow test."""
         topic = self.new_name("topic")
-        Admin(self.broker.bootstrap).create_topic(topic, len(counts))
+        Admin(self.broker.bootstrap).create_topic(topic, len(counts), {"retention.ms": "-1"})
         producer = Producer({"bootstrap.servers": self.broker.bootstrap})
         for partition, count in enumerate(counts):
             for i in range(count):
@@ -247,6 +247,68 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         self.assertIn("Group 'nobody' could not be deleted", said)
         self.assertIn(f"These consumer groups were deleted successfully: '{other}'", said)
         self.assertNotIn(other, self.groups_tool("--list").split())
+
+    # --- all of them at once -------------------------------------------------------------------------------------
+    def test_every_group_at_once(self):
+        topic = self.filled_topic([10, 4])
+        one, two = self.new_group(topic, {0: 3}), self.new_group(topic, {0: 5, 1: 4})
+        busy, member = self.busy_group(topic)
+        self.wait_for(lambda: self.committed(busy, topic) == {0: 10, 1: 4})
+        described = self.groups_tool("--describe", "--all-groups", "--offsets")
+        self.assertEqual(self.of_group(one, described), [[topic, "0", "3", "10", "7", "-", "-", "-"]])
+        self.assertEqual(self.of_group(two, described), [[topic, "0", "5", "10", "5", "-", "-", "-"],
+                                                  [topic, "1", "4", "4", "0", "-", "-", "-"]])
+        self.assertEqual([row[:5] for row in self.of_group(busy, described)], [[topic, "0", "10", "10", "0"], [topic, "1", "4", "4", "0"]])
+        described = self.groups_tool("--describe", "--all-groups", "--members", "--verbose")
+        self.assertEqual([len(self.of_group(group, described)) for group in (one, two, busy)], [0, 0, 1])
+        self.assertEqual(self.of_group(busy, described)[0][3:6], ["2", "-", f"{topic}:0,1"])
+        described = self.groups_tool("--describe", "--all-groups", "--state")
+        self.assertEqual([self.of_group(group, described)[0][-2:] for group in (one, two, busy)],
+                         [["Empty", "0"], ["Empty", "0"], ["Stable", "1"]])
+
+        said = self.refused("--reset-offsets", "--all-groups", "--topic", topic, "--to-earliest", "--execute")
+        self.assertIn(f"if the group '{busy}' is inactive, but the current state is Stable.", said)
+        self.assertEqual([self.of_group(group, said) for group in (one, two, busy)], [[[topic, "0", "0"], [topic, "1", "0"]]] * 2 + [[]])
+        self.assertEqual([self.committed(group, topic) for group in (one, two, busy)], [{0: 0, 1: 0}] * 2 + [{0: 10, 1: 4}])
+        self.groups_tool("--delete-offsets", "--group", one, "--topic", f"{topic}:1")
+        said = self.refused("--reset-offsets", "--all-groups", "--all-topics", "--shift-by", "2", "--execute")
+        self.assertEqual([self.of_group(group, said) for group in (one, two)], [[[topic, "0", "2"]], [[topic, "0", "2"], [topic, "1", "2"]]])
+        self.assertEqual([self.committed(group, topic) for group in (one, two)], [{0: 2}, {0: 2, 1: 2}])
+
+        said = self.refused("--delete", "--all-groups")
+        self.assertIn(f"Group '{busy}' could not be deleted due to: "
+                      "org.apache.kafka.common.errors.GroupNotEmptyException: The group is not empty.", said)
+        for group in (one, two):
+            self.assertIn(f"'{group}'", said.partition("These consumer groups were deleted successfully: ")[2])
+        self.assertEqual(self.groups_tool("--list").split(), [busy])
+        member.end()
+        self.assertEqual(self.groups_tool("--delete", "--all-groups").strip(),
+                         f"Deletion of requested consumer groups ('{busy}') was successful.")
+        self.assertEqual(self.groups_tool("--list").split(), [])
+
+    def test_several_groups_by_name(self):
+        topic = self.filled_topic([10])
+        groups = [self.new_group(topic, {0: offset}) for offset in (3, 7)]
+        named = [word for group in groups for word in ("--group", group)]
+        described = self.groups_tool("--describe", *named, "--offsets", "--verbose", "--timeout", "20000")
+        self.assertEqual([self.of_group(group, described)[0][:6] for group in groups],
+                         [[topic, "0", "-", offset, "10", lag] for offset, lag in (("3", "7"), ("7", "3"))])
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            exported = self.groups_tool("--reset-offsets", *named, "--all-topics", "--to-current", "--export", "--dry-run")
+            self.assertEqual(sorted(exported.split()), sorted([f"{groups[0]},{topic},0,3", f"{groups[1]},{topic},0,7"]))
+            file.write(exported.strip().replace(",7", ",6") + "\n")
+            file.flush()
+            said = self.groups_tool("--reset-offsets", *named, "--from-file", file.name, "--execute")
+        self.assertEqual([self.of_group(group, said) for group in groups], [[[topic, "0", "3"]], [[topic, "0", "6"]]])
+        self.assertEqual([self.committed(group, topic, 1) for group in groups], [{0: 3}, {0: 6}])
+
+    def test_validating_a_regular_expression(self):
+        """Without a word to a broker."""
+        for expression, verdict in (("orders-.*", "valid."), ("(", "invalid: missing closing )."),
+                                    ("a(?=b)", "invalid: invalid or unsupported Perl syntax.")):
+            with self.subTest(expression):
+                self.assertEqual(self.tool("kafka-consumer-groups", "--validate-regex", expression).strip(),
+                                 f"The regular expression `{expression}` is {verdict}")
 
     # --- members -------------------------------------------------------------------------------------------------
     def console_consumer(self, topic, group, count, *options):

@@ -92,7 +92,7 @@ def main(*modules):
 
 def run(*cases, words):
     tests = [test for case in cases for test in case if not words or any(word in test.id() for word in words)]
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(unittest.TestSuite(tests))
-    if result.testsRun == 0:
+    if not tests:
         sys.exit("no tests")
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(unittest.TestSuite(tests))
     sys.exit(not result.wasSuccessful())

@@ -1,11 +1,12 @@
 """Drivers: small programs around one client library each, in its own language, which do what lines of JSON ask of them
 (README.md says what they may be asked). Libraries come from their registries, pinned, into build/newest; nothing of them is
-kept in the repository. `Unavailable` says in one line what this machine lacks."""
+kept in the repository. `Unavailable` says in one line what this machine lacks; what is there and does not build is `Broken`."""
 
 import base64
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,10 +20,16 @@ PYPI = {"kafka-python": "3.0.12", "aiokafka": "0.14.0", "confluent-kafka": "2.16
         "zstandard": "0.25.0", "python-snappy": "0.7.3"}
 LEAVE_SECONDS = 60
 CALL_SECONDS = 120
+# A registry was reached and has something else than what is pinned, or what is pinned contradicts itself.
+WRONG_PINS = re.compile("checksum mismatch|SECURITY ERROR|EINTEGRITY|EUSAGE|ResolutionImpossible")
 
 
 class Unavailable(Exception):
     """A tool or a registry is not there."""
+
+
+class Broken(Exception):
+    """All is there, and a driver does not build."""
 
 
 class DriverError(Exception):
@@ -33,14 +40,30 @@ class Missing(Exception):
     """The client has no such call."""
 
 
-def fetch(command, folder, what, seconds=900):
+def run(command, folder, what, seconds=900):
+    """(whether it succeeded, all that it said, in one line what went wrong)."""
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"{what}: no answer within {seconds} s") from None
-    if done.returncode != 0:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word"]
-        raise Unavailable(f"{what}: {last[0]}")
+        return False, "", f"{what}: no answer within {seconds} s"
+    lines = done.stdout.strip().splitlines() or [f"exit status {done.returncode}"]
+    telling = next((line for line in lines if "error" in line.lower()), lines[-1])
+    return done.returncode == 0, done.stdout, f"{what}: {telling}"
+
+
+def fetch(command, folder, what):
+    """Only downloads: what fails is missing here, unless the pins themselves are wrong."""
+    succeeded, said, reason = run(command, folder, what)
+    if not succeeded:
+        wrong = WRONG_PINS.search(said)
+        raise Broken(f"{what}: {wrong[0]}\n{said}") if wrong else Unavailable(reason)
+
+
+def build(command, folder, what):
+    """Only builds, from what is fetched: what fails is our fault."""
+    succeeded, said, reason = run(command, folder, what)
+    if not succeeded:
+        raise Broken(f"{reason}\n{said}")
 
 
 def once(name, pins, install):
@@ -76,7 +99,9 @@ def go_command(name):
     need("go", "golang")
     os.makedirs(BUILD, exist_ok=True)
     program = os.path.join(BUILD, name)
-    fetch(["go", "build", "-o", program, f"./{name}"], os.path.join(HERE, "go"), f"{name}: modules from the Go proxy")
+    folder = os.path.join(HERE, "go")
+    fetch(["go", "mod", "download"], folder, "modules from the Go proxy")
+    build(["go", "build", "-o", program, f"./{name}"], folder, f"go build of {name}")
     return [program]
 
 
@@ -95,7 +120,8 @@ def genuine_jars():
     """Those that genuine Kafka itself runs with."""
     available = subprocess.run([KAFKA, "available"], capture_output=True, text=True, check=False)
     if available.returncode != 0:
-        raise Unavailable(available.stdout.strip())
+        reason = available.stdout.strip()
+        raise Unavailable(reason) if reason else Broken(f"{KAFKA}: {available.stderr}")
     return os.environ.get("KAFKA_JARS", os.path.join(ROOT, "build", "genuine-kafka"))
 
 
@@ -104,7 +130,7 @@ def java_command(source):
     need("javac", "openjdk-17-jdk-headless")
     place = os.path.join(BUILD, "java")
     os.makedirs(place, exist_ok=True)
-    fetch(["javac", "-cp", f"{jars}/*", "-d", place, *source], os.path.join(HERE, "java"), "javac")
+    build(["javac", "-cp", f"{jars}/*", "-d", place, *source], os.path.join(HERE, "java"), "javac")
     config = os.path.join(os.path.dirname(KAFKA), "log4j2.xml")
     return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{place}:{jars}/*",
             f"-Dlog4j2.configurationFile={config}", source[0][:-len(".java")]]
