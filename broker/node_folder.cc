@@ -23,6 +23,20 @@ Task<Result<void>> start_store(Shard& shard, size_t folder, std::unique_ptr<stor
   co_return started;
 }
 
+// Stores that start at the same time, each in a lane of its own: a start waits for the disk often enough.
+struct Starts {
+  explicit Starts(runtime::Scheduler& loop) : changed(loop) {}
+  runtime::Signal changed;
+  size_t missing = 0;
+  Result<void> outcome;  // the first error
+};
+
+Task<void> start_into(Task<Result<void>> starting, std::shared_ptr<Starts> starts) {
+  auto started = co_await starting;
+  if (!started && starts->outcome) starts->outcome = std::move(started);
+  if (--starts->missing == 0) starts->changed.notify_all();
+}
+
 }  // namespace
 
 uint64_t memory_limit(const config::NodeConfig& config) {
@@ -181,15 +195,18 @@ void NodeFolder::tell_replay() {
 
 Task<Result<void>> NodeFolder::start_stores() {
   const auto journal_bytes = static_cast<uint64_t>(config_.broker.journal_size);  // of each shard
+  auto starts = std::make_shared<Starts>(*seams_.shards[0]);
+  const auto begin = [&](Task<Result<void>> starting) {
+    ++starts->missing;
+    shards_[0]->tasks().spawn(start_into(std::move(starting), starts));
+  };
   // The files of earlier generations are the first store's to remove.
   std::vector<std::string> old_files = data_->old_journal_files();
   if (holds_metadata()) {
     journal_lanes_.push_back(seams_.make_lane("journal-meta"));
     metadata_store_ = make_store(*seams_.shards[0], storage::kMetadataJournal, *journal_lanes_.back(),
                                  kMetadataJournalBytes);
-    auto starting = metadata_store_->start(std::exchange(old_files, {}));
-    auto started = co_await starting;
-    if (!started) co_return started;
+    begin(metadata_store_->start(std::exchange(old_files, {})));
   }
   for (auto& shard : shards_) {
     journal_lanes_.push_back(seams_.make_lane(lane_name(fmt::format("journal-{}", shard->index()))));
@@ -199,11 +216,13 @@ Task<Result<void>> NodeFolder::start_stores() {
     auto make = [target = shard.get(), folder = index_, held, files = std::exchange(old_files, {})] {
       return start_store(*target, folder, std::move(*held), files);
     };
-    auto calling = shard->call(*seams_.shards[0], std::move(make));
-    auto started = co_await calling;
-    if (!started) co_return started;
+    begin(shard->call(*seams_.shards[0], std::move(make)));
   }
-  co_return Result<void>();
+  while (starts->missing > 0) {
+    auto waiting = starts->changed.wait();
+    co_await waiting;
+  }
+  co_return starts->outcome;
 }
 
 Task<Result<bool>> NodeFolder::finish_replay() {

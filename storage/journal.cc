@@ -117,7 +117,7 @@ runtime::Task<Result<void>> Journal::start(std::vector<std::string> old_files) {
     auto make = [files = &files_, options = options_, number = files_made_++, bytes = next_stretch_bytes_] {
       return make_stretch(*files, options, number, bytes);
     };
-    auto making = runtime::on_lane(background_, loop_, std::move(make));
+    auto making = runtime::on_lane(lane_, loop_, std::move(make));  // nothing else wants it yet
     auto made = co_await making;
     if (!made) co_return fail(made.error());
     total_bytes_ += made->bytes;
