@@ -45,8 +45,9 @@ struct GroupStanding {
   int32_t generation = 0;
   size_t loop_rebalances = 0;     // of the loop that it is in; 0: in none
   int64_t lag = 0;                // records, of all its partitions; one that is past the end does not make up
-  std::optional<double> seconds;  // the greatest
+  std::optional<double> seconds;  // the greatest; none: not known yet
   bool has_label = true;          // may_be_label(group)
+  bool waits = false;             // a partition that lags has no age yet: nobody knows the greatest
   [[nodiscard]] const Key& key() const { return group; }
   // A loop is as urgent as what an alert would tell of.
   [[nodiscard]] int urgency() const {
@@ -63,7 +64,7 @@ struct PartitionLag {
   int32_t partition = 0;
   int64_t committed = 0;
   int64_t lag = 0;                // records; below 0: more is committed than there is
-  std::optional<double> seconds;  // none: not known yet
+  std::optional<double> seconds;  // none: not known yet, or the record has no time
   [[nodiscard]] Key key() const { return {group, topic, partition}; }
   [[nodiscard]] int urgency() const { return lag_urgency(lag, seconds); }
   [[nodiscard]] int64_t size() const { return lag; }
