@@ -32,7 +32,7 @@ Task<Result<std::optional<int64_t>>> time_at(replication::Partition& partition, 
 }  // namespace
 
 Task<GroupLag::Answers> look_at_partitions(Shard& shard, std::vector<GroupLag::Question> questions,
-                                           size_t disk_looks) {
+                                           DiskLooks disk_looks) {
   GroupLag::Answers all;
   all.disk_looks = disk_looks;
   all.answers.reserve(questions.size());
@@ -42,14 +42,14 @@ Task<GroupLag::Answers> look_at_partitions(Shard& shard, std::vector<GroupLag::Q
     if (!partition || partition->log().offline()) continue;
     storage::Log& log = partition->log();
     answer.high_watermark = partition->high_watermark();
-    answer.first = std::max(question.committed, log.start());
-    if (answer.first >= answer.high_watermark || answer.first == question.known) continue;
-    const bool in_memory = log.in_memory(answer.first);
-    if (!in_memory && all.disk_looks == 0) continue;
-    if (!in_memory) --all.disk_looks;
-    auto looking = time_at(*partition, answer.first);
-    const auto found = co_await looking;
-    if (found) answer.time_ms = *found;  // else its log or the next look has the reason
+    const Offset first = std::max(question.committed, log.start());
+    answer.found.first = first;
+    if (first >= answer.high_watermark || !question.known || !question.known->lacks(first)) continue;
+    answer.found.asks_disk = !log.in_memory(first);
+    if (answer.found.asks_disk && !question.known->may_read(first, all.disk_looks)) continue;
+    auto looking = time_at(*partition, first);
+    const auto time = co_await looking;
+    answer.found.time = LagTimes::Time{time ? *time : std::nullopt};  // why it failed, its log says
   }
   co_return all;
 }
@@ -60,9 +60,8 @@ Task<void> GroupLag::run() {
     place_ = {};
     at_end_ = false;
     goes_on_.reset();
-    disk_looks_ = kMaxDiskLooks;
+    disk_looks_ = {};
     look_ = {};
-    known_ = std::exchange(times_, {});
     while (!at_end_) {
       Piece piece = gather();
       auto asking = ask(piece);
@@ -72,6 +71,7 @@ Task<void> GroupLag::run() {
       auto pause = runtime::sleep_for(home_.loop(), kPause);
       co_await pause;
     }
+    times_.end_look();
     look_.groups = groups_.take();
     look_.partitions = partitions_.take();
     look_.groups.left_out += std::exchange(unnamed_groups_, 0);
@@ -145,7 +145,7 @@ bool GroupLag::gather(const coordinator::GroupImage& group, Piece& piece, size_t
       row.question.id = {known->image->id, committed->first};
       row.question.committed = committed->second.offset;
       const GroupStanding& of = piece.groups.back();
-      if (of.has_label) row.question.known = known_offset({of.group, row.topic, committed->first.value});
+      if (of.has_label) row.question.known = times_.known({of.group, row.topic, committed->first.value});
     }
   }
   return true;
@@ -165,11 +165,6 @@ GroupStanding GroupLag::standing_of(const GroupShell& shell, const std::string& 
   const auto loop = coordinator::loop_of(group.history.rebalances(), now_ms);
   if (loop) standing.loop_rebalances = loop->rebalances;
   return standing;
-}
-
-Offset GroupLag::known_offset(const PartitionLag::Key& key) const {
-  const auto found = known_.find(key);
-  return found == known_.end() ? kNoOffset : found->second.offset;
 }
 
 Task<void> GroupLag::ask(Piece& piece) {
@@ -207,9 +202,8 @@ void GroupLag::take(Piece piece) {
                      row.question.committed.value,
                      row.answer.high_watermark - row.question.committed,
                      {}};
-    lag.seconds = seconds_of(lag.key(), row);
     group.lag += std::max<int64_t>(lag.lag, 0);
-    if (lag.seconds) group.seconds = std::max(group.seconds.value_or(0), *lag.seconds);
+    take_seconds(row, lag, group);
     partitions_.offer(std::move(lag));
   }
   if (piece.last_goes_on) {
@@ -219,6 +213,7 @@ void GroupLag::take(Piece piece) {
   for (GroupStanding& group : piece.groups) {
     ++look_.by_state[static_cast<size_t>(group.state)];
     if (group.loop_rebalances > 0) ++look_.in_loop;
+    if (group.waits) group.seconds.reset();
     if (group.has_label) {
       groups_.offer(std::move(group));
     } else {
@@ -227,17 +222,16 @@ void GroupLag::take(Piece piece) {
   }
 }
 
-std::optional<double> GroupLag::seconds_of(const PartitionLag::Key& key, const Row& row) {
-  if (row.answer.first >= row.answer.high_watermark) return 0;
-  std::optional<KnownTime> time;
-  // Of an older record, where its own has not been looked up yet; never of a newer one, after a reset.
-  const auto known = known_.find(key);
-  if (known != known_.end() && known->second.offset <= row.answer.first) time = known->second;
-  if (row.answer.time_ms) time = {row.answer.first, *row.answer.time_ms};
-  if (!time) return std::nullopt;
-  if (times_.size() < kMaxKnownTimes) times_.insert_or_assign(key, *time);
-  const int64_t now_ms = runtime::unix_ms(home_.loop().clock().wall());
-  return static_cast<double>(std::max<int64_t>(now_ms - time->time_ms, 0)) / 1000;
+void GroupLag::take_seconds(const Row& row, PartitionLag& lag, GroupStanding& group) {
+  if (row.answer.found.first >= row.answer.high_watermark) {
+    lag.seconds = 0;
+  } else if (const auto time = times_.take(lag.key(), row.answer.found); !time) {
+    group.waits = true;
+  } else if (time->ms) {
+    const int64_t now_ms = runtime::unix_ms(home_.loop().clock().wall());
+    lag.seconds = static_cast<double>(std::max<int64_t>(now_ms - *time->ms, 0)) / 1000;
+  }
+  if (lag.seconds) group.seconds = std::max(group.seconds.value_or(0), *lag.seconds);
 }
 
 }  // namespace tidemark::broker

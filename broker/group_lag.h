@@ -1,11 +1,11 @@
 // Looks at a shard's groups, over and over, for the metrics: how each stands, and how far each of its
 // partitions is behind. It walks through the coordinators' images in pieces with pauses in between, asks the
 // shards where the partitions live for high watermarks, and finds the time of the first record that is not
-// yet read: from a batch's header in memory, or a bounded number of times from the disk, in its read lane.
+// yet read: from a batch's header in memory, or a bounded number of times from the disk, in its read lane
+// (lag_times.h).
 // Owned by the node, one for each shard, on its loop; never on a request's path.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +14,7 @@
 
 #include "broker/group_coordinators.h"
 #include "broker/group_metrics.h"
+#include "broker/lag_times.h"
 
 namespace tidemark::broker {
 
@@ -31,25 +32,20 @@ class GroupLag {
   // Groups and offsets that are looked at between two pauses.
   static constexpr size_t kPiece = 500;
   static constexpr auto kPause = std::chrono::milliseconds(5);
-  // Records' times that one look reads from the disk. Those beyond keep the time that they had.
-  static constexpr size_t kMaxDiskLooks = 64;
-  // Times that are remembered from one look to the next.
-  static constexpr size_t kMaxKnownTimes = 10'000;
 
   // What a partition is asked.
   struct Question {
     TopicIdPartition id;
     Offset committed;
-    Offset known = kNoOffset;  // the time of the record there is known
+    std::optional<LagTimes::Known> known;  // none: nobody asks for times
   };
   struct Answer {
     Offset high_watermark = kNoOffset;  // kNoOffset: the partition is not to be read here
-    Offset first;                       // not yet read, of those that the log still has
-    std::optional<int64_t> time_ms;     // its time, where it was not known and could be found
+    LagTimes::Found found;
   };
   struct Answers {
     std::vector<Answer> answers;  // in the order of the questions
-    size_t disk_looks = 0;        // that are left
+    DiskLooks disk_looks;         // that are left
   };
 
  private:
@@ -71,19 +67,14 @@ class GroupLag {
     std::optional<std::string> group;                           // none: the coordinator's first
     std::optional<std::pair<std::string, PartitionId>> inside;  // none: the group's beginning
   };
-  struct KnownTime {
-    Offset offset;
-    int64_t time_ms;
-  };
 
   [[nodiscard]] Piece gather();
   bool gather(const GroupShell& shell, Piece& piece, size_t& room);
   bool gather(const coordinator::GroupImage& group, Piece& piece, size_t& room);
   GroupStanding standing_of(const GroupShell& shell, const std::string& group) const;
-  [[nodiscard]] Offset known_offset(const PartitionLag::Key& key) const;
   runtime::Task<void> ask(Piece& piece);
   void take(Piece piece);
-  std::optional<double> seconds_of(const PartitionLag::Key& key, const Row& row);
+  void take_seconds(const Row& row, PartitionLag& lag, GroupStanding& group);
 
   Shard& home_;
   const std::vector<std::unique_ptr<Shard>>& shards_;
@@ -93,17 +84,16 @@ class GroupLag {
   Place place_;
   bool at_end_ = false;
   std::optional<GroupStanding> goes_on_;  // the group that the last piece has begun
-  size_t disk_looks_ = 0;                 // that are left
+  DiskLooks disk_looks_;                  // that are left
   GroupLook look_;
   size_t unnamed_groups_ = 0, unnamed_partitions_ = 0;  // whose names can be no labels
-  std::map<PartitionLag::Key, KnownTime> times_;
-  std::map<PartitionLag::Key, KnownTime> known_;  // times_ of the look before it
+  LagTimes times_;
   BestRows<GroupStanding> groups_{kMaxGroupSeries};
   BestRows<PartitionLag> partitions_{kMaxGroupPartitionSeries};
 };
 
-// The partitions of `shard`, on its loop; at most `disk_looks` times are read from the disk.
+// The partitions of `shard`, on its loop.
 runtime::Task<GroupLag::Answers> look_at_partitions(Shard& shard, std::vector<GroupLag::Question> questions,
-                                                    size_t disk_looks);
+                                                    DiskLooks disk_looks);
 
 }  // namespace tidemark::broker

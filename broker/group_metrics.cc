@@ -29,6 +29,12 @@ bool may_be_label(std::string_view text) {
   return true;
 }
 
+int lag_urgency(int64_t lag, std::optional<double> seconds) {
+  if (lag <= 0) return 0;
+  const double late = std::max(seconds.value_or(0), static_cast<double>(lag) / kQuickReader);
+  return 1 + static_cast<int>(std::ranges::upper_bound(kLateSeconds, late) - kLateSeconds.begin());
+}
+
 GroupMetrics::GroupMetrics(Metrics& metrics, size_t shards)
     : commits(metrics.counter("tidemark_group_offset_commits_total", "Offsets that were committed")),
       unreadable(metrics.counter("tidemark_group_unreadable_records_total",

@@ -3,6 +3,7 @@
 // that no request takes. broker/observe/METRICS.md lists the names. Outlives the node.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,14 @@ inline constexpr size_t kMaxGroupPartitionSeries = 2'000;
 inline constexpr size_t kMaxGroupLabelBytes = 250;
 [[nodiscard]] bool may_be_label(std::string_view text);
 
+// How much a row that lags needs a series, for BestRows: 0 if it does not lag, else the more the longer it is
+// late; 15 minutes are what the alerts ask for. How many records it lags says little of that, where one group
+// reads in a second what another reads in a day; but ages may be unknown or, by producers' clocks, wrong, so
+// records count as if no group read more than so many in a second.
+inline constexpr std::array kLateSeconds{60, 300, 900, 3'600, 4 * 3'600, 24 * 3'600, 7 * 24 * 3'600};
+inline constexpr int64_t kQuickReader = 10'000;
+[[nodiscard]] int lag_urgency(int64_t lag, std::optional<double> seconds);
+
 struct GroupStanding {
   using Key = std::string;
   std::string group;
@@ -36,10 +45,15 @@ struct GroupStanding {
   int32_t generation = 0;
   size_t loop_rebalances = 0;     // of the loop that it is in; 0: in none
   int64_t lag = 0;                // records, of all its partitions; one that is past the end does not make up
-  std::optional<double> seconds;  // the greatest
+  std::optional<double> seconds;  // the greatest; none: not known yet
   bool has_label = true;          // may_be_label(group)
+  bool waits = false;             // a partition that lags has no age yet: nobody knows the greatest
   [[nodiscard]] const Key& key() const { return group; }
-  [[nodiscard]] bool wants_attention() const { return lag > 0 || loop_rebalances > 0; }
+  // A loop is as urgent as what an alert would tell of.
+  [[nodiscard]] int urgency() const {
+    const int by_lag = lag_urgency(lag, seconds);
+    return loop_rebalances > 0 ? std::max(by_lag, lag_urgency(1, 900)) : by_lag;
+  }
   [[nodiscard]] int64_t size() const { return lag; }
 };
 
@@ -50,9 +64,9 @@ struct PartitionLag {
   int32_t partition = 0;
   int64_t committed = 0;
   int64_t lag = 0;                // records; below 0: more is committed than there is
-  std::optional<double> seconds;  // none: not known yet
+  std::optional<double> seconds;  // none: not known yet, or the record has no time
   [[nodiscard]] Key key() const { return {group, topic, partition}; }
-  [[nodiscard]] bool wants_attention() const { return lag > 0; }
+  [[nodiscard]] int urgency() const { return lag_urgency(lag, seconds); }
   [[nodiscard]] int64_t size() const { return lag; }
 };
 

@@ -1,6 +1,7 @@
 #include "broker/topic_traffic.h"
 
 #include <algorithm>
+#include <array>
 
 namespace tidemark::broker {
 
@@ -27,6 +28,15 @@ bool is_expected(ErrorCode code) {
   }
 }
 
+constexpr std::array kColumns{&TopicTraffic::messages_in,
+                              &TopicTraffic::bytes_in,
+                              &TopicTraffic::bytes_out,
+                              &TopicTraffic::bytes_rejected,
+                              &TopicTraffic::produce_requests,
+                              &TopicTraffic::fetch_requests,
+                              &TopicTraffic::failed_produce_requests,
+                              &TopicTraffic::failed_fetch_requests};
+
 }  // namespace
 
 void TopicTraffic::count_produce(ErrorCode code, uint64_t bytes, uint64_t records) {
@@ -45,14 +55,7 @@ void TopicTraffic::count_fetch(ErrorCode code, uint64_t bytes) {
 }
 
 TopicTraffic& TopicTraffic::operator+=(const TopicTraffic& other) {
-  messages_in += other.messages_in;
-  bytes_in += other.bytes_in;
-  bytes_out += other.bytes_out;
-  bytes_rejected += other.bytes_rejected;
-  produce_requests += other.produce_requests;
-  fetch_requests += other.fetch_requests;
-  failed_produce_requests += other.failed_produce_requests;
-  failed_fetch_requests += other.failed_fetch_requests;
+  for (const auto column : kColumns) this->*column += other.*column;
   return *this;
 }
 
@@ -70,15 +73,20 @@ std::vector<std::pair<std::string, TopicTraffic>> NamedTopics::series(
     for (size_t i = 0; i < room; ++i) named_.insert(unnamed[i].second);
   }
   std::vector<std::pair<std::string, TopicTraffic>> series;
-  TopicTraffic others;
+  TopicTraffic unnamed;
   for (const auto& [name, traffic] : all) {
     if (named_.contains(name)) {
       series.emplace_back(name, traffic);
     } else {
-      others += traffic;
+      unnamed += traffic;
     }
   }
-  if (series.size() < all.size()) series.emplace_back(std::string(kOtherTopics), others);
+  // A sum that falls has lost a topic; what the rest has risen by meanwhile is lost with it, this once.
+  for (const auto column : kColumns)
+    others_.*column += std::max(unnamed.*column, unnamed_.*column) - unnamed_.*column;
+  unnamed_ = unnamed;
+  if (series.size() < all.size() || others_ != TopicTraffic())
+    series.emplace_back(std::string(kOtherTopics), others_);
   return series;
 }
 

@@ -26,10 +26,13 @@ struct TopicTraffic {
   void count_fetch(ErrorCode code, uint64_t bytes);
   TopicTraffic& operator+=(const TopicTraffic& other);
   [[nodiscard]] uint64_t bytes() const { return bytes_in + bytes_out; }
+  bool operator==(const TopicTraffic&) const = default;
 };
 
 // Which topics have series of their own: a bounded number, the busiest first. One that has a name keeps it
-// while the topic exists: a counter that came and went would look as if it began anew. The owner's thread.
+// while the topic exists: a counter that came and went would look as if it began anew. For the same reason
+// the others' row never falls: what it has counted of a topic that is gone, or has a name now, it keeps. The
+// owner's thread.
 class NamedTopics {
  public:
   explicit NamedTopics(size_t most) : most_(most) {}
@@ -41,6 +44,8 @@ class NamedTopics {
  private:
   const size_t most_;
   std::set<std::string> named_;
+  TopicTraffic unnamed_;  // the sum of those without names, the last time
+  TopicTraffic others_;   // by how much it has ever risen
 };
 
 inline constexpr std::string_view kOtherTopics = "(others)";

@@ -135,6 +135,13 @@ class GroupsSeen(group_broker.GroupBrokerTest):
                 self.assertEqual(self.outsider.produce(topic, batch(values, timestamp_ms=timestamp_ms), partition=number)[0], NONE)
         return topic
 
+    def restart(self):
+        self.outsider.close()
+        self.broker.stop()
+        self.broker.start()
+        self.outsider = self.member()
+        group_broker.await_coordinator(self.broker.bootstrap)
+
     # --- lag ------------------------------------------------------------------------------------------------------------
     def check_lags(self, topic, partitions, expected):
         self.assertEqual(self.confluent_lags(topic, partitions), expected)
@@ -231,19 +238,41 @@ class GroupsSeen(group_broker.GroupBrokerTest):
 
     def test_times_that_only_the_disk_knows(self):
         """After a restart nothing is in memory; every partition has its time, some looks later. They are more than one piece
-        of a look, and the group's total is of them all."""
+        of a look, and the group's total is of them all. Its age is that of the oldest: shown once all are known, never less."""
         self.needs_metrics()
-        long_ago = int(time.time() * 1000) - HOUR_MS
+        now_ms = int(time.time() * 1000)
+        long_ago = now_ms - HOUR_MS
         partitions = 600
-        topic = self.fill([3] * partitions, timestamp_ms=long_ago)
+        topic = self.fill([3] * (partitions - 1) + [0], timestamp_ms=long_ago)
+        self.outsider.produce(topic, batch([b"x"] * 3, timestamp_ms=now_ms - 3 * HOUR_MS), partition=partitions - 1)
         self.commit(topic, dict.fromkeys(range(partitions), 1))
         self.eventually(lambda: self.series("tidemark_group_total_lag_records"), {(): 2 * partitions})
-        self.outsider.close()
-        self.broker.stop()
-        self.broker.start()
-        self.outsider = self.member()
-        self.check_seconds(topic, dict.fromkeys(range(partitions), long_ago))
+        self.restart()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (greatest := self.series("tidemark_group_max_lag_seconds")):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertGreater(greatest[()], 2.9 * HOUR_MS / 1000)
+        self.check_seconds(topic, {**dict.fromkeys(range(partitions - 1), long_ago), partitions - 1: now_ms - 3 * HOUR_MS})
         self.eventually(lambda: self.series("tidemark_group_total_lag_records"), {(): 2 * partitions})
+
+    def test_others_that_read_from_the_disk_leave_it_to_a_newcomer_too(self):
+        """A group of twice as many partitions as a look reads from the disk commits in all of them between any two looks; one that
+        is looked at after it has its age all the same."""
+        self.needs_metrics()
+        partitions, records = 128, 90
+        long_ago = int(time.time() * 1000) - HOUR_MS
+        topic = self.fill([records] * partitions, timestamp_ms=long_ago)
+        self.restart()
+        reading, newcomer = self.group + "-a", self.group + "-c"  # of one coordinator, since they differ by an even number
+        for offset in range(records):
+            self.commit(topic, dict.fromkeys(range(partitions), offset), group=reading)
+            if offset == 10:
+                self.commit(topic, {0: 1}, group=newcomer)
+            if seconds := self.series("tidemark_group_max_lag_seconds", newcomer):
+                break
+            time.sleep(0.25)
+        self.assertGreaterEqual(seconds.get((), 0), HOUR_MS / 1000)
 
     def test_thousands_of_groups_are_listed_each_once_and_those_that_lag_are_shown(self):
         """More than a coordinator lists in one piece, and than have names in the metrics."""
@@ -273,8 +302,26 @@ class GroupsSeen(group_broker.GroupBrokerTest):
             self.assertGreaterEqual(everybody, len(names))
             self.assertEqual(self.broker.metric("tidemark_groups_unnamed")[""], everybody - 200)
             self.assertLess(self.broker.metric("tidemark_group_look_seconds")[""], 5)
+            self.check_newcomer(topic, names)
         answer = self.outsider.call(DELETE_GROUPS, 2, groups=names)
         self.assertEqual({entry["error"] for entry in answer["results"]}, {NONE})
+
+    def check_newcomer(self, topic, names):
+        """All names are taken by groups that lag a little; one that is an hour late gets one, its partition too."""
+        behind = names[:250]
+        for first in range(0, len(behind), 50):
+            for name in behind[first:first + 50]:
+                self.outsider.send(OFFSET_COMMIT, 9, group=name, topics=[{"topic": topic, "partitions": [
+                    {"partition": 0, "offset": 2, "leader_epoch": -1, "metadata": ""}]}])
+            for _ in behind[first:first + 50]:
+                self.outsider.answer(OFFSET_COMMIT, 9)
+        self.eventually(lambda: sum(lag > 0 for lag in self.broker.metric("tidemark_group_total_lag_records").values()), 200)
+        long_ago = int(time.time() * 1000) - HOUR_MS
+        late = self.fill([3], timestamp_ms=long_ago)
+        self.commit(late, {0: 1})
+        self.eventually(lambda: self.series("tidemark_group_total_lag_records"), {(): 2})
+        self.check_seconds(late, {0: long_ago})
+        self.assertEqual(len(self.broker.metric("tidemark_group_members")), 200)
 
     # --- rebalances -----------------------------------------------------------------------------------------------------
     def rebalance(self, member):
@@ -459,11 +506,7 @@ class GroupsSeen(group_broker.GroupBrokerTest):
                                  on_delivery=lambda error, _: told.append(error.code() if error else NONE))
                 producer.flush(30)  # a batch of its own
         self.assertEqual(told, COORDINATORS * [NONE, *len(unreadable) * [INVALID_RECORD]])
-        self.outsider.close()
-        self.broker.stop()
-        self.broker.start()
-        self.outsider = self.member()
-        group_broker.await_coordinator(self.broker.bootstrap)
+        self.restart()
         self.eventually(lambda: self.series("tidemark_group_committed_offset"), {(topic, 0): 4})
         for group, i in groups.items():
             self.eventually(lambda: self.series("tidemark_group_committed_offset", group), {(topic, 0): i % 20})

@@ -2,6 +2,7 @@
 #include "broker/best_rows.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
 
 namespace tidemark::broker {
@@ -12,7 +13,8 @@ struct Row {
   std::string name;
   int64_t lag = 0;
   [[nodiscard]] const Key& key() const { return name; }
-  [[nodiscard]] bool wants_attention() const { return lag > 0; }
+  // 0, below 1,000, and thousands.
+  [[nodiscard]] int urgency() const { return static_cast<int>((lag + 999) / 1'000); }
   [[nodiscard]] int64_t size() const { return lag; }
 };
 
@@ -45,15 +47,37 @@ TEST_CASE("those that lag come first, of these the largest, and the rest is coun
   CHECK(chosen(calm, {{"c", 0}, {"b", 0}, {"a", 0}}) == "ab+1");
 }
 
-TEST_CASE("one that lags keeps its name, though others overtake it; one that does not makes way") {
+TEST_CASE("one that lags keeps its name before others that lag about as much; one that never did makes way") {
   BestRows<Row> best(2);
   CHECK(chosen(best, {{"a", 1}, {"b", 0}, {"c", 0}}) == "ab+1");
   CHECK(chosen(best, {{"a", 1}, {"b", 0}, {"c", 2}}) == "ac+1");
   CHECK(chosen(best, {{"a", 1}, {"b", 100}, {"c", 2}, {"d", 100}}) == "ac+2");
-  CHECK(chosen(best, {{"a", 0}, {"b", 100}, {"c", 2}, {"d", 50}}) == "bc+2");
+}
+
+TEST_CASE("one that lags much more takes the place of the least") {
+  BestRows<Row> best(2);
+  CHECK(chosen(best, {{"a", 1}, {"b", 900}}) == "ab");
+  CHECK(chosen(best, {{"a", 1}, {"b", 900}, {"c", 1'001}}) == "bc+1");
+  // It keeps it, though the other is a little ahead again; until that one is by far.
+  CHECK(chosen(best, {{"a", 1'999}, {"b", 1'500}, {"c", 1'001}}) == "bc+1");
+  CHECK(chosen(best, {{"a", 9'999}, {"b", 1'500}, {"c", 1'001}}) == "ab+1");
+}
+
+TEST_CASE("one that rests between two bursts keeps its name") {
+  BestRows<Row> best(1);
+  CHECK(chosen(best, {{"a", 900}, {"b", 0}}) == "a+1");
+  for (int i = 0; i < 5 * BestRows<Row>::kHeld; ++i)
+    CHECK(chosen(best, {{"a", i % BestRows<Row>::kHeld == 0 ? 1 : 0}, {"b", 1}}) == "a+1");
+}
+
+TEST_CASE("one that rests for longer makes way") {
+  BestRows<Row> best(1);
+  CHECK(chosen(best, {{"a", 5'000}, {"b", 0}}) == "a+1");
+  for (int i = 0; i < BestRows<Row>::kHeld; ++i) CHECK(chosen(best, {{"a", 0}, {"b", 1}}) == "a+1");
+  CHECK(chosen(best, {{"a", 0}, {"b", 1}}) == "b+1");
   // Nobody lags any more: names stay where they are.
-  CHECK(chosen(best, {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}) == "bc+2");
-  CHECK(chosen(best, {{"a", 0}, {"d", 0}, {"e", 0}}) == "ad+1");
+  for (int i = 0; i < 2 * BestRows<Row>::kHeld; ++i) CHECK(chosen(best, {{"a", 0}, {"b", 0}}) == "b+1");
+  CHECK(chosen(best, {{"a", 0}, {"c", 0}}) == "a+1");
 }
 
 TEST_CASE("of very many the same are chosen, whatever their order") {

@@ -106,4 +106,39 @@ TEST_CASE("of more groups and partitions than have names, those of all shards th
   CHECK(text.find(R"(group="g1-0")") == std::string::npos);
 }
 
+TEST_CASE("a group that is late takes the place of one that only reads much") {
+  Metrics metrics(1);
+  GroupMetrics groups(metrics, 1);
+  GroupLook look;
+  for (size_t i = 0; i < kMaxGroupSeries; ++i) {
+    const std::string name = "g" + std::to_string(i);
+    look.groups.rows.push_back({name, GroupState::stable, 1, 1, 0, static_cast<int64_t>(50'000 + i), 5.0});
+  }
+  groups.publish(0, look);
+  CHECK(shows(metrics.serialize(), R"(tidemark_group_members{group="g0"} 1)"));
+  look.groups.rows.push_back({"stuck", GroupState::stable, 1, 1, 0, 3, 100.0});
+  look.groups.rows.push_back({"looping", GroupState::stable, 1, 1, 6, 0, 0.0});
+  groups.publish(0, look);
+  const std::string text = metrics.serialize();
+  CHECK(shows(text, R"(tidemark_group_max_lag_seconds{group="stuck"} 100)"));
+  CHECK(shows(text, R"(tidemark_group_loop_rebalances{group="looping"} 6)"));
+  CHECK(shows(text, "tidemark_groups_unnamed 2"));
+  CHECK(text.find(R"(group="g1")") == std::string::npos);
+  CHECK(text.find(R"(group="g2")") != std::string::npos);
+}
+
+TEST_CASE("how much a row needs a series") {
+  CHECK(lag_urgency(0, 0) == 0);
+  CHECK(lag_urgency(-5, 0) == 0);
+  CHECK(lag_urgency(1, std::nullopt) == 1);
+  CHECK(lag_urgency(500'000, 59.9) == 1);
+  CHECK(lag_urgency(1, 60) == 2);
+  CHECK(lag_urgency(1, 900) == 4);
+  CHECK(lag_urgency(1, 1e9) == 8);
+  // Records where there is no age, or a wrong one.
+  CHECK(lag_urgency(600'000, std::nullopt) == 2);
+  CHECK(lag_urgency(9'000'000, 0) == 4);
+  CHECK(lag_urgency(INT64_MAX, 0) == 8);
+}
+
 }  // namespace tidemark::broker

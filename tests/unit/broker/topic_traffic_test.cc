@@ -54,7 +54,39 @@ TEST_CASE("the busiest topics have names, and keep them while they exist") {
   // Not even for a busier one.
   CHECK(told(named, {{"a", traffic_of(1)}, {"b", traffic_of(99)}, {"c", traffic_of(7)}}) ==
         Told{"a=1", "c=7", "(others)=99"});
-  CHECK(told(named, {{"b", traffic_of(99)}, {"c", traffic_of(7)}}) == Told{"b=99", "c=7"});
+  CHECK(told(named, {{"b", traffic_of(99)}, {"c", traffic_of(7)}}) == Told{"b=99", "c=7", "(others)=99"});
+}
+
+TEST_CASE(
+    "the others' counter never falls, for whoever takes a rate would see what it has ever counted anew") {
+  NamedTopics named(1);
+  const std::map<std::string, TopicTraffic> all{
+      {"a", traffic_of(1'000)}, {"b", traffic_of(50)}, {"c", traffic_of(7)}};
+  CHECK(told(named, all) == Told{"a=1000", "(others)=57"});
+  // One of them is deleted, and comes again.
+  CHECK(told(named, {{"a", traffic_of(1'000)}, {"c", traffic_of(7)}}) == Told{"a=1000", "(others)=57"});
+  CHECK(told(named, {{"a", traffic_of(1'000)}, {"b", traffic_of(2)}, {"c", traffic_of(8)}}) ==
+        Told{"a=1000", "(others)=60"});
+  // One gets the name of one that is deleted: its series begins with what it has.
+  CHECK(told(named, {{"b", traffic_of(2)}, {"c", traffic_of(9)}}) == Told{"c=9", "(others)=60"});
+  CHECK(told(named, {{"b", traffic_of(3)}, {"c", traffic_of(9)}}) == Told{"c=9", "(others)=61"});
+  // All of them are gone: not so the row.
+  CHECK(told(named, {{"c", traffic_of(9)}}) == Told{"c=9", "(others)=61"});
+}
+
+TEST_CASE("each column of the others rises by itself") {
+  NamedTopics named(0);
+  TopicTraffic read;
+  read.count_fetch(ErrorCode::NONE, 10);
+  TopicTraffic written;
+  written.count_produce(ErrorCode::NONE, 10, 1);
+  CHECK(named.series({{"read", read}, {"written", written}}).at(0).second.fetch_requests == 1);
+  written.count_produce(ErrorCode::NONE, 10, 1);
+  const TopicTraffic others = named.series({{"written", written}}).at(0).second;
+  CHECK(others.fetch_requests == 1);
+  CHECK(others.bytes_out == 10);
+  CHECK(others.produce_requests == 2);
+  CHECK(others.messages_in == 2);
 }
 
 TEST_CASE("a table of counters is told by name and row") {
