@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocol/invariant.h"
+#include "protocol/runtime/milliseconds.h"
 #include "storage/journal_replay.h"
 #include "storage/log_snapshot.h"
 
@@ -280,7 +281,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
 
 // Files, and folders with what is in them.
 Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_ms) {
-  auto delay = runtime::sleep_for(loop_, std::chrono::milliseconds(delay_ms));
+  auto delay = runtime::sleep_for(loop_, runtime::saturating_ms(delay_ms));
   co_await delay;
   auto work = [files = &files_, cache = &cache_, paths = std::move(paths)]() -> Result<void> {
     for (const std::string& path : paths) {
