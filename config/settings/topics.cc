@@ -18,7 +18,7 @@ constexpr Setting kSettings[] = {
           honoured("settings/topics_test.py: test_compression_gzip_level"),
           "Level when the broker compresses with gzip; -1 is the library's choice."),
     topic("compression.lz4.level", kInt, "9", between(1, 17), "compression.lz4.level",
-          honoured("settings/topics_test.py: test_compression_gzip_level"),
+          honoured("settings/topics_test.py: test_compression_lz4_level"),
           "Level when the broker compresses with lz4."),
     topic("compression.zstd.level", kInt, "3", between(-131072, 22), "compression.zstd.level",
           honoured("settings/topics_test.py: test_compression_zstd_level"),
