@@ -20,6 +20,7 @@
 #include "broker/runtime/thread_lane.h"
 #include "broker/runtime/timed_lane.h"
 #include "broker/server/shard_server.h"
+#include "protocol/runtime/milliseconds.h"
 #include "storage/posix/posix_file_system.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -70,8 +71,8 @@ ServerOptions server_options(const config::BrokerConfig& c) {
   options.max_frame_bytes = static_cast<size_t>(c.socket_request_max_bytes);
   options.max_in_flight = static_cast<size_t>(c.connection_max_in_flight);
   options.max_queued = static_cast<size_t>(c.queued_max_requests);
-  options.max_idle = std::chrono::milliseconds(std::max<int64_t>(c.connections_max_idle_ms, 0));
-  options.max_queue_time = std::chrono::milliseconds(c.request_queue_time_max_ms);
+  options.max_idle = runtime::saturating_ms(std::max<int64_t>(c.connections_max_idle_ms, 0));
+  options.max_queue_time = runtime::saturating_ms(c.request_queue_time_max_ms);
   options.max_connections = static_cast<uint32_t>(c.max_connections);
   options.max_connections_per_address = static_cast<uint32_t>(c.max_connections_per_ip);
   return options;

@@ -7,12 +7,11 @@
 #include "broker/observe/spdlog_log.h"
 #include "config/loader.h"
 #include "config/report.h"
+#include "protocol/version.h"
 
 using namespace tidemark;
 
 namespace {
-
-constexpr const char* kVersion = TIDEMARK_VERSION;
 
 int fail_with(const std::string& message) {
   std::fprintf(stderr, "tidemarkd: %s\n", message.c_str());
@@ -48,7 +47,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (version) {
-    std::printf("tidemarkd %s\n", kVersion);
+    std::puts("tidemarkd " TIDEMARK_VERSION);
     return 0;
   }
   std::vector<config::WrittenSetting> overrides;

@@ -9,6 +9,7 @@
 #include "config/settings.h"
 #include "protocol/batch/batch_iterator.h"
 #include "protocol/invariant.h"
+#include "protocol/runtime/milliseconds.h"
 #include "replication/controller/configs.h"
 #include "replication/controller/metadata_log.h"
 
@@ -250,7 +251,7 @@ Task<void> MetadataService::snapshot_loop() {
   const int64_t interval_ms = config_.broker.metadata_log_max_snapshot_interval_ms;
   if (interval_ms == 0) co_return;
   while (true) {
-    auto pause = runtime::sleep_for(shards_[0]->loop(), std::chrono::milliseconds(interval_ms));
+    auto pause = runtime::sleep_for(shards_[0]->loop(), runtime::saturating_ms(interval_ms));
     co_await pause;
     if (!snapshots_allowed_) co_return;
     if (bytes_since_snapshot_ == 0 || snapshotting_) continue;

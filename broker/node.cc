@@ -6,6 +6,7 @@
 #include "broker/shard_change.h"
 #include "broker/telemetry/client_telemetry.h"
 #include "protocol/invariant.h"
+#include "protocol/runtime/milliseconds.h"
 #include "replication/controller/features.h"
 
 namespace tidemark::broker {
@@ -560,7 +561,7 @@ Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
 Task<void> Node::retention_loop(Shard& shard, size_t folder) {
   while (true) {
     auto pause = runtime::sleep_for(
-        shard.loop(), std::chrono::milliseconds(shard.view()->broker.log_retention_check_interval_ms));
+        shard.loop(), runtime::saturating_ms(shard.view()->broker.log_retention_check_interval_ms));
     co_await pause;
     std::vector<std::shared_ptr<replication::Partition>> all;
     for (const auto& [id, partition] : shard.partitions()) {

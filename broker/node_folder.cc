@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/node.h"
+#include "protocol/runtime/milliseconds.h"
 
 namespace tidemark::broker {
 
@@ -292,7 +293,7 @@ storage::LogCleanerOptions NodeFolder::cleaner_options(const Shard& shard) const
   constexpr double kMost = 1e18;  // beyond it there is no limit
   const double rate = broker.log_cleaner_io_max_bytes_per_second / static_cast<double>(cleaners);
   if (rate < kMost) options.bytes_per_second = static_cast<uint64_t>(std::max(rate, 1.0));
-  options.backoff = std::chrono::milliseconds(broker.log_cleaner_backoff_ms);
+  options.backoff = runtime::saturating_ms(broker.log_cleaner_backoff_ms);
   return options;
 }
 

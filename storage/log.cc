@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocol/invariant.h"
+#include "protocol/runtime/milliseconds.h"
 #include "storage/log_store.h"
 
 namespace tidemark::storage {
@@ -397,9 +398,7 @@ void Log::appended_unsynced(Offset base) {
     if (!flush_from_) flush_from_ = base;
     flush();
   } else if (settings_.flush_ms != INT64_MAX && !flush_timer_) {
-    const auto delay =
-        std::chrono::milliseconds(std::clamp<int64_t>(settings_.flush_ms, 0, int64_t{1} << 40));
-    flush_timer_ = store_.loop_.after(delay, [alive = alive_] {
+    flush_timer_ = store_.loop_.after(runtime::saturating_ms(settings_.flush_ms), [alive = alive_] {
       if (*alive == nullptr) return;
       (*alive)->flush_timer_ = {};
       (*alive)->flush();

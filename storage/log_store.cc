@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocol/invariant.h"
+#include "protocol/runtime/milliseconds.h"
 #include "storage/journal_replay.h"
 #include "storage/log_snapshot.h"
 
@@ -12,6 +13,10 @@ namespace tidemark::storage {
 
 using runtime::BufferSlice;
 using runtime::Task;
+
+namespace {
+constexpr uint32_t kMaxLogs = 0xFFFFFF;  // made in one life of a store: so many numbers an id has room for
+}
 
 LogStore::LogStore(LogStoreOptions options, runtime::Scheduler& loop, FolderLanes lanes, FileSystem& files,
                    FileCache& cache, KeyValueStore* derived)
@@ -63,7 +68,7 @@ void LogStore::allow_checkpoints() {
 
 LogId LogStore::next_log_id() {
   // Never used again: the generation is new at every start, and journals of one folder count apart.
-  INVARIANT(created_ < 0xFFFFFF, "{} logs made since the start", created_);
+  INVARIANT(created_ < kMaxLogs, "{} logs made since the start", created_);
   return make_log_id(options_.journal.generation, options_.journal.id, ++created_);
 }
 
@@ -121,6 +126,11 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
   if (*taken) co_return fail(Error::io(folder + ": the folder is there already, of a log not yet deleted"));
   if (offline_) co_return fail(*offline_);
   if (closing_) co_return fail(closing(folder_name));
+  if (created_ == kMaxLogs) {
+    co_return fail(Error::io(fmt::format(
+        "{}: {} partitions were made since the start, as many as one life can tell apart: restart the broker",
+        options_.folder, created_)));
+  }
   RecoveredLog fresh;
   fresh.state =
       PartitionState{next_log_id(), topic_id, partition, !settings.write_caching, Offset(0), Offset(0)};
@@ -280,7 +290,7 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
 
 // Files, and folders with what is in them.
 Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_ms) {
-  auto delay = runtime::sleep_for(loop_, std::chrono::milliseconds(delay_ms));
+  auto delay = runtime::sleep_for(loop_, runtime::saturating_ms(delay_ms));
   co_await delay;
   auto work = [files = &files_, cache = &cache_, paths = std::move(paths)]() -> Result<void> {
     for (const std::string& path : paths) {

@@ -19,6 +19,7 @@ using runtime::Task;
 namespace {
 
 constexpr int8_t kReadCommitted = 1;
+constexpr int16_t kFirstVersionWithStorageError = 6;
 constexpr int16_t kFirstVersionWithTopicIds = 13;
 
 // Woken by any partition that the fetch reads, whatever shard it is on.
@@ -403,7 +404,10 @@ class Fetch {
   FetchResponse::PartitionData partition_data(const Entry& e) const {
     FetchResponse::PartitionData data;
     data.partition_index = e.wish->partition.value;
-    data.error_code = static_cast<int16_t>(e.result.error);
+    // KIP-112: older clients take an error that they do not know for one that does not pass.
+    const bool is_known =
+        e.result.error != ErrorCode::KAFKA_STORAGE_ERROR || version() >= kFirstVersionWithStorageError;
+    data.error_code = static_cast<int16_t>(is_known ? e.result.error : ErrorCode::NOT_LEADER_OR_FOLLOWER);
     data.high_watermark = e.result.high_watermark.value;
     data.last_stable_offset = e.result.last_stable_offset.value;
     data.log_start_offset = e.result.log_start.value;

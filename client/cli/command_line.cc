@@ -6,11 +6,12 @@
 #include "client/cli/parser.h"
 #include "client/cli/verbs.h"
 #include "client/core/client_properties.h"
+#include "protocol/version.h"
 
 namespace tidemark::cli {
 namespace {
 
-constexpr const char* kVersion = "tidemark 0.1.0";
+constexpr const char* kVersion = "tidemark " TIDEMARK_VERSION;
 constexpr const char* kDefaultBootstrap = "127.0.0.1:9092";
 
 // What the command line holds before it is understood.

@@ -2,6 +2,7 @@
 
 #include "client/core/co_try.h"
 #include "protocol/messages/api_versions_request.h"
+#include "protocol/version.h"
 
 namespace tidemark::client {
 namespace {
@@ -53,7 +54,7 @@ Task<Result<void>> Connection::negotiate() {
   for (int attempt = 0; attempt < 3; ++attempt) {
     protocol::ApiVersionsRequest request;
     request.client_software_name = "tidemark";
-    request.client_software_version = "0.1.0";
+    request.client_software_version = TIDEMARK_VERSION;
     const int32_t correlation_id = next_correlation_id_++;
     auto encoded = protocol::encode_request_frame(correlation_id, options_.client_id, request, version);
     if (!encoded) co_return fail(std::move(encoded).error());

@@ -24,12 +24,10 @@ constexpr Setting kSettings[] = {
            "Listeners that open before the metadata is loaded."),
     broker("inter.broker.listener.name", kString, kNull, kAny, kMedium, kReadOnly, refused(kNoReplication),
            "The listener that other brokers use; any of this node's own may be named."),
-    differing(
-        broker(
-            "controller.listener.names", kList, "", kAny, kHigh, kReadOnly,
-            honoured("unit/config/loader_test.cc: the server.properties that Kafka ships is taken as it is"),
-            "Listeners for controllers; a cluster of one does not open them."),
-        "(required)"),
+    differing(broker("controller.listener.names", kList, "", kAny, kHigh, kReadOnly,
+                     honoured("unit/config/loader_test.cc: a listener that is for controllers is not opened"),
+                     "Listeners for controllers; a cluster of one does not open them."),
+              "(required)"),
     broker("security.inter.broker.protocol", kString, "PLAINTEXT",
            one_of("PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"), kMedium, kReadOnly, refused(kNoTls),
            "The protocol between brokers."),

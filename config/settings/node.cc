@@ -47,7 +47,8 @@ constexpr Setting kSettings[] = {
            honoured("settings/broker_test.py: test_default_replication_factor"),
            "Replicas of a topic that is created without saying how many."),
     broker("min.insync.replicas", kInt, "1", at_least(1), kHigh, kClusterWide, kTopicDefault,
-           "In-sync replicas that an acks=all write needs; never more than a partition has."),
+           "In-sync replicas that an acks=all write needs; never more than a partition has: with one, as yet "
+           "always, it changes nothing."),
     broker("controlled.shutdown.enable", kBoolean, "true", kAny, kMedium, kReadOnly,
            refused(kAlwaysControlled), "Whether leadership moves away before the broker stops."),
     broker("request.timeout.ms", kInt, "30000", kAny, kHigh, kReadOnly, refused(kNoReplication),

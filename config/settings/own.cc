@@ -19,10 +19,11 @@ constexpr Setting kSettings[] = {
                "Bytes for the tail cache and for requests together; answers, fetch sessions and what "
                "requests of many elements become have at most half as much beside that. Unset, a "
                "quarter of the cgroup's or machine's memory, at most 1 GiB.")),
-    beyond_kafka(
-        broker("journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly,
-               honoured("settings/broker_test.py: test_journal_size"),
-               "Bytes of the journal of each shard in a data folder: recovery after a crash reads no more.")),
+    beyond_kafka(broker(
+        "journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly,
+        honoured("settings/broker_test.py: test_journal_size"),
+        "Bytes of the journal that each shard has in each data folder; recovery after a crash reads no "
+        "more than all of these.")),
     beyond_kafka(broker(
         "log.scrub.bytes.per.second", kLong, "4194304", size_at_least(0), kMedium, kReadOnly,
         honoured("settings/broker_test.py: test_log_scrub_bytes_per_second"),

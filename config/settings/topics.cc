@@ -18,7 +18,7 @@ constexpr Setting kSettings[] = {
           honoured("settings/topics_test.py: test_compression_gzip_level"),
           "Level when the broker compresses with gzip; -1 is the library's choice."),
     topic("compression.lz4.level", kInt, "9", between(1, 17), "compression.lz4.level",
-          honoured("settings/topics_test.py: test_compression_gzip_level"),
+          honoured("settings/topics_test.py: test_compression_lz4_level"),
           "Level when the broker compresses with lz4."),
     topic("compression.zstd.level", kInt, "3", between(-131072, 22), "compression.zstd.level",
           honoured("settings/topics_test.py: test_compression_zstd_level"),
@@ -70,9 +70,11 @@ constexpr Setting kSettings[] = {
     topic("min.compaction.lag.ms", kLong, "0", at_least(0), "log.cleaner.min.compaction.lag.ms",
           honoured("settings/topics_test.py: test_min_compaction_lag_ms"),
           "Shortest that a record stays uncompacted."),
-    topic("min.insync.replicas", kInt, "1", at_least(1), "min.insync.replicas",
-          honoured("settings/topics_test.py: test_min_insync_replicas"),
-          "In-sync replicas that an acks=all write needs; never more than the partition has."),
+    topic(
+        "min.insync.replicas", kInt, "1", at_least(1), "min.insync.replicas",
+        honoured("settings/topics_test.py: test_min_insync_replicas"),
+        "In-sync replicas that an acks=all write needs; never more than the partition has: with one, as yet "
+        "always, it changes nothing."),
     topic("preallocate", kBoolean, "false", kAny, "log.preallocate", refused(kNoPreallocation),
           "Whether a new segment's file gets its full size at once."),
     topic("remote.log.copy.disable", kBoolean, "false", kAny, "", refused(kNoTiering),

@@ -38,7 +38,9 @@ void Partition::release_turn() {
 
 // KIP-98: the answer to a retry is that of the original, once that is as durable as this request asks.
 Appended Partition::original(const storage::DuplicateBatch& batch) const {
-  return Appended{batch.base_offset, batch.last_offset + 1, -1, log_->start(), true};
+  const bool stamped = config_.message_timestamp_type == protocol::TimestampType::log_append_time;
+  return Appended{batch.base_offset, batch.last_offset + 1, stamped ? batch.timestamp_ms : -1, log_->start(),
+                  true};
 }
 
 Task<Result<Appended>> Partition::append(runtime::BufferSlice batch, protocol::BatchHeader header,

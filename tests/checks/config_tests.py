@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """config_tests.py TIDEMARK-CONFIG-REFERENCE: every honoured setting names the test that sets another value and sees the
-effect, as `PATH: TEXT`, the path relative to tests/ and the text in the name of a TEST_CASE or of a `def` of that file. A name that leads
-nowhere is an error, and so is a setting without one."""
+effect, as `PATH: TEXT`, the path relative to tests/ and the text the beginning of the name of a TEST_CASE or of a `def` of that file.
+The setting's name has to stand in that test's body, with dots or, as a field's or an argument's name, with underscores; but a test that
+walks the table (`settings_of(`) is about every setting. A name that leads nowhere is an error, and so is a setting without one."""
 
 import os
 import re
@@ -11,11 +12,21 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sources  # noqa: E402
 
-NAMES = re.compile(r'TEST_CASE\(\s*((?:"[^"]*"\s*)+)|def (test_\w+)\(')
+BEGINS = re.compile(r'^TEST_CASE\(\s*((?:"[^"]*"\s*)+)|^(?: {4})?def (\w+)\(', re.MULTILINE)
+WALKS_THE_TABLE = "settings_of("
 
 
-def names_of_tests(content):
-    return ["".join(re.findall(r'"([^"]*)"', texts)) or function for texts, function in NAMES.findall(content)]
+def tests_of(content):
+    """(name, body) of each test, and of what is defined between them."""
+    found = list(BEGINS.finditer(content))
+    ends = [after.start() for after in found[1:]] + [len(content)]
+    for test, end in zip(found, ends):
+        yield "".join(re.findall(r'"([^"]*)"', test.group(1) or "")) or test.group(2), content[test.end():end]
+
+
+def is_about(body, setting):
+    dotted, joined = re.escape(setting), re.escape(setting.replace(".", "_"))
+    return WALKS_THE_TABLE in body or re.search(rf"(?<![\w.]){dotted}(?![\w.])|\b{joined}\b", body) is not None
 
 
 def judge(rows, read):
@@ -29,18 +40,25 @@ def judge(rows, read):
         content = read(path) if separator else None
         if content is None:
             problems.append(f"{scope} {name}: `{claim}` names no file under tests/")
-        elif not text or not any(test.startswith(text) for test in names_of_tests(content)):
+            continue
+        bodies = [body for test, body in tests_of(content) if text and test.startswith(text)]
+        if not bodies:
             problems.append(f"{scope} {name}: tests/{path} has no test `{text}`")
+        elif not any(is_about(body, name) for body in bodies):
+            problems.append(f"{scope} {name}: `{text}` in tests/{path} does not name it")
     return missing, problems
 
 
 def prove_it_sees():
-    rows = [("topic", "a", "x.cc: one"), ("topic", "b", "x.cc: two"), ("topic", "c", "y.cc: one"), ("topic", "d", "nothing"),
-            ("topic", "e", ""), ("topic", "f", "z.py: test_it"), ("topic", "g", "z.py: helper")]
-    missing, problems = judge(rows, {"x.cc": "// two\nTEST_CASE(\n    \"o\"\n    \"ne\")",
-                                     "z.py": "def test_it(self):\ndef helper():"}.get)
+    rows = [("topic", "a.ms", "x.cc: one"), ("topic", "b", "x.cc: two"), ("topic", "c", "y.cc: one"), ("topic", "d", "nothing"),
+            ("topic", "e", ""), ("topic", "f", "z.py: test_it"), ("topic", "g", "z.py: test_other"), ("topic", "h", "x.cc: all"),
+            ("topic", "ms", "x.cc: one"), ("topic", "g", "z.py: test_it")]
+    missing, problems = judge(rows, {
+        "x.cc": '// two\nTEST_CASE(\n    "o"\n    "ne") {\n  of.a_ms = 1;\n}\nTEST_CASE("all") {\n  settings_of(topic);\n}',
+        "z.py": 'class Z:\n    def test_it(self):\n        set("f=1")\n\n    def test_g(self):\n        set("g")'}.get)
     assert missing == ["topic e"], missing
-    assert [problem.split(":")[0] for problem in problems] == ["topic b", "topic c", "topic d", "topic g"], problems
+    wrong = ["topic b", "topic c", "topic d", "topic g", "topic ms", "topic g"]
+    assert [problem.split(":")[0] for problem in problems] == wrong, problems
 
 
 def read_test(path):

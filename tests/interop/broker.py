@@ -129,6 +129,11 @@ class Broker:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as status:
+            user, system = status.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def metric(self, name):
         """Values of a metric, by its labels."""
         with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=10) as answer:

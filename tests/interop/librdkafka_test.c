@@ -289,6 +289,7 @@ static void codecs_and_acks(rd_kafka_t* admin) {
         rd_kafka_message_destroy(message);
       }
       close_consumer(consumer);
+      printf("stored %s %d %s\n", topic, kRecords, codecs[codec]); /* librdkafka_test.py looks */
     }
   }
 }

@@ -286,6 +286,17 @@ class BrokerSettings(unittest.TestCase):
             time.sleep(0.02)
         self.assertEqual([client.log_start(topic) for client, topic in topics.values()], [1, 0])
 
+    def test_the_longest_times_are_never_over_and_never_spin(self):
+        forever = self.start({name: 2**63 - 1 for name in (
+            "log.retention.check.interval.ms", "log.cleaner.backoff.ms", "offsets.retention.check.interval.ms",
+            "metadata.log.max.snapshot.interval.ms", "request.queue.time.max.ms", "connections.max.idle.ms")})
+        connection = self.connect(forever)
+        used = forever.processor_seconds()
+        for _ in range(3):
+            self.assertTrue(is_open(connection))
+            time.sleep(0.5)
+        self.assertLess(forever.processor_seconds() - used, 0.15)
+
     # --- the log cleaner -----------------------------------------------------------------------------------------------
     def start_cleaning(self, **settings):
         """A broker that would clean at once, and a compacted topic on it whose first record is outdated."""

@@ -99,7 +99,7 @@ class TopicSettings(unittest.TestCase):
         return self.with_and_without(configs, both={"cleanup.policy": "compact", "segment.ms": "1000", **both})
 
     def test_min_cleanable_dirty_ratio(self):
-        soon, default = self.compacted_with_and_without(SOON)
+        soon, default = self.compacted_with_and_without({"min.cleanable.dirty.ratio": "0.001"})
         for topic in (soon, default):
             self.produce_keys(topic, ["a", "b", "a"], values=[b"v", b"v", b"v" * 10_000])
             self.await_left(topic, 3, [1, 2])
@@ -266,21 +266,21 @@ class TopicSettings(unittest.TestCase):
         self.assertEqual(self.client.fetch(topic, 0, 0)[0], NONE)
         return size
 
-    def assert_level_counts(self, codec, low, high):
+    def assert_level_counts(self, codec, setting, low, high):
         by_default = self.stored_bytes({"compression.type": codec})
-        least = self.stored_bytes({"compression.type": codec, f"compression.{codec}.level": low})
-        most = self.stored_bytes({"compression.type": codec, f"compression.{codec}.level": high})
+        least = self.stored_bytes({"compression.type": codec, setting: low})
+        most = self.stored_bytes({"compression.type": codec, setting: high})
         self.assertLess(most, least)
         self.assertNotEqual(by_default, least)
 
     def test_compression_gzip_level(self):
-        self.assert_level_counts("gzip", "1", "9")
+        self.assert_level_counts("gzip", "compression.gzip.level", "1", "9")
 
     def test_compression_lz4_level(self):
-        self.assert_level_counts("lz4", "1", "17")
+        self.assert_level_counts("lz4", "compression.lz4.level", "1", "17")
 
     def test_compression_zstd_level(self):
-        self.assert_level_counts("zstd", "-50", "19")
+        self.assert_level_counts("zstd", "compression.zstd.level", "-50", "19")
 
 
 class DurabilitySettings(unittest.TestCase):
@@ -328,8 +328,8 @@ class DurabilitySettings(unittest.TestCase):
         self.assertTrue(1 <= counts["10"] <= 6, counts)
         self.assertEqual(counts[None], 0)
 
-    def synced_within(self, flush_ms, seconds):
-        topic = self.client.new_topic(1, {"write.caching": "true", **({"flush.ms": flush_ms} if flush_ms else {})})
+    def synced_within(self, configs, seconds):
+        topic = self.client.new_topic(1, {"write.caching": "true", **configs})
         self.produce_and_count(topic, f"/{topic}-0/", batches=1)
         deadline = time.monotonic() + seconds
         while self.syncs(f"/{topic}-0/0") == 0 and time.monotonic() < deadline:
@@ -337,9 +337,9 @@ class DurabilitySettings(unittest.TestCase):
         return self.syncs(f"/{topic}-0/0") > 0
 
     def test_flush_ms(self):
-        self.assertTrue(self.synced_within("50", PATIENCE_SECONDS))
+        self.assertTrue(self.synced_within({"flush.ms": "50"}, PATIENCE_SECONDS))
         # Without it only a checkpoint syncs, and two of them are further apart than these are.
-        self.assertFalse(all(self.synced_within(None, 0.5) for _ in range(2)))
+        self.assertFalse(all(self.synced_within({}, 0.5) for _ in range(2)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Makes this release's entry under releases/: a daemon is filled through requests, over three lives, and then loses what a
-power cut may take from it, so that some records are in the journal alone. Run once for a release, on its final build:
+"""Makes this release's entry under releases/: a daemon with two data folders is filled through requests, over three lives, and
+then loses what a power cut may take from it, so that some records are in the journal alone. Run once for a release, on its final
+build:
 
     /usr/bin/python3 tests/upgrade/fill_folder.py [--folder-of-another-version NAME]
 
@@ -15,7 +16,7 @@ import sys
 import time
 
 import release
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from raw_client import RawClient
 from raw_frames import batch, string
 import broker as brokers
@@ -25,15 +26,20 @@ START_OF_TIME_MS = 1_700_000_000_000
 STEP_MS = 2000
 FOREVER = {"retention.ms": "-1"}  # the records' times are long past
 SMALL_SEGMENTS = {**FOREVER, "segment.ms": "7000"}  # of the records' time: every fourth record begins one
+COMPACTED = {"cleanup.policy": "compact", "segment.ms": "7000", "min.cleanable.dirty.ratio": "0.001",
+             "delete.retention.ms": str(10**15)}
+GROUP = "readers"
 BEHIND_A_CHECKPOINT_SECONDS = 2.5  # the first one comes 300 ms into a life, the second 5 s after it
 
 
 class Filler:
     def __init__(self):
-        # Small pieces, so that the archive is small too; two shards have two journals beside the metadata's.
-        self.broker = brokers.Broker(properties={"journal.size": 8 << 20, "shards": 2,
+        # Small pieces, so that the archive is small too; two shards have two journals in each folder beside the metadata's.
+        self.broker = brokers.Broker(properties={"journal.size": 8 << 20, "shards": 2, "log.cleaner.backoff.ms": 50,
+                                                 "offsets.topic.num.partitions": 1, "group.initial.rebalance.delay.ms": 0,
                                                  "metadata.log.max.record.bytes.between.snapshots": 2000,
                                                  "log.index.interval.bytes": 64})
+        release.use_two_folders(self.broker)
         self.count = 0
         self.sequences = {}
         self.last_batches = []
@@ -75,6 +81,35 @@ class Filler:
         self.last_batches.append({"topic": topic, "producer": number, "epoch": epoch, "offset": offset,
                                   "next_sequence": sequence + count, "batch": release.as_text(records)})
 
+    def produce_and_clean(self, topic, count):
+        """Records of three keys, one of which ends with a tombstone, until of each the newest is left in what is sealed."""
+        for number in range(count):
+            records = batch([None if number % 3 == 2 else f"{topic} {number}".encode()], keys=[b"key %d" % (number % 3)],
+                            timestamp_ms=self.next_time())
+            error, _ = self.client.produce(topic, records)
+            if error:
+                sys.exit(f"{topic}: error {error}")
+        deadline = time.monotonic() + release.PATIENCE_SECONDS
+        while True:
+            active = max(int(os.path.basename(path)[:-len(".log")]) for path in release.files(self.broker, topic + "-0", "*.log"))
+            sealed = range(active - 3, active)
+            if self.client.offsets_left(topic, count) == [*sealed, *range(active, count)] and active > 6:
+                return
+            if time.monotonic() > deadline:
+                sys.exit(f"{topic} is not cleaned up to {active}")
+            time.sleep(0.05)
+
+    def read_as_a_group(self, topic):
+        """A member that has joined commits where it is, and leaves."""
+        consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": GROUP, "auto.offset.reset": "earliest",
+                             "enable.auto.commit": False, "log_level": 0})
+        consumer.subscribe([topic])
+        message = consumer.poll(release.PATIENCE_SECONDS)
+        if message is None or message.error():
+            sys.exit(f"{GROUP} reads nothing of {topic}")
+        consumer.commit(message=message, asynchronous=False)
+        consumer.close()
+
     def trim(self, topic, offset):
         body = struct.pack(">i", 1) + string(topic) + struct.pack(">iiq", 1, 0, offset) + struct.pack(">i", 30_000)
         self.client.ask(release.DELETE_RECORDS, 1, body)
@@ -83,8 +118,7 @@ class Filler:
 
     def sizes(self):
         """Of every segment of a journaled topic, and of the metadata log."""
-        return {path: os.path.getsize(path) for path in glob.glob(os.path.join(self.broker.data_dir, "*", "*.log"))
-                if "/cached-" not in path}
+        return {path: os.path.getsize(path) for path in release.files(self.broker, "*", "*.log") if "/cached-" not in path}
 
     # --- three lives ---------------------------------------------------------------------------------------------
     def first_life(self):
@@ -95,6 +129,7 @@ class Filler:
         self.admin.create_topic("trimmed", 1, {**SMALL_SEGMENTS, "file.delete.delay.ms": "0"})
         self.admin.create_topic("deleted", 2, FOREVER)
         self.admin.create_topic("made-again", 1, SMALL_SEGMENTS)
+        self.admin.create_topic("compacted", 1, COMPACTED)
         self.admin.create_topic("empty", 5, {**FOREVER, "max.message.bytes": "77777", "message.timestamp.type": "LogAppendTime"})
         for codec in stored_batch.CODECS:
             self.produce("journaled", 0, codec, 6, keyed=True)
@@ -108,6 +143,8 @@ class Filler:
             for producer in self.producers:
                 self.produce_idempotent("idempotent", producer, 3)
         self.trim("trimmed", 5)
+        self.produce_and_clean("compacted", 14)
+        self.read_as_a_group("journaled")
         self.admin.delete_topic("deleted")
         self.admin.delete_topic("made-again")
         self.broker.stop()
@@ -126,6 +163,8 @@ class Filler:
 
     def third_life(self):
         self.start()
+        reader = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": GROUP, "log_level": 0})
+        reader.committed([TopicPartition("journaled", 1)], timeout=release.PATIENCE_SECONDS)  # knows its coordinator now
         time.sleep(BEHIND_A_CHECKPOINT_SECONDS)
         on_disk = self.sizes()
         began = time.monotonic()
@@ -136,12 +175,14 @@ class Filler:
         self.produce("journaled", 1, "zstd", 6)
         self.produce_idempotent("idempotent", self.producers[1], 4)
         self.trim("trimmed", 13)
+        reader.commit(offsets=[TopicPartition("journaled", 1, 5)], asynchronous=False)
         if time.monotonic() - began > 2:
             sys.exit("a checkpoint may have come in between: on a quieter machine, again")
         expected = release.what_is_there(self.broker.bootstrap)
         if time.monotonic() - began > 2.4:
             sys.exit("a checkpoint may have come in between: on a quieter machine, again")
         self.client.close()
+        reader.close()
         self.broker.kill()
         alone = self.cut_power(on_disk)
         return {**expected, "last_batches": self.last_batches, "in_journal_alone": alone}
@@ -176,7 +217,7 @@ def main():
         filler.first_life()
         filler.second_life()
         expected = filler.third_life()
-        release.pack(filler.broker.data_dir, version, expected)
+        release.pack(filler.broker, version, expected)
     finally:
         filler.broker.close()
     print("in the journal alone are the newest records of", *expected["in_journal_alone"])

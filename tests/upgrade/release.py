@@ -1,6 +1,7 @@
 """The data folders of earlier releases, as `releases/VERSION/` keeps them, and what a daemon must answer for each."""
 
 import base64
+import glob
 import json
 import lzma
 import os
@@ -15,10 +16,13 @@ import broker as brokers  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
 from confluent_kafka import Consumer, TopicPartition  # noqa: E402
 from raw_client import RawClient  # noqa: E402
+import stored_batch  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RELEASES = os.path.join(HERE, "releases")
 ARCHIVE, EXPECTED = "data.tar.xz", "expected.json"
+FOLDERS = "data", "second"  # a release's data folders; the first ones have but one
+OFFSETS_TOPIC = "__consumer_offsets"
 MAX_BYTES = 200_000  # of one release, both files together
 INIT_PRODUCER_ID, DELETE_RECORDS = 22, 21
 PATIENCE_SECONDS = 60
@@ -42,7 +46,17 @@ def expected_of(version):
         return json.load(file)
 
 
-def pack(data_dir, version, expected):
+def files(broker, *pattern):
+    """Of all its data folders."""
+    return sorted(path for folder in FOLDERS for path in glob.glob(os.path.join(broker.folder, folder, *pattern)))
+
+
+def use_two_folders(broker):
+    broker.flags.remove("--data-dir")
+    broker.options += ["--set", "log.dirs=" + ",".join(os.path.join(broker.folder, name) for name in FOLDERS)]
+
+
+def pack(broker, version, expected):
     """Without owners, and without RocksDB's own notes; the files' times stay: they are part of what a start reads."""
     os.makedirs(folder_of(version), exist_ok=True)
 
@@ -53,18 +67,72 @@ def pack(data_dir, version, expected):
 
     with lzma.open(os.path.join(folder_of(version), ARCHIVE), "wb", preset=9) as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.add(data_dir, "data", filter=kept)
+            for name in FOLDERS:
+                archive.add(os.path.join(broker.folder, name), name, filter=kept)
     with open(os.path.join(folder_of(version), EXPECTED), "w", encoding="utf-8") as file:
         json.dump(expected, file, indent=None, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
         file.write("\n")
 
 
 def unpacked(version, options=()):
-    """A broker, not started, whose data folder is that release's."""
+    """A broker, not started, whose data folders are that release's."""
     broker = brokers.Broker(options)
     with tarfile.open(os.path.join(folder_of(version), ARCHIVE)) as archive:
         archive.extractall(broker.folder)
+    if os.path.exists(os.path.join(broker.folder, FOLDERS[1])):
+        use_two_folders(broker)
     return broker
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not data[at - 1] & 0x80:
+            return (value >> 1) ^ -(value & 1), at
+
+
+def metadata_records(data):
+    """(type, version) of each record of a metadata log or snapshot: behind the version of its frame, each a byte so far."""
+    at = 0
+    for batch in stored_batch.batches_of(data):
+        length, = struct.unpack_from(">i", data, at + 8)
+        place = at + stored_batch.HEADER.size
+        for _ in range(0 if batch.control else batch.count):
+            size, place = varint(data, place)
+            value = place + 1
+            for _ in range(4):  # of time, of offset, of the key, which is none, and of the value
+                _, value = varint(data, value)
+            yield data[value + 1], data[value + 2]
+            place += size
+        at += 12 + length
+
+
+def formats(broker):
+    """The newest format version of each kind of file of ours, and of each type of metadata record, in a broker's folders. Not of
+    what is derived from them."""
+    found = {}
+
+    def note(kind, version):
+        found[kind] = max(version, found.get(kind, 0))
+
+    for kind, pattern, places in (("identity", ("tidemark", "identity"), (16, 512 + 16)),
+                                  ("partition.state", ("*", "partition.state"), (16, 512 + 16)),
+                                  ("partition.producers", ("*", "partition.producers"), (4,)),
+                                  ("journal", ("tidemark", "journal", "*.journal"), (4,))):
+        for path in files(broker, *pattern):
+            with open(path, "rb") as file:
+                head = file.read(1024)
+            for place in places:
+                if len(head) >= place + 2:
+                    note(kind, struct.unpack_from("<H", head, place)[0])
+    for suffix in ("*.log", "*.checkpoint"):
+        for path in files(broker, "__cluster_metadata-0", suffix):
+            with open(path, "rb") as file:
+                for kind, version in metadata_records(file.read()):
+                    note(f"metadata record {kind}", version)
+    return found
 
 
 def records_of(bootstrap, topic, partition, start, end):
@@ -92,14 +160,24 @@ def records_of(bootstrap, topic, partition, start, end):
         consumer.close()
 
 
+def committed(bootstrap, group, partitions):
+    """{topic-partition: offset}"""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+    try:
+        return {f"{found.topic}-{found.partition}": found.offset
+                for found in consumer.committed(partitions, timeout=PATIENCE_SECONDS) if found.offset >= 0}
+    finally:
+        consumer.close()
+
+
 def what_is_there(bootstrap):
-    """Everything that a client sees of a broker: its cluster, its topics, their own settings, every record."""
+    """Everything that a client sees of a broker: its cluster, its topics, their own settings, every record, its groups' offsets."""
     admin = Admin(bootstrap)
     client = RawClient(bootstrap)
     metadata = admin.client.list_topics(timeout=30)
     topics = {}
     for name, topic in sorted(metadata.topics.items()):
-        if name == "__consumer_offsets":  # made when the first one asks for a coordinator
+        if name == OFFSETS_TOPIC:  # made when the first one asks for a coordinator
             continue
         settings = {key: entry.value for key, entry in admin.describe_configs("topic", name).items()
                     if not entry.is_default and entry.source == 1}  # 1: the topic's own
@@ -110,7 +188,9 @@ def what_is_there(bootstrap):
                                "records": records_of(bootstrap, name, partition, start, end)})
         topics[name] = {"settings": settings, "partitions": partitions}
     client.close()
-    return {"cluster": metadata.cluster_id, "topics": topics}
+    all_partitions = [TopicPartition(name, number) for name, topic in topics.items() for number in range(len(topic["partitions"]))]
+    groups = {group.id: committed(bootstrap, group.id, all_partitions) for group in admin.client.list_groups(timeout=30)}
+    return {"cluster": metadata.cluster_id, "topics": topics, "groups": groups}
 
 
 def new_producer_id(client):

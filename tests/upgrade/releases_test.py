@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every data folder under releases/ is opened by the daemon that was built, and everything is in it: topics, their settings,
-first and next offsets, every record, the idempotent producers' state. Also without the RocksDB folder, with other shards, and
-after a clean and an unclean stop."""
+first and next offsets, every record, the idempotent producers' state, the groups' offsets. Also without the RocksDB folder, with
+other shards, and after a clean and an unclean stop."""
 
 import functools
 import glob
@@ -10,8 +10,10 @@ import shutil
 import sys
 import unittest
 
+import fill_folder
 import release
 import stored_batch
+from confluent_kafka import Consumer, TopicPartition
 from raw_client import NONE, RawClient
 from raw_frames import batch
 
@@ -39,6 +41,7 @@ class EveryRelease(unittest.TestCase):
     def check_all(self, broker, expected):
         found = release.what_is_there(broker.bootstrap)
         self.assertEqual(found["cluster"], expected["cluster"])
+        self.assertEqual(found["groups"], expected.get("groups", {}))
         self.assertEqual(sorted(found["topics"]), sorted(expected["topics"]))
         for name, topic in expected["topics"].items():
             self.assertEqual(found["topics"][name]["settings"], topic["settings"], name)
@@ -73,10 +76,18 @@ class EveryRelease(unittest.TestCase):
         for name, topic in expected["topics"].items():
             for number, partition in enumerate(topic["partitions"]):
                 end = client.list_offset(name, number)[1]
-                self.assertEqual(client.produce(name, batch([b"after the upgrade"]), partition=number), (NONE, end))
+                after = batch([b"after the upgrade"], keys=[b"key"])
+                self.assertEqual(client.produce(name, after, partition=number), (NONE, end))
                 if name not in idempotent:
                     self.assertEqual(end, partition["end"])
         client.close()
+        for group, offsets in expected.get("groups", {}).items():
+            topic, number = next(iter(offsets)).rsplit("-", 1)
+            partition = TopicPartition(topic, int(number), offsets[f"{topic}-{number}"] + 1)
+            consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "log_level": 0})
+            consumer.commit(offsets=[partition], asynchronous=False)
+            consumer.close()
+            self.assertEqual(release.committed(broker.bootstrap, group, [partition]), {f"{topic}-{number}": partition.offset})
 
     # --- the tests -------------------------------------------------------------------------------------------------
     def test_this_release_has_its_folder_and_each_is_small(self):
@@ -84,6 +95,17 @@ class EveryRelease(unittest.TestCase):
         for version in release.versions():
             size = sum(os.path.getsize(path) for path in glob.glob(os.path.join(release.folder_of(version), "*")))
             self.assertLess(size, release.MAX_BYTES)
+
+    def test_this_release_has_its_formats_in_its_folder(self):
+        # Or nobody opens what this build writes, once it writes something newer.
+        filler = fill_folder.Filler()
+        self.addCleanup(filler.broker.close)
+        filler.first_life()
+        filler.client.close()
+        written = release.formats(filler.broker)
+        self.assertLessEqual({"identity", "journal", "partition.state", "partition.producers"}, written.keys())
+        kept = release.formats(self.open(release.this_version()))
+        self.assertEqual({kind: kept.get(kind) for kind in written}, written, "a new release, " + HOW_TO_MAKE)
 
     @each_release
     def test_the_newest_records_are_in_the_journal_alone(self, version):
@@ -94,8 +116,8 @@ class EveryRelease(unittest.TestCase):
             if folder.startswith("__"):
                 continue
             topic, partition = folder.rsplit("-", 1)
-            files = glob.glob(os.path.join(broker.data_dir, folder, "*.log"))
-            stored = [found for path in sorted(files) for found in stored_batch.batches_of_file(path)]
+            files = release.files(broker, folder, "*.log")
+            stored = [found for path in files for found in stored_batch.batches_of_file(path)]
             end = stored[-1].last_offset + 1 if stored else 0
             self.assertLess(end, expected["topics"][topic]["partitions"][int(partition)]["end"], folder)
 
@@ -115,7 +137,8 @@ class EveryRelease(unittest.TestCase):
     @each_release
     def test_everything_is_there_without_the_key_value_store(self, version):
         broker, expected = self.open(version), release.expected_of(version)
-        shutil.rmtree(os.path.join(broker.data_dir, "tidemark", "derived"))
+        for folder in release.files(broker, "tidemark", "derived"):
+            shutil.rmtree(folder)
         broker.start()
         self.check_all(broker, expected)
         self.check_duplicates(broker, expected)

@@ -1,5 +1,7 @@
-// tidemark-vectors FILE...: checks files of test vectors, one JSON object a line: messages (with "message")
-// and record batches. Prints what failed, then "N passed, M failed"; exits 0 if none failed.
+// tidemark-vectors [--at-least N] FILE...: checks files of test vectors, one JSON object a line: messages
+// (with "message") and record batches. Prints what failed, then "N passed, M failed"; exits 0 if none failed,
+// no file was empty, and N have passed.
+#include <charconv>
 #include <cstdio>
 #include <fstream>
 
@@ -51,31 +53,45 @@ void check_line(const std::string& text, const std::string& place, Counts& count
   if (++counts.failed <= kMaxShownFailures) fmt::print("FAILED {} {}: {}\n", place, name, what);
 }
 
-bool check_file(const char* path, Counts& counts) {
+// What is wrong with the file as a whole; nothing: "".
+std::string_view check_file(const char* path, Counts& counts) {
   std::ifstream in(path);
   std::string text;
   size_t number = 0;
-  if (!in) return false;
+  const size_t before = counts.passed + counts.failed;
+  if (!in) return "cannot be read";
   while (std::getline(in, text)) {
     ++number;
     if (!text.empty()) check_line(text, fmt::format("{}:{}", path, number), counts);
   }
-  return !in.bad();
+  if (in.bad()) return "cannot be read";
+  return counts.passed + counts.failed == before ? "holds no vector" : "";
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: tidemark-vectors FILE...\n");
+  std::span<char*> arguments(argv + 1, static_cast<size_t>(std::max(argc - 1, 0)));
+  size_t at_least = 1;
+  bool understood = true;
+  if (arguments.size() >= 2 && std::string_view(arguments[0]) == "--at-least") {
+    const std::string_view number = arguments[1];
+    const auto [end, error] = std::from_chars(number.begin(), number.end(), at_least);
+    understood = error == std::errc() && end == number.end();
+    arguments = arguments.subspan(2);
+  }
+  if (!understood || arguments.empty()) {
+    fmt::print(stderr, "usage: tidemark-vectors [--at-least N] FILE...\n");
     return 2;
   }
   Counts counts;
-  for (int i = 1; i < argc; ++i) {
-    if (check_file(argv[i], counts)) continue;
-    fmt::print(stderr, "cannot read {}\n", argv[i]);
+  for (const char* path : arguments) {
+    const std::string_view wrong = check_file(path, counts);
+    if (wrong.empty()) continue;
+    fmt::print(stderr, "{} {}\n", path, wrong);
     ++counts.failed;
   }
   fmt::print("{} passed, {} failed\n", counts.passed, counts.failed);
-  return counts.failed == 0 ? 0 : 1;
+  if (counts.passed < at_least) fmt::print(stderr, "fewer than {} have passed\n", at_least);
+  return counts.failed == 0 && counts.passed >= at_least ? 0 : 1;
 }

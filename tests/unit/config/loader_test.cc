@@ -83,6 +83,15 @@ TEST_CASE("the server.properties that Kafka ships is taken as it is") {
   CHECK(exposes(node, "can be reached from other machines"));
 }
 
+TEST_CASE("a listener that is for controllers is not opened") {
+  const std::string two = "listeners=A://h:1,B://h:2\nlistener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT";
+  const NodeConfig both = made(two);
+  CHECK(both.listeners.size() == 2);
+  const NodeConfig one = made("controller.listener.names=B\n" + two);
+  CHECK(one.listeners == std::vector<Listener>{both.listeners[0]});
+  CHECK(warns(one, "the listener B is for controllers"));
+}
+
 TEST_CASE("our YAML example of one node is taken") {
   const auto written = parse_config_file("t.yaml", R"(node: {id: 3, rack: a}
 listeners:

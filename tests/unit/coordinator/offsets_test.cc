@@ -144,6 +144,16 @@ TEST_CASE("a simple group's offsets live for the retention from their commit, ea
   CHECK(world.image().groups().empty());
 }
 
+TEST_CASE("with the longest interval there is between checks, none comes") {
+  GroupSettings settings = short_retention();
+  settings.offsets_retention_check_interval_ms = INT64_MAX;
+  World world(settings);
+  CHECK(world.coordinator().next_deadline() > world.now().mono + std::chrono::hours(24 * 365));
+  CHECK(commit_error(world, simple_commit("g", "orders", 0, 5)) == ErrorCode::NONE);
+  world.pass_ms(600'000);
+  CHECK(fetched(world, "g", "orders", 0) == Offset(5));
+}
+
 TEST_CASE("a retention beyond all time is as good as for ever") {
   World world(short_retention());
   OffsetCommitRequest request = simple_commit("s", "orders", 0, 1);

@@ -46,4 +46,19 @@ TEST_CASE("what a fetch has no room for is cut between batches, never inside a p
   CHECK(sizes_with(10) == std::vector<size_t>{first, 0});
 }
 
+TEST_CASE("a failed disk is NOT_LEADER_OR_FOLLOWER to clients that are older than its error") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("tide", 2) == ErrorCode::NONE);
+  world.disk.faults.sync_fails = 1;
+  REQUIRE(world.produce("tide", 0, 100) == ErrorCode::KAFKA_STORAGE_ERROR);
+  const auto request = fetch_of_two("tide", 1 << 20);
+  for (const int16_t version : {4, 5, 6, 12}) {
+    const auto reply = world.ask<protocol::FetchResponse>(request, version);
+    const auto expected = version < 6 ? ErrorCode::NOT_LEADER_OR_FOLLOWER : ErrorCode::KAFKA_STORAGE_ERROR;
+    for (const auto& partition : reply.body.responses.at(0).partitions)
+      CHECK(static_cast<ErrorCode>(partition.error_code) == expected);
+  }
+}
+
 }  // namespace tidemark::simulation

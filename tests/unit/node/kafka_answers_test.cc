@@ -128,6 +128,31 @@ TEST_CASE("a leader's epoch is known before anything is appended in it") {
   CHECK(end_of_epoch(world, first) == std::pair(first, int64_t{1}));
 }
 
+TEST_CASE("a duplicate has the original's append time, where the broker's clock sets it") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("tide", 1) == ErrorCode::NONE);
+  SimBatch batch;
+  batch.producer = ProducerId(7);
+  batch.producer_epoch = ProducerEpoch(0);
+  batch.base_sequence = 0;
+  const auto append_time = [&] {
+    const auto reply = world.produce_reply("tide", 0, batch);
+    const auto& row = reply.body.responses.at(0).partition_responses.at(0);
+    REQUIRE(code_of(row.error_code) == ErrorCode::NONE);
+    CHECK(row.base_offset == batch.base_sequence);
+    world.time.run_until(world.time.mono() + std::chrono::seconds(1));
+    return row.log_append_time_ms;
+  };
+  CHECK(append_time() == -1);
+  CHECK(append_time() == -1);
+  REQUIRE(alter(world, 2, "tide", "message.timestamp.type", "LogAppendTime") == ErrorCode::NONE);
+  batch.base_sequence = 1;
+  const int64_t first = append_time();
+  CHECK(first > 0);
+  CHECK(append_time() == first);
+}
+
 TEST_CASE("a topic that neither deletes nor compacts can be cut from its front") {
   OneBroker world;
   world.start();

@@ -116,6 +116,11 @@ class OneBroker {
     return produce(topic, partition, batch);
   }
   ErrorCode produce(std::string_view topic, int32_t partition, SimBatch batch) {
+    const auto reply = produce_reply(topic, partition, std::move(batch));
+    return static_cast<ErrorCode>(reply.body.responses.at(0).partition_responses.at(0).error_code);
+  }
+  client::Reply<protocol::ProduceResponse> produce_reply(std::string_view topic, int32_t partition,
+                                                         SimBatch batch) {
     batch.identity = ++identities_;
     batch.timestamp_ms = runtime::unix_ms(static_cast<runtime::Scheduler&>(client_).clock().wall());
     const runtime::BufferSlice slice = batch.encode();
@@ -128,8 +133,7 @@ class OneBroker {
     auto& p = wanted.partition_data.emplace_back();
     p.index = partition;
     p.records = protocol::Records(slice.bytes);
-    const auto reply = ask<protocol::ProduceResponse>(request, 9);
-    return static_cast<ErrorCode>(reply.body.responses.at(0).partition_responses.at(0).error_code);
+    return ask<protocol::ProduceResponse>(request, 9);
   }
 
   // For disk.faults.slowness: every sync from then on takes between 10 s and 400 s.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/runtime/milliseconds.h"
 #include "protocol/runtime/task.h"
 #include "tests/simulation/virtual_time.h"
 
@@ -113,4 +114,29 @@ TEST_CASE("equal times are ordered by the seed, and a seed repeats") {
   };
   CHECK(order(7) == order(7));
   CHECK(order(7) != order(8));
+}
+
+TEST_CASE("milliseconds beyond what a duration holds mean a century, not the opposite") {
+  STATIC_REQUIRE(saturating_ms(0) == 0ms);
+  STATIC_REQUIRE(saturating_ms(86'400'001) == 86'400'001ms);
+  STATIC_REQUIRE(saturating_ms(-5) == -5ms);
+  for (const int64_t ms : {INT64_MAX, INT64_MAX - 1, int64_t{9'223'372'036'855}}) {
+    CHECK(saturating_ms(ms) == kLongestWait);
+    CHECK(saturating_ms(-ms) == -kLongestWait);
+  }
+  CHECK(saturating_ms(INT64_MIN) == -kLongestWait);
+}
+
+TEST_CASE("a sleep of INT64_MAX milliseconds does not end") {
+  VirtualTime time(6);
+  VirtualScheduler loop(time);
+  TaskScope scope;
+  bool woke = false;
+  auto sleep = [](Scheduler& s, bool& ended) -> Task<void> {
+    co_await sleep_for(s, saturating_ms(INT64_MAX));
+    ended = true;
+  };
+  scope.spawn(sleep(loop, woke));
+  time.run_until(time.mono() + 24h);
+  CHECK(!woke);
 }

@@ -40,6 +40,19 @@ TEST_CASE("a deleted log's files go after file.delete.delay.ms, not at the next 
   CHECK(graves() == 0);
 }
 
+TEST_CASE("with the longest file.delete.delay.ms there is, the files stay") {
+  HostileWorld world;
+  world.settings.file_delete_delay_ms = INT64_MAX;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  REQUIRE(world.run(world.store->erase(log)).has_value());
+  REQUIRE(world.run(world.store->checkpoint()).has_value());
+  world.time.run_until(world.time.mono() + 2s);
+  const auto entries = world.files.list("/data");
+  CHECK(std::ranges::any_of(*entries, [](const DirEntry& entry) { return entry.name.ends_with("-delete"); }));
+}
+
 TEST_CASE("a journal's age is that of its oldest record without an answer, also while it is starved") {
   HostileWorld world;
   world.start();
