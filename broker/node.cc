@@ -414,7 +414,7 @@ Task<Result<void>> Node::start() {
   const auto slots =
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
   const uint64_t memory = memory_limit(config_);
-  const auto answers = std::make_shared<runtime::ByteBudget>(memory / 4);
+  answer_memory_ = std::make_shared<runtime::ByteBudget>(memory / 4);
   GroupMetrics* const group_metrics = seams_.metrics != nullptr ? &seams_.metrics->groups : nullptr;
   const config::BrokerConfig& broker = config_.broker;
   usages_ = std::make_unique<Usages>(
@@ -431,7 +431,7 @@ Task<Result<void>> Node::start() {
                                                           seams_.planted));
     handlers_.push_back(std::make_unique<ApiHandler>(ApiServices{
         *shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_, *quotas_.back(),
-        folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(), answers, seams_.metrics}));
+        folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(), answer_memory_, seams_.metrics}));
     if (seams_.metrics != nullptr) {
       shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
         target->tasks().spawn(sample_loop(*target, *sessions));
@@ -552,6 +552,7 @@ Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
     co_await pause;
   }
 }
+      seams_.metrics->sample_answers(*answer_memory_);
 
 Task<void> Node::retention_loop(Shard& shard, size_t folder) {
   while (true) {

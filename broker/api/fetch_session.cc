@@ -117,6 +117,12 @@ std::vector<WatchChange> FetchSession::take_changes(Part& part) {
   return changes;
 }
 
+size_t FetchSessions::partitions() const {
+  size_t sum = 0;
+  for (const auto& [id, session] : sessions_) sum += session->size();
+  return sum;
+}
+
 std::shared_ptr<FetchSession> FetchSessions::create(bool topic_ids, runtime::MonoTime now) {
   if (sessions_.size() >= max_sessions_) {
     const auto oldest = std::min_element(

@@ -185,6 +185,15 @@ void count(NodeMetrics& metrics, size_t shard, const Item& item) {
     metrics.traffic(shard, item.id.topic_id).count_produce(item.error, bytes, records);
 }
 
+// What no answer will tell.
+void count_errors(const RequestContext& request, const std::vector<Item>& items) {
+  if (request.metrics == nullptr) return;
+  for (const Item& item : items) {
+    request.metrics->count_error(request.connection.shard, protocol::ApiKey::Produce,
+                                 static_cast<int16_t>(item.error));
+  }
+}
+
 // Whether the groups' coordinator can read every record of a batch for its topic. One that it could not would
 // hide what its key has stood for, and the log cleaner would remove that as superseded.
 bool is_readable_to_groups(std::span<const std::byte> bytes) {
@@ -303,7 +312,10 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   if (body.acks == 0) {
     // The only way to tell a client that does not listen: Kafka closes the connection, and so the client
     // looks again.
-    if (failed) co_return fail(ErrorCode::INVALID_REQUEST, "acks=0 and an error: closing the connection");
+    if (failed) {
+      count_errors(request, produce->items);
+      co_return fail(ErrorCode::INVALID_REQUEST, "acks=0 and an error: closing the connection");
+    }
     co_return Response::none();
   }
   protocol::Arena arena;
