@@ -435,14 +435,16 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
   if (daemon.folder_failed()) {
     (void)daemon.stop();
     log.error(
-        "ended because the data folder failed: look at its disk, then start again; nothing that was "
-        "acknowledged is lost as long as the disk keeps it");
+        "ended because the data folder failed: nothing that was acknowledged is lost as long as the disk "
+        "keeps it",
+        {{"advice", kFolderAdvice}});
     return 1;
   }
   log.info("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   if (auto stopped = daemon.stop(); !stopped) {
     log.error("stopped, but not cleanly: the next start replays the journal",
-              {{"reason", stopped.error().message()}});
+              {{"reason", stopped.error().message()},
+               {"advice", "look at the disk before the next start, if the reason is one of it"}});
     return 0;
   }
   log.info("stopped");

@@ -199,8 +199,9 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
     for (FoundLog& one : outcome.logs) {
       if (folders_[one.folder]->offline()) continue;
       if (one.log.damage) {
-        log().error("partition is damaged and stays offline",
-                    {{"partition", one.log.folder_name}, {"reason", one.log.damage->message()}});
+        log().error("partition is damaged and stays offline", {{"partition", one.log.folder_name},
+                                                               {"reason", one.log.damage->message()},
+                                                               {"advice", kDamageAdvice}});
       } else if (log().wants(LogLevel::debug)) {
         log().debug(
             "partition recovered",
@@ -530,10 +531,14 @@ void Node::watch(storage::LogStore& store, FolderInfo& folder, size_t journal, r
     const char* const waits_for = store.journal().age(now) < store.age(now) ? "a segment's write"
                                   : store.journal().starved()               ? "a checkpoint"
                                                                             : "a sync";
-    log().warn("a journal is stalled: its appends wait, and this node is not ready",
-               {{"journal", name},
-                {"seconds", std::chrono::duration_cast<std::chrono::seconds>(JournalWatch::kStalled).count()},
-                {"waits_for", waits_for}});
+    log().warn(
+        "a journal is stalled: its appends wait, and this node is not ready",
+        {{"journal", name},
+         {"seconds", std::chrono::duration_cast<std::chrono::seconds>(JournalWatch::kStalled).count()},
+         {"waits_for", waits_for},
+         {"advice",
+          "look whether the disk hangs (kernel log, iostat), or who else uses it; nothing is lost, and it "
+          "goes on when the disk does"}});
   } else {
     log().info("the journal goes on",
                {{"journal", name},
@@ -547,12 +552,12 @@ Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
     if (shard.index() == 0) {
       seams_.metrics->sample_metadata(*first().metadata_store(), metadata_->unopened(), shard.loop().mono());
       seams_.metrics->sample_quotas(*usages_);
+      seams_.metrics->sample_answers(*answer_memory_);
     }
     auto pause = runtime::sleep_for(shard.loop(), NodeMetrics::kSampleEvery);
     co_await pause;
   }
 }
-      seams_.metrics->sample_answers(*answer_memory_);
 
 Task<void> Node::retention_loop(Shard& shard, size_t folder) {
   while (true) {
@@ -600,7 +605,11 @@ void Node::start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& rand
   };
   cleaner.on_failure = [this](const storage::Log& of, const Error& error) {
     log().error("a log cannot be compacted, and is left as it is until a restart",
-                {{"partition", of.folder_name()}, {"reason", error.message()}});
+                {{"partition", of.folder_name()},
+                 {"reason", error.message()},
+                 {"advice",
+                  "it is served, but only grows: copy its folder away, look at the disk's own errors, and "
+                  "restore the topic or write it anew"}});
   };
   shard.tasks().spawn(cleaner.run());
 }
