@@ -14,6 +14,7 @@
 #include "broker/observe/metrics.h"
 #include "broker/open_files.h"
 #include "broker/runtime/os_random.h"
+#include "broker/runtime/process_usage.h"
 #include "broker/runtime/shard_thread.h"
 #include "broker/runtime/system_clock.h"
 #include "broker/runtime/tcp.h"
@@ -171,6 +172,7 @@ class Daemon {
 
   ~Daemon() {
     for (auto& thread : threads_) thread->stop();
+    metrics_lane_.reset();  // what is scraped looks at the others
     servers_.clear();
     listeners_.clear();
     http_.reset();
@@ -264,17 +266,52 @@ class Daemon {
           "tidemark_loop_stalls_total", "Times that a shard's loop came to its timers over 50 ms late",
           [thread] { return static_cast<double>(thread->stalls()); }, labels);
       metrics_.gauge(
-          "tidemark_loop_longest_stall_seconds", "The longest such delay since the last scrape",
-          [thread] { return std::chrono::duration<double>(thread->take_longest_stall()).count(); }, labels);
+          "tidemark_loop_longest_stall_seconds", "The longest such delay within the last minute or two",
+          [thread] { return std::chrono::duration<double>(thread->longest_stall()).count(); }, labels);
     }
     http_ = std::make_unique<HttpServer>(*first);
-    add_health_routes(*http_, metrics_, readiness_);
+    add_process_metrics();
+    add_recovery_metrics();
+    add_health_routes(*http_, *first, *metrics_lane_, metrics_, readiness_);
     auto held = std::make_shared<std::unique_ptr<runtime::Listener>>(std::move(bound[0]));
     first->post([this, held] {
       http_->serve(std::move(*held));
       scope_.spawn(watch_start());
     });
     return {};
+  }
+
+  // By Prometheus' own names, so that what shows any process shows this one.
+  void add_process_metrics() {
+    const auto read = [] {
+      const ProcessUsage usage = process_usage();
+      std::vector<std::pair<MetricLabels, std::vector<double>>> one;
+      one.emplace_back(MetricLabels{}, std::vector{static_cast<double>(usage.resident_bytes),
+                                                   static_cast<double>(usage.open_files),
+                                                   static_cast<double>(usage.max_open_files)});
+      return one;
+    };
+    metrics_.gauges({{"process_resident_memory_bytes", "Memory of the process that is in use"},
+                     {"process_open_fds", "Open files and connections"},
+                     {"process_max_fds", "How many there may be"}},
+                    read);
+    metrics_.counter_of("process_cpu_seconds_total", "Processor time, user and system",
+                        [] { return process_cpu_seconds(); });
+    const double began = std::chrono::duration<double>(clock_.wall().time_since_epoch()).count();
+    metrics_.gauge("process_start_time_seconds", "When the process began, in Unix time",
+                   [began] { return began; });
+    metrics_.gauge("tidemark_build_info", "1; the release that runs", [] { return 1.0; },
+                   {{"version", TIDEMARK_VERSION}});
+    metrics_.gauge("tidemark_memory_limit_bytes", "memory.limit, or what stands for it",
+                   [this] { return static_cast<double>(memory_limit(config_)); });
+  }
+
+  void add_recovery_metrics() {
+    const NodeStatus& status = node_->status();
+    metrics_.gauge("tidemark_recovery_logs", "Logs that the start has found",
+                   [&status] { return static_cast<double>(status.logs_total); });
+    metrics_.gauge("tidemark_recovery_logs_recovered", "Of those, the ones that are recovered",
+                   [&status] { return static_cast<double>(status.logs_recovered); });
   }
 
   // Says how far the start has come.
@@ -349,6 +386,7 @@ class Daemon {
   Readiness readiness_;  // shard 0's
   std::atomic<bool> folder_failed_ = false;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<ThreadLane> metrics_lane_ = std::make_unique<ThreadLane>("metrics");
 };
 
 }  // namespace
@@ -398,14 +436,16 @@ int run_daemon(const config::NodeConfig& given, Log& log, storage::Planted plant
   if (daemon.folder_failed()) {
     (void)daemon.stop();
     log.error(
-        "ended because the data folder failed: look at its disk, then start again; nothing that was "
-        "acknowledged is lost as long as the disk keeps it");
+        "ended because the data folder failed: nothing that was acknowledged is lost as long as the disk "
+        "keeps it",
+        {{"advice", kFolderAdvice}});
     return 1;
   }
   log.info("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   if (auto stopped = daemon.stop(); !stopped) {
     log.error("stopped, but not cleanly: the next start replays the journal",
-              {{"reason", stopped.error().message()}});
+              {{"reason", stopped.error().message()},
+               {"advice", "look at the disk before the next start, if the reason is one of it"}});
     return 0;
   }
   log.info("stopped");

@@ -76,6 +76,9 @@ void log_event(Log& log, const coordinator::Event& event, uint64_t left_out) {
                                                                    {"rebalances", looping->loop.rebalances},
                                                                    {"since_ms", looping->loop.since_ms},
                                                                    {"last_reason", looping->reason},
+                                                                   {"advice",
+                                                                    "`tidemark group describe GROUP "
+                                                                    "--rebalances` says why each time"},
                                                                    {"left_out", left_out}});
   } else if (const auto* reset = std::get_if<coordinator::OffsetsReset>(&event)) {
     log.info("offsets of a group were reset",
@@ -167,8 +170,13 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
     core_->begin_loading();
   }
   if (!loaded) {
-    events_.error("the groups of a partition cannot be loaded: it coordinates none",
-                  {{"partition", partition_->log().folder_name()}, {"reason", loaded.error().message()}});
+    events_.error(
+        "the groups of a partition cannot be loaded: it coordinates none",
+        {{"partition", partition_->log().folder_name()},
+         {"reason", loaded.error().message()},
+         {"advice",
+          "copy its folder away; `tidemark log verify FOLDER` shows what is sound; restore the folder, "
+          "then start the node again"}});
   } else if (!ending()) {
     appended_ = partition_->log().end();
     auto beginning = carry_out(core_->promote(moment_of_promotion()));
@@ -233,6 +241,7 @@ Task<void> GroupShell::carry_out(Decision decision) {
       events_.warn("a change of groups was refused by their log",
                    {{"partition", partition_->log().folder_name()},
                     {"reason", appended.error().message()},
+                    {"advice", "make room on the disk, or look at what else the log says of it"},
                     {"left_out", *left_out}});
     }
     // What is written already stays true.

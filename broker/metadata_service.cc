@@ -69,7 +69,9 @@ Task<Result<void>> MetadataService::load_snapshot() {
   auto found = co_await loading;
   if (!found) co_return fail(found.error());
   for (const std::string& refused : found->refused)
-    events_.error("metadata snapshot refused: the one before it is read", {{"reason", refused}});
+    events_.error(
+        "metadata snapshot refused: the one before it is read",
+        {{"reason", refused}, {"advice", "look at the disk's own errors; the next one replaces it"}});
   const Offset reached = found->newest ? found->newest->id.end : Offset(0);
   if (log_->start() > reached) {
     co_return fail(Error::corruption(fmt::format(
@@ -271,7 +273,10 @@ Task<void> MetadataService::take_snapshot() {
   if (kept) {
     consider_snapshot();  // for what came meanwhile
   } else {
-    events_.error("no metadata snapshot could be taken", {{"reason", kept.error().message()}});
+    events_.error(
+        "no metadata snapshot could be taken",
+        {{"reason", kept.error().message()},
+         {"advice", "look whether the disk is full; it is tried again, and the log grows until then"}});
   }
 }
 

@@ -73,8 +73,9 @@ std::optional<size_t> MetadataService::place(ShardChange::Open& open,
       strays.strays.push_back({found[i].folder, std::move(found[i].log)});
     } else if (found.size() > 1 && (place.kind != LogPlace::Kind::found || i != place.copy)) {
       events_.error(
-          "a second copy of a partition is left alone: look which one is right, and move the other away",
-          {{"folder", fmt::format("{}/{}", folders_[found[i].folder]->path(), found[i].log.folder_name)}});
+          "a second copy of a partition is left alone",
+          {{"folder", fmt::format("{}/{}", folders_[found[i].folder]->path(), found[i].log.folder_name)},
+           {"advice", "look which one is right, and move the other away"}});
     }
   }
   if (place.kind == LogPlace::Kind::absent || place.kind == LogPlace::Kind::ambiguous) return std::nullopt;
@@ -82,7 +83,9 @@ std::optional<size_t> MetadataService::place(ShardChange::Open& open,
     FoundLog& chosen = found[place.copy];
     if (chosen.moved) {
       events_.error("a partition stays offline: it was moved by hand",
-                    {{"partition", chosen.log.folder_name}, {"reason", chosen.log.damage->message()}});
+                    {{"partition", chosen.log.folder_name},
+                     {"reason", chosen.log.damage->message()},
+                     {"advice", "stop the node, move the folder back where it was, and start again"}});
       return std::nullopt;
     }
     open.recovered = std::move(chosen.log);
@@ -277,11 +280,10 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
     }
   }
   for (const auto& [directory, count] : away) {
-    events_.error(
-        "partitions stay offline: their data folder is not there, or does not hold them alone: bring it "
-        "back, or "
-        "delete their topics",
-        {{"folder_id", directory}, {"partitions", count}});
+    events_.error("partitions stay offline: their data folder is not there, or does not hold them alone",
+                  {{"folder_id", directory},
+                   {"partitions", count},
+                   {"advice", "bring the folder back, or delete their topics"}});
   }
   auto running = run_changes(changes);
   const auto failed = co_await running;
@@ -289,7 +291,9 @@ Task<Result<void>> MetadataService::open_partitions(Recovered recovered) {
     if (!stray.put_aside) continue;
     if (stray.failure) {
       events_.error("a log of no topic stays where it is: the next start tries again to put it aside",
-                    {{"folder", stray.name}, {"reason", stray.failure->message()}});
+                    {{"folder", stray.name},
+                     {"reason", stray.failure->message()},
+                     {"advice", "look at the disk and at the folder's permissions"}});
     } else {
       events_.warn(
           "a log of no topic is put aside, as a folder that ends in -stray: remove it if nobody misses it",

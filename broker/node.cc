@@ -200,8 +200,9 @@ Task<Result<MetadataService::Recovered>> Node::recover_logs() {
     for (FoundLog& one : outcome.logs) {
       if (folders_[one.folder]->offline()) continue;
       if (one.log.damage) {
-        log().error("partition is damaged and stays offline",
-                    {{"partition", one.log.folder_name}, {"reason", one.log.damage->message()}});
+        log().error("partition is damaged and stays offline", {{"partition", one.log.folder_name},
+                                                               {"reason", one.log.damage->message()},
+                                                               {"advice", kDamageAdvice}});
       } else if (log().wants(LogLevel::debug)) {
         log().debug(
             "partition recovered",
@@ -415,9 +416,9 @@ Task<Result<void>> Node::start() {
   const auto slots =
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
   const uint64_t memory = memory_limit(config_);
-  const auto answers = std::make_shared<runtime::ByteBudget>(memory / 4);
-  const auto elements = std::make_shared<runtime::ByteBudget>(memory / 8);
-  const auto fetch_sessions = std::make_shared<runtime::ByteBudget>(memory / 8);
+  answer_memory_ = std::make_shared<runtime::ByteBudget>(memory / 4);
+  element_memory_ = std::make_shared<runtime::ByteBudget>(memory / 8);
+  session_memory_ = std::make_shared<runtime::ByteBudget>(memory / 8);
   GroupMetrics* const group_metrics = seams_.metrics != nullptr ? &seams_.metrics->groups : nullptr;
   const config::BrokerConfig& broker = config_.broker;
   usages_ = std::make_unique<Usages>(
@@ -429,14 +430,14 @@ Task<Result<void>> Node::start() {
     randoms_.push_back(std::make_unique<runtime::SeededRandom>(seams_.random.next()));
     sessions_.push_back(std::make_unique<FetchSessions>(shard->index(), shards_.size(),
                                                         (slots + shards_.size() - 1) / shards_.size(),
-                                                        fetch_sessions, *randoms_.back()));
+                                                        session_memory_, *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
     groups_.push_back(std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log(), group_metrics,
                                                           seams_.planted));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_,
                     *quotas_.back(), folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(),
-                    answers, elements, seams_.metrics}));
+                    answer_memory_, element_memory_, seams_.metrics}));
     if (seams_.metrics != nullptr) {
       shard->loop().post([this, target = shard.get(), sessions = sessions_.back().get()] {
         target->tasks().spawn(sample_loop(*target, *sessions));
@@ -535,10 +536,14 @@ void Node::watch(storage::LogStore& store, FolderInfo& folder, size_t journal, r
     const char* const waits_for = store.journal().age(now) < store.age(now) ? "a segment's write"
                                   : store.journal().starved()               ? "a checkpoint"
                                                                             : "a sync";
-    log().warn("a journal is stalled: its appends wait, and this node is not ready",
-               {{"journal", name},
-                {"seconds", std::chrono::duration_cast<std::chrono::seconds>(JournalWatch::kStalled).count()},
-                {"waits_for", waits_for}});
+    log().warn(
+        "a journal is stalled: its appends wait, and this node is not ready",
+        {{"journal", name},
+         {"seconds", std::chrono::duration_cast<std::chrono::seconds>(JournalWatch::kStalled).count()},
+         {"waits_for", waits_for},
+         {"advice",
+          "look whether the disk hangs (kernel log, iostat), or who else uses it; nothing is lost, and it "
+          "goes on when the disk does"}});
   } else {
     log().info("the journal goes on",
                {{"journal", name},
@@ -552,6 +557,7 @@ Task<void> Node::sample_loop(Shard& shard, const FetchSessions& sessions) {
     if (shard.index() == 0) {
       seams_.metrics->sample_metadata(*first().metadata_store(), metadata_->unopened(), shard.loop().mono());
       seams_.metrics->sample_quotas(*usages_);
+      seams_.metrics->sample_memory(*answer_memory_, *element_memory_, *session_memory_);
     }
     auto pause = runtime::sleep_for(shard.loop(), NodeMetrics::kSampleEvery);
     co_await pause;
@@ -604,7 +610,11 @@ void Node::start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& rand
   };
   cleaner.on_failure = [this](const storage::Log& of, const Error& error) {
     log().error("a log cannot be compacted, and is left as it is until a restart",
-                {{"partition", of.folder_name()}, {"reason", error.message()}});
+                {{"partition", of.folder_name()},
+                 {"reason", error.message()},
+                 {"advice",
+                  "it is served, but only grows: copy its folder away, look at the disk's own errors, and "
+                  "restore the topic or write it anew"}});
   };
   cleaner.on_unreadable = [this](const storage::Log& of, const Error& error) {
     log().error("a log cannot be compacted while the disk does not give it, and grows: it is tried again",

@@ -138,6 +138,7 @@ class Node {
   std::vector<std::unique_ptr<GroupLag>> group_lags_;  // none where nobody counts
   std::unique_ptr<ClientTelemetry> telemetry_;
   std::unique_ptr<Usages> usages_;
+  std::shared_ptr<runtime::ByteBudget> answer_memory_, element_memory_, session_memory_;
   std::vector<std::unique_ptr<ClientQuotas>> quotas_;
   std::vector<std::unique_ptr<ApiHandler>> handlers_;
   size_t replays_ = 0;  // folders in which what was replayed is not synced yet

@@ -117,12 +117,14 @@ std::unique_ptr<storage::LogStore> NodeFolder::make_store(runtime::Scheduler& lo
   store->on_offline = [this](const Error& error) { seams_.shards[0]->post([this, error] { fail(error); }); };
   store->on_log_offline = [this](const storage::Log& partition, const Error& error) {
     if (error.code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-      log().error("partition went offline",
-                  {{"partition", partition.folder_name()}, {"reason", error.message()}});
+      log().error(
+          "partition went offline",
+          {{"partition", partition.folder_name()}, {"reason", error.message()}, {"advice", kDamageAdvice}});
   };
   store->on_scrub_error = [this](const storage::Log& partition, const Error& error) {
-    log().warn("a sealed segment cannot be read: its records may be lost to the disk",
-               {{"partition", partition.folder_name()}, {"reason", error.message()}});
+    log().warn(
+        "a sealed segment cannot be read: its records may be lost to the disk",
+        {{"partition", partition.folder_name()}, {"reason", error.message()}, {"advice", kDamageAdvice}});
   };
   return store;
 }
@@ -132,7 +134,8 @@ std::unique_ptr<storage::LogStore> NodeFolder::make_store(runtime::Scheduler& lo
 void NodeFolder::fail(const Error& error) {
   if (offline()) return;
   info_->set_offline();
-  log().error("the data folder went offline", {{"folder", path()}, {"reason", error.message()}});
+  log().error("the data folder went offline",
+              {{"folder", path()}, {"reason", error.message()}, {"advice", kFolderAdvice}});
   if (metadata_store_) metadata_store_->fail_folder(error);
   for (auto& shard : shards_) {
     shard->loop().post([target = shard.get(), folder = index_, error] {
@@ -146,7 +149,7 @@ void NodeFolder::leave_out(const Error& error) {
   info_->set_offline();
   data_.reset();
   log().error("the data folder cannot be opened: its partitions stay offline until a start that can",
-              {{"folder", path()}, {"reason", error.message()}});
+              {{"folder", path()}, {"reason", error.message()}, {"advice", kFolderAdvice}});
 }
 
 Task<Result<void>> NodeFolder::open(Uuid cluster_id, std::shared_ptr<storage::FileCache> cache) {
@@ -183,13 +186,16 @@ void NodeFolder::tell_replay() {
                 {"torn_tails", data_->journals().torn_tails()}});
   }
   for (const storage::JournalDamage& damage : data_->journals().corruption())
-    log().error("the journal is damaged: partitions that it may concern go offline", {{"what", damage.what}});
+    log().error("the journal is damaged: partitions that it may concern go offline",
+                {{"folder", path()}, {"what", damage.what}, {"advice", kDamageAdvice}});
   for (const std::string& name : replay.unidentified)
-    log().error("no readable partition.state: the folder is left alone; move it away, or restore it",
-                {{"folder", fmt::format("{}/{}", path(), name)}});
+    log().error("no readable partition.state: the folder is left alone",
+                {{"folder", fmt::format("{}/{}", path(), name)}, {"advice", "move it away, or restore it"}});
   for (const auto& [name, error] : replay.unreadable)
     log().error("the folder cannot be read: its partition stays offline until a start that can",
-                {{"folder", fmt::format("{}/{}", path(), name)}, {"reason", error.message()}});
+                {{"folder", fmt::format("{}/{}", path(), name)},
+                 {"reason", error.message()},
+                 {"advice", "look at its files and the kernel's log; start again when it can be read"}});
   if (replay.orphans > 0)
     log().warn("journal records speak of logs whose folder is gone", {{"records", replay.orphans}});
 }

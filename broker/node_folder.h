@@ -21,6 +21,14 @@ struct NodeSeams;
 // What requests, caches and answers share of memory, if `memory.limit` does not say.
 [[nodiscard]] uint64_t memory_limit(const config::NodeConfig& config);
 
+// What to do, for the log: about a partition, and about the whole folder.
+inline constexpr std::string_view kDamageAdvice =
+    "copy its folder away and look at the disk's own errors; `tidemark log verify FOLDER` shows what is "
+    "sound; "
+    "then restore or delete the topic";
+inline constexpr std::string_view kFolderAdvice =
+    "look whether it is mounted and at the kernel's log; mend or replace the disk, then start the node again";
+
 class NodeFolder {
  public:
   // `index`: in `log.dirs`. All outlive it.

@@ -14,6 +14,8 @@ namespace {
 
 // Topics with a series of their own: the largest; the rest is one series.
 constexpr size_t kMaxTopicSeries = 100;
+// The same of partitions, each of four series; divided evenly among the shards.
+constexpr size_t kMaxPartitionSeries = 1'000;
 constexpr int16_t kLeastCode = -1;
 constexpr int16_t kMostCodes = 256;
 
@@ -30,20 +32,20 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards, size_t folders)
       samples_(shards),
       journals_(shards * folders + 1),
       named_(kMaxTopicSeries) {
-  errors_.resize(kMostCodes);
-  for (int16_t code = kLeastCode; code < kMostCodes + kLeastCode; ++code) {
-    const std::string_view name = error_name(static_cast<ErrorCode>(code));
-    if (code == 0 || name.empty()) continue;
-    errors_[static_cast<size_t>(code - kLeastCode)] =
-        &metrics.counter("tidemark_response_errors_total", "Errors in responses, each partition's for itself",
-                         {{"error", std::string(name)}});
-  }
   metrics.gauge("tidemark_partitions", "Partitions with a replica on this node",
                 [this] { return sum(&Sample::partitions); });
   metrics.gauge("tidemark_offline_partitions", "Of those, the ones whose log cannot be used",
                 [this] { return sum(&Sample::offline) + unopened_.load(std::memory_order_relaxed); });
+  metrics.gauge("tidemark_partitions_unnamed", "Sound partitions without series of their offsets",
+                [this] { return sum(&Sample::unnamed); });
   metrics.gauge("tidemark_fetch_sessions", "Incremental fetch sessions",
                 [this] { return sum(&Sample::sessions); });
+  metrics.gauge("tidemark_fetch_session_partitions", "Partitions that fetch sessions remember",
+                [this] { return sum(&Sample::session_partitions); });
+  add_memory(metrics, answer_memory_, "tidemark_answer", "Memory of answers that are larger than their requests");
+  add_memory(metrics, element_memory_, "tidemark_request_element",
+             "Memory of what requests with many elements are while they are served");
+  add_memory(metrics, session_memory_, "tidemark_fetch_session", "Memory of fetch sessions");
   metrics.counter_of("tidemark_fetch_session_evictions_total", "Fetch sessions that made way for newer ones",
                      [this] { return sum(&Sample::evictions); });
   metrics.gauges("tidemark_topic_log_bytes",
@@ -54,7 +56,9 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards, size_t folders)
   metrics.counter_of("tidemark_quota_overflows_total",
                      "Times that a client was counted with others, since there were too many",
                      [this] { return quota_overflows_.load(); });
+  add_errors(metrics);
   add_traffic(metrics);
+  add_offsets(metrics);
   add_cleaner(metrics);
   for (size_t i = 0; i < journals_.size(); ++i)
     add_journal(metrics, journals_[i], journal_name(i, journals_.size(), shards));
@@ -65,6 +69,59 @@ NodeMetrics::~NodeMetrics() = default;
 void NodeMetrics::sample_quotas(const Usages& usages) {
   quota_clients_ = static_cast<double>(usages.tracked());
   quota_overflows_ = static_cast<double>(usages.overflows());
+}
+
+void NodeMetrics::Memory::sample(const runtime::ByteBudget& memory) {
+  used = static_cast<double>(memory.used());
+  limit = static_cast<double>(memory.limit());
+}
+
+void NodeMetrics::sample_memory(const runtime::ByteBudget& answers, const runtime::ByteBudget& elements,
+                                const runtime::ByteBudget& sessions) {
+  answer_memory_.sample(answers);
+  element_memory_.sample(elements);
+  session_memory_.sample(sessions);
+}
+
+void NodeMetrics::add_memory(Metrics& metrics, Memory& memory, const std::string& name,
+                             const std::string& help) {
+  metrics.gauge(name + "_memory_bytes", help, [&memory] { return memory.used.load(); });
+  metrics.gauge(name + "_memory_limit_bytes", "Memory that they may take",
+                [&memory] { return memory.limit.load(); });
+}
+
+void NodeMetrics::add_errors(Metrics& metrics) {
+  errors_.resize(kMostCodes);
+  for (int16_t code = kLeastCode; code < kMostCodes + kLeastCode; ++code) {
+    const std::string_view name = error_name(static_cast<ErrorCode>(code));
+    if (code == 0 || name.empty()) continue;
+    for (size_t row = 0; row < kApiRows; ++row) {
+      errors_[static_cast<size_t>(code - kLeastCode)][row] = &metrics.counter(
+          "tidemark_response_errors_total", "Errors in responses, each partition's for itself",
+          {{"api", std::string(api_row_name(row))}, {"error", std::string(name)}});
+    }
+  }
+}
+
+void NodeMetrics::add_offsets(Metrics& metrics) {
+  const auto read = [this] {
+    std::vector<std::pair<MetricLabels, std::vector<double>>> rows;
+    for (const Sample& sample : samples_) {
+      const std::lock_guard lock(sample.mutex);
+      for (const PartitionOffsets& of : sample.offsets) {
+        rows.emplace_back(
+            MetricLabels{{"topic", of.topic}, {"partition", std::to_string(of.partition.value)}},
+            std::vector{static_cast<double>(of.log_start.value), static_cast<double>(of.durable.value),
+                        static_cast<double>(of.high_watermark.value), static_cast<double>(of.log_end.value)});
+      }
+    }
+    return rows;
+  };
+  metrics.gauges({{"tidemark_partition_log_start_offset", "The first offset that the log has"},
+                  {"tidemark_partition_durable_offset", "Records before it are synced"},
+                  {"tidemark_partition_high_watermark", "Records before it are committed, and may be read"},
+                  {"tidemark_partition_log_end_offset", "The offset of the next record"}},
+                 read);
 }
 
 void NodeMetrics::add_traffic(Metrics& metrics) {
@@ -182,10 +239,14 @@ void NodeMetrics::sample(Shard& shard, const FetchSessions& sessions) {
   sample.offline = static_cast<double>(offline);
   sample.uncleanable = static_cast<double>(uncleanable);
   sample.sessions = static_cast<double>(sessions.size());
+  sample.session_partitions = static_cast<double>(sessions.partitions());
   sample.evictions = static_cast<double>(sessions.evictions());
+  std::vector<PartitionOffsets> offsets = largest_offsets(shard, kMaxPartitionSeries / samples_.size());
+  sample.unnamed = static_cast<double>(shard.partitions().size() - offline - offsets.size());
   {
     const std::lock_guard lock(sample.mutex);
     sample.topic_bytes = std::move(bytes);
+    sample.offsets = std::move(offsets);
   }
   sample_traffic(shard);
   sample_cleaner(shard);

@@ -64,6 +64,7 @@ Task<void> ask_coordinators(ApiServices& services, RequestContext& request, std:
         coordinator::partition_of_group(asks[i].group, static_cast<int32_t>(topic->shards.size())),
         asks[i].question, answers, i);
   }
+  request.waits();
   if (parked) request.park();
   if (parked) request.on_hurry([answers] { answers->changed.notify_all(); });
   while (answers->missing > 0 && !(parked && request.hurried())) {

@@ -127,6 +127,12 @@ std::vector<WatchChange> FetchSession::take_changes(Part& part) {
   return changes;
 }
 
+size_t FetchSessions::partitions() const {
+  size_t sum = 0;
+  for (const auto& [id, session] : sessions_) sum += session->size();
+  return sum;
+}
+
 bool FetchSessions::evict(runtime::MonoTime now) {
   const auto oldest = std::min_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
     return a.second->last_used_ < b.second->last_used_;

@@ -134,6 +134,8 @@ class FetchSessions {
   std::shared_ptr<FetchSession> find(int32_t id, runtime::MonoTime now);
   void erase(int32_t id) { sessions_.erase(id); }
   [[nodiscard]] size_t size() const { return sessions_.size(); }
+  // Of all sessions together.
+  [[nodiscard]] size_t partitions() const;
   [[nodiscard]] uint64_t evictions() const { return evictions_; }
 
  private:

@@ -186,6 +186,15 @@ void count(NodeMetrics& metrics, size_t shard, const Item& item) {
     metrics.traffic(shard, item.id.topic_id).count_produce(item.error, bytes, records);
 }
 
+// What no answer will tell.
+void count_errors(const RequestContext& request, const std::vector<Item>& items) {
+  if (request.metrics == nullptr) return;
+  for (const Item& item : items) {
+    request.metrics->count_error(request.connection.shard, protocol::ApiKey::Produce,
+                                 static_cast<int16_t>(item.error));
+  }
+}
+
 Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   runtime::Scheduler& loop = services.home.loop();
   auto decoded = decode_body<ProduceRequest>(request);
@@ -295,7 +304,10 @@ Task<Result<Response>> run(ApiServices& services, RequestContext& request) {
   if (body.acks == 0) {
     // The only way to tell a client that does not listen: Kafka closes the connection, and so the client
     // looks again.
-    if (failed) co_return fail(ErrorCode::INVALID_REQUEST, "acks=0 and an error: closing the connection");
+    if (failed) {
+      count_errors(request, produce->items);
+      co_return fail(ErrorCode::INVALID_REQUEST, "acks=0 and an error: closing the connection");
+    }
     co_return Response::none();
   }
   protocol::Arena arena;

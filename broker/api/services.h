@@ -64,7 +64,9 @@ Result<Response> respond(RequestContext& request, Body& body,
                          std::vector<std::unique_ptr<ByteSource>> sources = {}) {
   tell_throttle(request, body);
   if (request.metrics != nullptr) {
-    for_each_error(body, [&](int16_t code) { request.metrics->count_error(request.connection.shard, code); });
+    const auto api = static_cast<protocol::ApiKey>(request.header.request_api_key);
+    for_each_error(body,
+                   [&](int16_t code) { request.metrics->count_error(request.connection.shard, api, code); });
   }
   TRY_ASSIGN(auto frame, protocol::encode_response_frame(request.header.correlation_id, body,
                                                          request.header.request_api_version));

@@ -4,10 +4,13 @@ namespace tidemark::broker {
 namespace {
 
 // Free functions: a capturing coroutine lambda would outlive its captures.
-runtime::Task<HttpResponse> metrics_page(const Metrics& metrics) {
+runtime::Task<HttpResponse> metrics_page(runtime::Scheduler& home, runtime::Lane& lane,
+                                         const Metrics& metrics) {
+  auto work = [&metrics] { return metrics.serialize(); };
+  auto writing = runtime::on_lane(lane, home, std::move(work));
   HttpResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = metrics.serialize();
+  response.body = co_await writing;
   co_return response;
 }
 
@@ -31,8 +34,10 @@ runtime::Task<HttpResponse> ready_page(const Readiness& readiness) {
 
 }  // namespace
 
-void add_health_routes(HttpServer& server, const Metrics& metrics, const Readiness& readiness) {
-  server.route("/metrics", [&metrics](const HttpRequest&) { return metrics_page(metrics); });
+void add_health_routes(HttpServer& server, runtime::Scheduler& home, runtime::Lane& lane,
+                       const Metrics& metrics, const Readiness& readiness) {
+  server.route("/metrics",
+               [&home, &lane, &metrics](const HttpRequest&) { return metrics_page(home, lane, metrics); });
   server.route("/healthz", [](const HttpRequest&) { return health_page(); });
   server.route("/readyz", [&readiness](const HttpRequest&) { return ready_page(readiness); });
 }

@@ -7,6 +7,7 @@
 
 #include "broker/observe/http_server.h"
 #include "broker/observe/metrics.h"
+#include "protocol/runtime/lane.h"
 
 namespace tidemark::broker {
 
@@ -26,7 +27,9 @@ class Readiness {
   std::function<std::string()> hindrance_;
 };
 
-// Adds the three routes. `metrics` and `readiness` outlive the server.
-void add_health_routes(HttpServer& server, const Metrics& metrics, const Readiness& readiness);
+// Adds the three routes. What they use outlives the server, and `home` is its loop. Metrics are written in
+// the lane: thousands of series take milliseconds, which are no shard's to lose.
+void add_health_routes(HttpServer& server, runtime::Scheduler& home, runtime::Lane& lane,
+                       const Metrics& metrics, const Readiness& readiness);
 
 }  // namespace tidemark::broker

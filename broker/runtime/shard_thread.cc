@@ -30,9 +30,12 @@ void ShardThread::stop() {
 void ShardThread::probe(runtime::MonoTime due) {
   const runtime::MonoTime now = scheduler_.mono();
   const runtime::Duration late = now - due;
-  if (late.count() > longest_stall_.load(std::memory_order_relaxed)) {
-    longest_stall_.store(late.count(), std::memory_order_relaxed);
+  if (now >= window_end_) {
+    longest_before_ = std::exchange(longest_in_window_, {});
+    window_end_ = now + kWindow;
   }
+  longest_in_window_ = std::max(longest_in_window_, late);
+  longest_stall_.store(std::max(longest_in_window_, longest_before_).count(), std::memory_order_relaxed);
   if (late > kStall) stalls_.fetch_add(1, std::memory_order_relaxed);
   const runtime::MonoTime next = now + kProbeInterval;
   scheduler_.at(next, [this, next] { probe(next); });

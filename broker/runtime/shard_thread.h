@@ -26,15 +26,16 @@ class ShardThread {
   // Ends the loop after the job that runs, and joins. Idempotent. Not from the shard itself.
   void stop();
 
-  // The longest delay seen since the last call, in nanoseconds. Any thread; one reader.
-  [[nodiscard]] runtime::Duration take_longest_stall() {
-    return runtime::Duration(longest_stall_.exchange(0, std::memory_order_relaxed));
+  // The longest delay of the last one to two windows. Any thread.
+  [[nodiscard]] runtime::Duration longest_stall() const {
+    return runtime::Duration(longest_stall_.load(std::memory_order_relaxed));
   }
   // Delays beyond kStall since the start. Any thread.
   [[nodiscard]] uint64_t stalls() const { return stalls_.load(std::memory_order_relaxed); }
 
   static constexpr runtime::Duration kProbeInterval = std::chrono::milliseconds(250);
   static constexpr runtime::Duration kStall = std::chrono::milliseconds(50);
+  static constexpr runtime::Duration kWindow = std::chrono::minutes(1);
 
  private:
   void probe(runtime::MonoTime due);
@@ -42,6 +43,11 @@ class ShardThread {
   AsioScheduler scheduler_;
   std::string name_;
   std::optional<int> cpu_;
+  // The longest of this window and of the one before, whoever reads it how often. The first three are its
+  // loop's.
+  runtime::MonoTime window_end_{};
+  runtime::Duration longest_in_window_{};
+  runtime::Duration longest_before_{};
   std::atomic<int64_t> longest_stall_{0};
   std::atomic<uint64_t> stalls_{0};
   std::thread thread_;

@@ -122,7 +122,8 @@ void Connection::pump() {
     }
     if (std::exchange(held_up_, false)) end_hold_up();
     Exchange& next = *exchanges_[started_];
-    const runtime::Duration waited = services_.loop.mono() - next.request.arrived;
+    next.started = services_.loop.mono();
+    const runtime::Duration waited = next.started - next.request.arrived;
     if (waited > services_.options.max_queue_time) {
       // The client has given up on it, and on those behind it. Nobody can be told so by an answer: each API
       // would need its own.
@@ -135,7 +136,7 @@ void Connection::pump() {
     }
     ++started_;
     order_free_ = false;
-    if (services_.handler.counts_work(next.request)) next.request.working_since = services_.loop.mono();
+    if (services_.handler.counts_work(next.request)) next.request.working_since = next.started;
     next.request.on_release_ = [this, place = &next.place] {
       place->give_back();
       order_free_ = true;
@@ -189,6 +190,7 @@ runtime::Task<void> Connection::serve(Exchange& exchange) {
   auto handling = services_.handler.handle(exchange.request);
   Result<Response> answer = co_await handling;
   exchange.answer.emplace(std::move(answer));
+  exchange.answered = services_.loop.mono();
   if (*exchange.answer) unsent_bytes_ += (*exchange.answer)->frame.bytes.size();
   stop_working(exchange.request);
   if (exchange.request.throttle.pause > runtime::Duration{}) mute(exchange.request.throttle);
@@ -238,6 +240,15 @@ runtime::Task<void> Connection::write_answers() {
   if (auto finished = std::exchange(on_finished_, nullptr)) finished();
 }
 
+void Connection::record_stages(const ServerMetrics::Api& api, const Exchange& exchange) {
+  const RequestContext& request = exchange.request;
+  const runtime::MonoTime waits = std::min(request.waits_since_, exchange.answered);
+  api.record(info_.shard, RequestStage::queue, exchange.started - request.arrived);
+  api.record(info_.shard, RequestStage::local, waits - exchange.started);
+  api.record(info_.shard, RequestStage::remote, exchange.answered - waits);
+  api.record(info_.shard, RequestStage::throttle, request.throttle.pause);
+}
+
 // An error: nothing more can be sent.
 runtime::Task<Result<void>> Connection::send(Exchange& exchange) {
   const auto& header = exchange.request.header;
@@ -255,6 +266,7 @@ runtime::Task<Result<void>> Connection::send(Exchange& exchange) {
   api.requests->add(info_.shard);
   api.seconds->record(
       info_.shard, std::chrono::duration<double>(services_.loop.mono() - exchange.request.arrived).count());
+  record_stages(api, exchange);
   if (!answer->has_frame()) co_return Result<void>();
   services_.metrics.bytes_out.add(info_.shard, answer->frame.wire_bytes);
   auto adding = writer_.add(std::move(*answer));
@@ -262,6 +274,7 @@ runtime::Task<Result<void>> Connection::send(Exchange& exchange) {
   if (!added && added.error().kind() != ErrorKind::closed) {
     break_off(services_.metrics.broken, "connection closed: answer cut short", added.error().to_string());
   }
+  api.record(info_.shard, RequestStage::send, services_.loop.mono() - exchange.answered);
   co_return added;
 }
 

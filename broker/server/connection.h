@@ -76,6 +76,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     RequestContext request;
     RequestQueue::Place place;
     std::optional<Result<Response>> answer;
+    runtime::MonoTime started{};
+    runtime::MonoTime answered{};
   };
 
   runtime::Task<void> read_requests();
@@ -96,6 +98,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // How many requests may be under way now.
   [[nodiscard]] size_t most_in_flight() const;
   void stop_working(RequestContext& request);
+  // All stages up to the answer.
+  void record_stages(const ServerMetrics::Api& api, const Exchange& exchange);
   void hurry_all();
   // Nothing more can be written, and whoever would read it has gone.
   void lose();

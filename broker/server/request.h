@@ -72,10 +72,16 @@ class RequestContext {
   runtime::MonoTime working_since = runtime::kNever;  // kNever: it does not work, or nobody measures
   bool settled = false;                               // its answer tells what its work cost until then
 
+  // What is left of it is waiting: for the disk, for data, for a coordinator. Later calls do nothing.
+  void waits() {
+    if (waits_since_ == runtime::kNever) waits_since_ = connection.home->mono();
+  }
+
   // Lets the connection's next request start before this one is answered: Produce once it has its place in
   // every partition, Fetch once it waits. The next one starts from the loop, not inside this call. Later
   // calls do nothing.
   void release_order() {
+    waits();
     if (auto release = std::exchange(on_release_, nullptr)) release();
   }
 
@@ -101,6 +107,7 @@ class RequestContext {
     if (auto hook = std::exchange(hurry_, nullptr)) hook();
   }
 
+  runtime::MonoTime waits_since_ = runtime::kNever;  // kNever: it has not waited
   runtime::Job on_release_;
   runtime::Job on_park_;
   runtime::Job hurry_;

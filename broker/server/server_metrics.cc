@@ -1,11 +1,24 @@
 #include "broker/server/server_metrics.h"
 
+#include "broker/server/named_apis.h"
+
 namespace tidemark::broker {
 
 namespace {
 
 // 1 ms to five minutes.
 std::vector<double> throttle_bounds() { return {0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300}; }
+
+std::array<Histogram*, kRequestStageNames.size()> stages_of(Metrics& metrics, size_t row) {
+  std::array<Histogram*, kRequestStageNames.size()> stages{};
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    stages[stage] = &metrics.histogram(
+        "tidemark_request_stage_seconds", "How the time from request to answer divides into stages",
+        latency_bounds(),
+        {{"api", std::string(api_row_name(row))}, {"stage", std::string(kRequestStageNames[stage])}});
+  }
+  return stages;
+}
 
 }  // namespace
 
@@ -37,7 +50,8 @@ ServerMetrics::ServerMetrics(Metrics& metrics)
     const MetricLabels labels{{"api", std::string(api.name)}};
     apis[key] = {&metrics.counter("tidemark_requests_total", "Requests answered", labels),
                  &metrics.histogram("tidemark_request_seconds", "Time from request to answer",
-                                    latency_bounds(), labels)};
+                                    latency_bounds(), labels),
+                 stages_of(metrics, api_row(api.key))};
   }
 }
 

@@ -7,8 +7,21 @@
 #include "broker/observe/metrics.h"
 #include "broker/quota/quota_kind.h"
 #include "protocol/api_key.h"
+#include "protocol/runtime/time.h"
 
 namespace tidemark::broker {
+
+// Where a request's time goes, as Kafka divides it; each request counts in each, except in the last without
+// an answer.
+enum class RequestStage : uint8_t {
+  queue,     // until it is started
+  local,     // until it waits, or is answered
+  remote,    // waiting: for the disk, for data, for a coordinator
+  throttle,  // the pause that its answer told its client
+  send       // until the answer is with the connection's writer, behind those before it
+};
+inline constexpr std::array<std::string_view, 5> kRequestStageNames = {"queue", "local", "remote", "throttle",
+                                                                       "send"};
 
 struct ServerMetrics {
   explicit ServerMetrics(Metrics& metrics);
@@ -16,6 +29,11 @@ struct ServerMetrics {
   struct Api {
     Counter* requests;
     Histogram* seconds;  // from the frame's last byte to the answer's first
+    std::array<Histogram*, kRequestStageNames.size()>
+        stages;  // by RequestStage; most APIs have theirs in common
+    void record(size_t shard, RequestStage stage, runtime::Duration time) const {
+      stages[static_cast<size_t>(stage)]->record(shard, std::chrono::duration<double>(time).count());
+    }
   };
   // REQUIRES: the schemas know the API.
   [[nodiscard]] const Api& of(protocol::ApiKey key) const { return apis.at(static_cast<size_t>(key)); }

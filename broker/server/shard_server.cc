@@ -52,7 +52,10 @@ runtime::Task<void> ShardServer::accept_all(runtime::Listener& listener, std::st
     if (stream.error().kind() == ErrorKind::closed) co_return;
     if (const auto left_out = log_limiter_.admit(loop_.mono())) {
       shared_.log.error("cannot accept connections",
-                        {{"listener", name}, {"cause", stream.error().message()}, {"left_out", *left_out}});
+                        {{"listener", name},
+                         {"cause", stream.error().message()},
+                         {"advice", "look at the limits of open files and of the system's memory"},
+                         {"left_out", *left_out}});
     }
     auto pause = runtime::sleep_for(loop_, kAcceptPause);
     co_await pause;

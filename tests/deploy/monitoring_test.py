@@ -33,7 +33,7 @@ ODD_OFFSET = 0x0102030405060708  # there is nothing like it in any other record
 LARGE_BATCH = batch([b"x" * 60_000])
 # They measure how fast the machine is, which others use during the tests; with seconds of patience they are no judgement.
 OF_A_SLOW_MACHINE = {"TidemarkJournalSlow", "TidemarkJournalStalled", "TidemarkSyncsSlow", "TidemarkLoopLate", "TidemarkProduceSlow"}
-SELECTOR = re.compile(r"\b(?:tidemark_\w+|up)\b(?:\{[^}]*\})?")
+SELECTOR = re.compile(r"\b(?:tidemark_\w+|process_\w+|up)\b(?:\{[^}]*\})?")
 
 
 def expressions(dashboard):

@@ -597,11 +597,32 @@ class BrokerSettings(unittest.TestCase):
         self.assertEqual(value("tidemark_produce_bytes_total"), 3 * len(sent))
         self.assertEqual(value("tidemark_fetch_bytes_total"), len(sent))
         errors = broker.metric("tidemark_response_errors_total")
-        self.assertEqual(errors['{error="UNKNOWN_TOPIC_OR_PARTITION"}'], 1)
+        unknown = '{api="Produce",error="UNKNOWN_TOPIC_OR_PARTITION"}'
+        self.assertEqual(errors[unknown], 1)
         self.assertEqual(sum(errors.values()), 1)
         self.assertEqual(broker.metric("tidemark_requests_total")['{api="Produce"}'], 4)
+        for api, stage in (("Produce", "remote"), ("Produce", "send"), ("Fetch", "local"), ("(others)", "queue")):
+            labels = f'{{api="{api}",stage="{stage}"}}'
+            self.assertGreater(broker.metric("tidemark_request_stage_seconds_sum")[labels], 0, labels)
+        self.assertEqual(broker.metric("tidemark_request_stage_seconds_count")['{api="Produce",stage="remote"}'], 4)
+        # With acks=0 the end of the connection is all that its client is told.
+        with connect(broker.bootstrap) as unheard:
+            self.assertIsNone(exchange(unheard, request(PRODUCE, 7, produce_body("no-such-topic-here", sent, 0, 0))))
+        self.assertEqual(broker.metric("tidemark_response_errors_total")[unknown], 2)
         # Sampled once a second.
         self.eventually(lambda: value("tidemark_partitions") == 3)
+        for offset, expected in (("log_start_offset", 0), ("durable_offset", 5), ("high_watermark", 5), ("log_end_offset", 5)):
+            labels = f'{{topic="{topic}",partition="1"}}'
+            self.eventually(lambda: broker.metric(f"tidemark_partition_{offset}").get(labels) == expected)
+        self.assertEqual(value("tidemark_partitions_unnamed"), 0)
+        self.assertEqual(value("tidemark_recovery_logs"), value("tidemark_recovery_logs_recovered"))
+        self.assertGreater(value("process_resident_memory_bytes"), MIB)
+        self.assertGreater(value("process_cpu_seconds_total"), 0)
+        self.assertLess(abs(time.time() - value("process_start_time_seconds")), 600)
+        open_files = len(os.listdir(f"/proc/{broker.process.pid}/fd"))
+        self.assertLessEqual(abs(value("process_open_fds") - open_files), 10)
+        self.assertGreater(value("process_max_fds"), open_files)
+        self.assertGreater(value("tidemark_answer_memory_limit_bytes"), 0)
         self.eventually(lambda: broker.metric("tidemark_topic_log_bytes").get(f'{{topic="{topic}"}}') == 3 * len(sent))
         self.assertEqual(value("tidemark_offline_partitions"), 0)
         syncs = broker.metric("tidemark_journal_syncs_total")

@@ -1,4 +1,6 @@
 // The order and the limits of a connection's requests, on virtual time.
+#include <numeric>
+
 #include "tests/unit/broker/server_world.h"
 
 using namespace tidemark;
@@ -294,6 +296,42 @@ TEST_CASE("when the client goes, parked requests end, produces still run, the re
   CHECK(world.server.connections() == 0);
   CHECK(world.limits.total() == 0);
   CHECK(world.memory.used() == 0);
+}
+
+namespace {
+
+double seconds_in(Metrics& metrics, const std::string& api, const std::string& stage) {
+  return metrics.histogram("tidemark_request_stage_seconds", "", {}, {{"api", api}, {"stage", stage}})
+      .total()
+      .sum;
+}
+
+uint64_t counted_in(Metrics& metrics, const std::string& api, const std::string& stage) {
+  const auto total =
+      metrics.histogram("tidemark_request_stage_seconds", "", {}, {{"api", api}, {"stage", stage}}).total();
+  return std::accumulate(total.buckets.begin(), total.buckets.end(), uint64_t{0});
+}
+
+}  // namespace
+
+TEST_CASE("a request's time divides into waiting for its turn, working, waiting, and being sent") {
+  ServerWorld world;
+  Client& client = world.connect();
+  // Fetch, and behind it others, of which the last has nothing to wait for.
+  world.send(client, request_frame(1, "sleep 100", "", 1, 4) + request_frame(2, "place 200", "", 1, 4) +
+                         request_frame(3, "now", "", 1, 4) + request_frame(4, "throttle 3000"));
+  world.run(1s);
+  CHECK(ids_in(client.received) == std::vector<int32_t>{1, 2, 3, 4});
+  CHECK(seconds_in(world.metrics, "Fetch", "queue") == Approx(0.2).margin(0.01));
+  CHECK(seconds_in(world.metrics, "Fetch", "local") == Approx(0.1).margin(0.01));
+  CHECK(seconds_in(world.metrics, "Fetch", "remote") == Approx(0.2).margin(0.01));
+  CHECK(seconds_in(world.metrics, "Fetch", "send") == Approx(0.2).margin(0.01));  // the third, behind another
+  CHECK(seconds_in(world.metrics, "(others)", "throttle") == Approx(3));
+  CHECK(seconds_in(world.metrics, "Fetch", "throttle") == 0);
+  for (const std::string_view stage : kRequestStageNames) {
+    CHECK(counted_in(world.metrics, "Fetch", std::string(stage)) == 3);
+    CHECK(counted_in(world.metrics, "(others)", std::string(stage)) == 1);
+  }
 }
 
 TEST_CASE("a client that has finished sending still gets its answers") {

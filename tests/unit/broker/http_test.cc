@@ -8,11 +8,21 @@ using namespace tidemark::broker::test;
 
 namespace {
 
+// Work is done at once.
+class PromptLane final : public runtime::Lane {
+ public:
+  void submit(runtime::Job work, runtime::Scheduler& home, runtime::Job done) override {
+    work();
+    home.post(std::move(done));
+  }
+  [[nodiscard]] size_t depth() const override { return 0; }
+};
+
 struct HttpWorld {
   HttpWorld() {
     metrics.counter("tidemark_things_total", "Things", {{"kind", "a"}}).add(1, 7);
     metrics.gauge("tidemark_level", "Level", [] { return 2.5; });
-    add_health_routes(server, metrics, readiness);
+    add_health_routes(server, loop, lane, metrics, readiness);
     auto listener = network.listen({"server", 9644}, loop);
     at = listener->local();
     server.serve(std::move(listener));
@@ -55,6 +65,7 @@ struct HttpWorld {
   simulation::VirtualScheduler loop{time};
   Metrics metrics{2};
   Readiness readiness;
+  PromptLane lane;
   HttpServer server{loop};
   runtime::Endpoint at;
   std::unique_ptr<runtime::Connector> connector = network.connector("operator", loop);
