@@ -22,6 +22,7 @@
 #include "broker/runtime/timed_lane.h"
 #include "broker/server/shard_server.h"
 #include "protocol/runtime/milliseconds.h"
+#include "protocol/version.h"
 #include "storage/posix/posix_file_system.h"
 #include "storage/rocksdb/rocksdb_store.h"
 

@@ -42,7 +42,8 @@ NodeMetrics::NodeMetrics(Metrics& metrics, size_t shards, size_t folders)
                 [this] { return sum(&Sample::sessions); });
   metrics.gauge("tidemark_fetch_session_partitions", "Partitions that fetch sessions remember",
                 [this] { return sum(&Sample::session_partitions); });
-  add_memory(metrics, answer_memory_, "tidemark_answer", "Memory of answers that are larger than their requests");
+  add_memory(metrics, answer_memory_, "tidemark_answer",
+             "Memory of answers that are larger than their requests");
   add_memory(metrics, element_memory_, "tidemark_request_element",
              "Memory of what requests with many elements are while they are served");
   add_memory(metrics, session_memory_, "tidemark_fetch_session", "Memory of fetch sessions");
