@@ -29,6 +29,12 @@ Task<Result<std::optional<int64_t>>> time_at(replication::Partition& partition, 
   co_return time_ms >= 0 ? std::optional(time_ms) : std::nullopt;
 }
 
+CoordinatorState state_of(const GroupShell& shell) {
+  if (shell.failed()) return CoordinatorState::failed;
+  return shell.core().standing() == coordinator::Standing::leader ? CoordinatorState::leader
+                                                                  : CoordinatorState::loading;
+}
+
 }  // namespace
 
 Task<GroupLag::Answers> look_at_partitions(Shard& shard, std::vector<GroupLag::Question> questions,
@@ -76,6 +82,8 @@ Task<void> GroupLag::run() {
     look_.partitions = partitions_.take();
     look_.groups.left_out += std::exchange(unnamed_groups_, 0);
     look_.partitions.left_out += std::exchange(unnamed_partitions_, 0);
+    for (const auto& [partition, shell] : coordinators_.all())
+      ++look_.coordinators[static_cast<size_t>(state_of(*shell))];
     look_.seconds = std::chrono::duration<double>(home_.loop().mono() - began).count();
     metrics_.publish(home_.index(), std::move(look_));
     auto pause = runtime::sleep_for(home_.loop(), kLookEvery);

@@ -82,6 +82,7 @@ void GroupMetrics::choose() {
     shown_.partitions.left_out += look.partitions.left_out;
     for (size_t i = 0; i < kGroupStates; ++i) shown_.by_state[i] += look.by_state[i];
     shown_.in_loop += look.in_loop;
+    for (size_t i = 0; i < kCoordinatorStates.size(); ++i) shown_.coordinators[i] += look.coordinators[i];
     shown_.seconds = std::max(shown_.seconds, look.seconds);
   }
   auto groups = groups_.take();
@@ -101,6 +102,15 @@ void GroupMetrics::add_looks(Metrics& metrics) {
     }
     return rows;
   });
+  metrics.gauges("tidemark_group_coordinators", "Partitions of __consumer_offsets here, by how they do",
+                 [this] {
+                   std::vector<std::pair<MetricLabels, double>> rows;
+                   for (size_t i = 0; i < kCoordinatorStates.size(); ++i) {
+                     rows.emplace_back(MetricLabels{{"state", std::string(kCoordinatorStates[i])}},
+                                       static_cast<double>(shown_.coordinators[i]));
+                   }
+                   return rows;
+                 });
   metrics.gauges("tidemark_group_state", "1, with the state that the group is in", [this] {
     std::vector<std::pair<MetricLabels, double>> rows;
     for (const GroupStanding& row : shown_.groups.rows) {

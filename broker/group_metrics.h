@@ -72,12 +72,16 @@ struct PartitionLag {
 
 inline constexpr size_t kGroupStates = 4;
 
+enum class CoordinatorState : uint8_t { leader, loading, failed };
+inline constexpr std::array<std::string_view, 3> kCoordinatorStates{"leader", "loading", "failed"};
+
 struct GroupLook {
   BestRows<GroupStanding>::Chosen groups;
   BestRows<PartitionLag>::Chosen partitions;
   std::array<size_t, kGroupStates> by_state{};  // all groups
   size_t in_loop = 0;
-  double seconds = 0;  // that the look took
+  std::array<size_t, kCoordinatorStates.size()> coordinators{};  // by CoordinatorState
+  double seconds = 0;                                            // that the look took
 };
 
 class GroupMetrics {

@@ -36,6 +36,8 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   void topic_deleted(std::string topic, const Uuid& id);
   runtime::Task<void> wait_ended(runtime::MonoTime deadline);
 
+  // Its groups have no coordinator until the node starts anew: the log went offline, or cannot be loaded.
+  [[nodiscard]] bool failed() const { return !stopping_ && (ended_ || partition_->log().offline()); }
   [[nodiscard]] const coordinator::GroupCoordinator& core() const { return *core_; }
   [[nodiscard]] const TopicIdPartition& partition() const { return partition_->id(); }
 

@@ -22,6 +22,8 @@ coordinator::ListGroupsRequest question_of(const protocol::ListGroupsRequest& re
 }
 
 bool add(coordinator::ListGroupsReply piece, coordinator::ListGroupsReply& to) {
+  // Of another node, or failed: left out, as in Kafka. An error would take the other coordinators' groups out
+  // of the answer too. `tidemark group list`, `cluster health` and the metrics tell of one that failed.
   if (piece.error == ErrorCode::NOT_COORDINATOR) return false;
   if (piece.error != ErrorCode::NONE) {
     to.error = piece.error;

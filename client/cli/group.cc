@@ -2,12 +2,27 @@
 #include "client/cli/group_choice.h"
 #include "client/core/co_try.h"
 #include "client/core/nearest.h"
+#include "client/core/partition_survey.h"
 
 namespace tidemark::cli {
 namespace {
 
 using client::GroupAdmin;
 using runtime::Task;
+
+// Brokers list the groups of those coordinators that work, and say nothing of the others.
+Task<std::vector<Error>> missing_coordinators(Session& session) {
+  std::vector<Error> missing;
+  auto surveying = client::survey_partitions(session.cluster, std::string(client::kOffsetsTopic));
+  const auto survey = co_await surveying;
+  if (!survey) {
+    missing.push_back(survey.error());
+    co_return missing;
+  }
+  for (const auto& [tp, how] : survey->unserved)
+    missing.emplace_back(how.error, fmt::format("{}: its groups are not listed", tp));
+  co_return missing;
+}
 
 Task<Result<int>> list(Session& session, const GroupList& command) {
   GroupAdmin groups(session.cluster);
@@ -22,9 +37,12 @@ Task<Result<int>> list(Session& session, const GroupList& command) {
                                   {"protocol_type", text_or_null(group.protocol_type)},
                                   {"state", text_or_null(group.state)}}));
   }
+  auto looking = missing_coordinators(session);
+  const std::vector<Error> missing = co_await looking;
   session.out.data(Value(rows));
   for (const auto& [broker, error] : listed->failed) session.out.error(error);
-  co_return listed->failed.empty() ? kDone : kRefused;
+  session.out.errors(missing);
+  co_return listed->failed.empty() && missing.empty() ? kDone : kRefused;
 }
 
 Task<Result<int>> remove(Session& session, const GroupDelete& command) {

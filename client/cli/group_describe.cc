@@ -9,9 +9,15 @@ namespace {
 using client::GroupAdmin;
 using runtime::Task;
 
-// Of the partitions that have a leader now: the others must not hold up what is known.
+Error without_lag(ErrorCode code, const TopicPartition& tp) {
+  return {code, fmt::format("{}: its lag is not known, and is in no total", tp)};
+}
+
+// Of the partitions that have a leader now: the others must not hold up what is known. Those of topics that
+// are gone have none, which is no error.
 Task<Result<std::map<TopicPartition, Offset>>> end_offsets(Session& session,
-                                                           std::set<TopicPartition> partitions) {
+                                                           std::set<TopicPartition> partitions,
+                                                           std::vector<Error>& failed) {
   std::map<TopicPartition, Offset> ends;
   if (partitions.empty()) co_return ends;
   client::Cluster::Interest interest;
@@ -21,25 +27,38 @@ Task<Result<std::map<TopicPartition, Offset>>> end_offsets(Session& session,
   if (!refreshed) co_return fail(Error(refreshed.error()));
   std::map<TopicPartition, int64_t> times;
   for (const TopicPartition& tp : partitions) {
-    if (session.cluster.metadata().leader(tp) != kNoBroker) times[tp] = client::kLatest;
+    if (session.cluster.metadata().leader(tp) != kNoBroker) {
+      times[tp] = client::kLatest;
+    } else if (session.cluster.metadata().find(tp) != nullptr) {
+      failed.push_back(without_lag(ErrorCode::LEADER_NOT_AVAILABLE, tp));
+    }
   }
   auto asking = session.admin.list_offsets(times, client::Isolation::read_uncommitted);
   const auto answers = co_await asking;
   if (!answers) co_return fail(Error(answers.error()));
   for (const auto& [tp, end] : *answers) {
-    if (end) ends.emplace(tp, end->offset);
+    if (end) {
+      ends.emplace(tp, end->offset);
+    } else {
+      failed.push_back(without_lag(end.error().code(), tp));
+    }
   }
   co_return ends;
 }
 
-Task<Result<GroupReport>> report_of(Session& session, GroupAdmin& groups, client::GroupDescription group) {
+// `failed`: what of it could not be told.
+Task<Result<GroupReport>> report_of(Session& session, GroupAdmin& groups, client::GroupDescription group,
+                                    std::vector<Error>& failed) {
   GroupReport report;
   report.group = std::move(group);
   auto fetching = groups.committed(report.group.id);
   auto committed = co_await fetching;
   if (!committed) co_return fail(Error(committed.error()));
   report.committed = std::move(*committed);
-  auto asking = end_offsets(session, report.partitions());
+  for (const auto& [tp, offset] : report.committed) {
+    if (!offset) failed.push_back(without_lag(offset.error().code(), tp));
+  }
+  auto asking = end_offsets(session, report.partitions(), failed);
   auto ends = co_await asking;
   if (!ends) co_return fail(Error(ends.error()));
   report.ends = std::move(*ends);
@@ -78,13 +97,16 @@ Task<Result<int>> describe(Session& session, const GroupDescribe& command) {
       status = kRefused;
       continue;
     }
-    auto reporting = report_of(session, groups, *group);
+    std::vector<Error> failed;
+    auto reporting = report_of(session, groups, *group, failed);
     const Result<GroupReport> report = co_await reporting;
     if (!report) {
       session.out.error(report.error());
       status = kRefused;
       continue;
     }
+    session.out.errors(failed);
+    if (!failed.empty()) status = kRefused;
     documents.push_back(group_document(*report));
     rows.push_back(group_row(*report));
     add_member_rows(*report, members);

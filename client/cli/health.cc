@@ -9,12 +9,12 @@ namespace {
 
 using client::BrokerLook;
 using client::ClusterSurvey;
+using client::kOffsetsTopic;
 using client::LogDir;
 using client::PartitionMetadata;
 using client::TopicMetadata;
 
 constexpr size_t kShown = 10;  // partitions of one fault
-constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
 
 std::string error_text(const Error& error) {
   const bool named = error.kind() == ErrorKind::protocol;
@@ -97,6 +97,24 @@ void add_missing_brokers(const ClusterSurvey& survey, std::vector<Fault>& faults
   }
 }
 
+// Of one topic, and alike.
+void add_unserved_fault(const std::string& who, const client::Unserved& how,
+                        const std::vector<PartitionId>& ids, bool of_groups, std::vector<Fault>& faults) {
+  const bool has_log =
+      how.error == ErrorCode::NOT_COORDINATOR || how.error == ErrorCode::COORDINATOR_NOT_AVAILABLE;
+  const std::string what =
+      fmt::format("{} on broker {}: {}", partitions_text(ids), how.leader, error_name(how.error));
+  const std::string groups = of_groups ? "the groups that it coordinates stand still; " : "";
+  if (has_log) {
+    faults.push_back({Severity::critical, "coordinator_unavailable", who, what,
+                      groups + "that broker's log says why they cannot be loaded"});
+  } else {
+    faults.push_back({Severity::critical, "partition_offline", who, what,
+                      groups + "that broker's log names the file and the reason: copy the folder away first, "
+                               "then mend the disk, and restore or delete the topic"});
+  }
+}
+
 void add_topic_faults(const ClusterSurvey& survey, const TopicMetadata& topic, std::vector<Fault>& faults) {
   const auto configured = survey.min_in_sync.find(topic.name);
   const int32_t asked = configured == survey.min_in_sync.end() ? 1 : configured->second;
@@ -104,11 +122,15 @@ void add_topic_faults(const ClusterSurvey& survey, const TopicMetadata& topic, s
   std::vector<PartitionId> below_least;
   std::vector<PartitionId> under_replicated;
   std::vector<PartitionId> offline;
+  std::map<std::pair<BrokerId, ErrorCode>, std::vector<PartitionId>> unserved;
   for (const auto& [id, partition] : topic.partitions) {
+    const auto refused = survey.partitions.unserved.find({topic.name, id});
     // No more than there are replicas can be wanted: brokers see it so.
     const int64_t least = std::min<int64_t>(asked, std::ssize(partition.replicas));
     if (partition.leader == kNoBroker) {
       leaderless.push_back(id);
+    } else if (refused != survey.partitions.unserved.end()) {
+      unserved[{refused->second.leader, refused->second.error}].push_back(id);
     } else if (std::ssize(partition.in_sync) < least) {
       below_least.push_back(id);
     } else if (partition.in_sync.size() < partition.replicas.size()) {
@@ -130,6 +152,8 @@ void add_topic_faults(const ClusterSurvey& survey, const TopicMetadata& topic, s
                           ? "groups whose coordinator this is stand still: bring a replica's broker back"
                           : "bring a broker back that has a replica in sync"});
   }
+  for (const auto& [how, ids] : unserved)
+    add_unserved_fault(who, {how.first, how.second}, ids, of_groups, faults);
   if (!below_least.empty()) {
     faults.push_back({Severity::critical, "under_min_isr", who,
                       fmt::format("{}, min.insync.replicas {}", partitions_text(below_least), asked),
@@ -207,6 +231,13 @@ std::vector<Fault> find_faults(const ClusterSurvey& survey) {
   if (survey.settings_error) {
     faults.push_back({Severity::warning, "settings_unknown", "cluster", error_text(*survey.settings_error),
                       "whether min.insync.replicas are met was not looked at"});
+  }
+  for (const BrokerLook& broker : survey.brokers) {
+    const auto unknown = survey.partitions.unknown.find(broker.node.id);
+    if (unknown == survey.partitions.unknown.end() || broker.unreachable) continue;
+    faults.push_back({Severity::warning, "partitions_unknown", broker_text(broker.node),
+                      error_text(unknown->second),
+                      "whether it serves those that it leads was not looked at"});
   }
   for (const BrokerLook& broker : survey.brokers) {
     const auto unknown = survey.groups_unknown.find(broker.node.id);

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kRed = "\033[31m";
 constexpr std::string_view kPlain = "\033[0m";
+constexpr size_t kMostErrors = 10;  // of one kind
 
 std::string upper(std::string_view name) {
   std::string out(name);
@@ -96,6 +97,12 @@ void Output::error(const Error& error) const {
   std::string text = named ? std::string(error_name(error.code())) : "";
   if (!error.message().empty()) text += (text.empty() ? "" : ": ") + error.message();
   fmt::print(stderr, "{}error:{} {}\n", red, plain, text);
+}
+
+void Output::errors(const std::vector<Error>& all) const {
+  const size_t shown = std::min(all.size(), kMostErrors);
+  for (size_t i = 0; i < shown; ++i) error(all[i]);
+  if (shown < all.size()) note(fmt::format("and {} more errors", all.size() - shown));
 }
 
 int exit_status(const Error& error) { return error.kind() == ErrorKind::config ? kBadUsage : kRefused; }

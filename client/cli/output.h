@@ -28,6 +28,8 @@ class Output {
   void note(const std::string& text) const;
   // "error: CODE: message", without the code where it is no broker's answer.
   void error(const Error& error) const;
+  // Some of them, and how many more there are.
+  void errors(const std::vector<Error>& all) const;
 
  private:
   void print_table(const Value& rows) const;

@@ -174,7 +174,9 @@ Task<Result<int>> run(Session& session, const PerfLatency& command) {
   own.emplace_back("sent", static_cast<int64_t>(sender.sent()));
   own.emplace_back("lost", static_cast<int64_t>(lost));
   own.emplace_back("unsent", static_cast<int64_t>(sender.unsent()));
-  co_return echo.run.report("latency", std::move(own));
+  Result<int> status = echo.run.report("latency", std::move(own));
+  if (status && sender.unsent() > 0) status = kRefused;  // the rate that was asked for was not measured
+  co_return status;
 }
 
 }  // namespace

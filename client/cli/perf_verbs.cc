@@ -73,7 +73,9 @@ void add_perf(Verb& app, PerfLine& line) {
                 "tidemark perf latency orders --rate 1000 --seconds 30 --acks all",
                 [&](const GlobalOptions& g) { return perf_latency(g, line.latency); });
   PerfLatency& echoed = line.latency;
-  latency.option("TOPIC", &echoed.topic, "the topic; every partition gets its share").required();
+  latency.option("TOPIC", &echoed.topic, "the topic; every partition gets its share")
+      .required()
+      .names(Names::topic);
   add_limits(latency, echoed.limits, false);
   latency.option("--rate", &echoed.load.rate, "records a second (default 1000)").range(1, 10'000'000);
   add_load(latency, echoed.load, kPerfMarkBytes);

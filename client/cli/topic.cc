@@ -89,12 +89,27 @@ Task<Result<int>> list(Session& session, const TopicList& command) {
 struct Bounds {
   client::PerPartition<client::TimedOffset> start;
   client::PerPartition<client::TimedOffset> end;
+  [[nodiscard]] std::vector<Error> failed() const;
   static Value of(const client::PerPartition<client::TimedOffset>& offsets, const TopicPartition& tp) {
     const auto found = offsets.find(tp);
     if (found == offsets.end() || !found->second) return {};
     return Value(found->second->offset.value);
   }
 };
+
+// One for each partition. A topic that metadata knows and its leader does not comes or goes this moment.
+std::vector<Error> Bounds::failed() const {
+  std::map<TopicPartition, Error> errors;
+  for (const auto* offsets : {&start, &end}) {
+    for (const auto& [tp, offset] : *offsets) {
+      if (!offset && offset.error().code() != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        errors.emplace(tp, offset.error());
+    }
+  }
+  std::vector<Error> all;
+  for (const auto& [tp, error] : errors) all.push_back(error);
+  return all;
+}
 
 Task<Result<Bounds>> bounds_of(Session& session, const TopicMetadata& topic) {
   std::map<TopicPartition, int64_t> earliest;
@@ -158,6 +173,9 @@ Task<Result<int>> describe(Session& session, const TopicDescribe& command) {
     auto bounding = bounds_of(session, topic);
     const Result<Bounds> bounds = co_await bounding;
     if (!bounds) co_return fail(Error(bounds.error()));
+    const std::vector<Error> failed = bounds->failed();
+    session.out.errors(failed);
+    if (!failed.empty()) status = kRefused;
     std::vector<client::Resource> resources;
     resources.push_back({client::ResourceType::topic, name});
     auto asking = session.admin.describe_configs(resources);

@@ -149,22 +149,24 @@ Task<void> look_at_groups(Cluster& cluster, ClusterSurvey& survey) {
 }  // namespace
 
 Task<Result<ClusterSurvey>> survey_cluster(Cluster& cluster) {
-  Cluster::Interest everything;
-  everything.all = true;
-  Task<Result<void>> refreshing = cluster.refresh(std::move(everything));
+  Task<Result<void>> refreshing = cluster.refresh({});
   const Result<void> refreshed = co_await refreshing;
   if (!refreshed) co_return fail(Error(refreshed.error()));
   ClusterSurvey survey;
   const Metadata& metadata = cluster.metadata();
-  survey.cluster_id = metadata.cluster_id();
-  survey.controller = metadata.controller();
   for (const auto& [id, node] : metadata.brokers())
     survey.brokers.push_back({node, std::nullopt, std::nullopt, {}});
-  for (const auto& [name, topic] : metadata.topics()) survey.topics.push_back(topic);
   std::vector<Task<void>> looks;
   for (BrokerLook& look : survey.brokers) looks.push_back(look_at(cluster, look));
   Task<void> looking = all_at_once(cluster.scheduler(), std::move(looks));
   co_await looking;
+  auto surveying = survey_partitions(cluster);
+  auto surveyed = co_await surveying;
+  if (!surveyed) co_return fail(Error(surveyed.error()));
+  survey.partitions = std::move(*surveyed);
+  survey.cluster_id = metadata.cluster_id();
+  survey.controller = metadata.controller();
+  for (const auto& [name, topic] : metadata.topics()) survey.topics.push_back(topic);
   auto reading = read_min_in_sync(cluster, survey.topics, survey.min_in_sync);
   const Result<void> read = co_await reading;
   if (!read) survey.settings_error = read.error();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "client/core/group_admin.h"
+#include "client/core/partition_survey.h"
 
 namespace tidemark::client {
 
@@ -32,7 +33,8 @@ struct ClusterSurvey {
   std::string cluster_id;
   BrokerId controller = kNoBroker;
   std::vector<BrokerLook> brokers;
-  std::vector<TopicMetadata> topics;           // by name
+  std::vector<TopicMetadata> topics;  // by name
+  PartitionSurvey partitions;
   std::map<std::string, int32_t> min_in_sync;  // min.insync.replicas, of the topics that told it
   std::optional<Error> settings_error;
   std::vector<GroupLook> groups;

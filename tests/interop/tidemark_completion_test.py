@@ -114,6 +114,8 @@ class Completion(unittest.TestCase):
     # --- what the command itself answers --------------------------------------------------------------------------------
     def test_names_of_the_cluster(self):
         self.assertEqual(self.offered("topic", "describe", "q"), ["quay.north", "quay.south"])
+        for verb in ("produce", "consume", "latency"):
+            self.assertEqual(self.offered("perf", verb, "har"), ["harbour"])
         self.assertLessEqual(set(ODD_GROUPS), set(self.offered("group", "describe", "")))
         self.assertEqual(self.offered("group", "reset", "readers", "--topic=har"), ["--topic=harbour"])
         self.assertEqual(self.offered("config", "get", "group", "read"), ["readers"])

@@ -373,6 +373,15 @@ class Tidemark(client_suite.ClientSuite):
         self.assertEqual(self.watermarks(topic, 0)[1], 0)
         self.await_end(topic, 1, 3_000)
 
+    def test_perf_at_a_rate_that_is_not_held(self):
+        topic = self.new_topic()
+        for verb in ("produce", "latency"):
+            with self.subTest(verb):
+                done = self.run_command("perf", verb, topic, "--rate", "10000000", "--seconds", "0.1", "-o", "json")
+                self.assertEqual(done.returncode, 1, done)
+                self.assertGreater(json.loads(done.stdout)["unsent"], 0)
+                self.assertIn(b"the rate was not held", done.stderr)
+
     def test_perf_latency(self):
         topic = self.new_topic(partitions=2)
         self.produce(topic, [record(b"older")])

@@ -51,6 +51,7 @@ TEST_CASE("what the shards have found is shown together, and an age that is not 
   look.partitions.rows.push_back({"billing", "orders", 4, 60, 40, 2.5});
   look.by_state[static_cast<size_t>(GroupState::stable)] = 2;
   look.in_loop = 1;
+  look.coordinators = {3, 0, 1};
   look.seconds = 0.25;
   groups.publish(0, look);
   GroupLook other;
@@ -58,10 +59,14 @@ TEST_CASE("what the shards have found is shown together, and an age that is not 
   other.partitions.rows.push_back({"audit", "orders", 0, 3, 7, std::nullopt});
   other.partitions.left_out = 2;
   other.by_state[static_cast<size_t>(GroupState::empty)] = 1;
+  other.coordinators = {1, 1, 1};
   groups.publish(1, other);
   const std::string text = metrics.serialize();
   CHECK(shows(text, R"(tidemark_groups{state="Stable"} 2)"));
   CHECK(shows(text, R"(tidemark_groups{state="Empty"} 1)"));
+  CHECK(shows(text, R"(tidemark_group_coordinators{state="leader"} 4)"));
+  CHECK(shows(text, R"(tidemark_group_coordinators{state="loading"} 1)"));
+  CHECK(shows(text, R"(tidemark_group_coordinators{state="failed"} 2)"));
   CHECK(shows(text, "tidemark_groups_in_rebalance_loop 1"));
   CHECK(shows(text, "tidemark_groups_unnamed 1"));
   CHECK(shows(text, "tidemark_group_partitions_unnamed 2"));

@@ -143,7 +143,7 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
       node.host = "broker";
       node.port = 9092;
       auto& topic = response.topics.emplace_back();
-      topic.name = "tide";
+      topic.name = topic_name;
       topic.topic_id = kTopicId;
       for (const auto& [index, log] : logs_) {
         auto& partition = topic.partitions.emplace_back();
@@ -191,6 +191,9 @@ std::vector<std::byte> FakeBroker::answer(std::span<const std::byte> frame) {
         for (const auto& wanted : topic.partitions) {
           auto& partition = answered.partitions.emplace_back();
           partition.partition_index = wanted.partition_index;
+          const auto refused = end_errors.find(wanted.partition_index);
+          if (refused != end_errors.end()) partition.error_code = static_cast<int16_t>(refused->second);
+          if (refused != end_errors.end()) continue;
           const Log& log = logs_[wanted.partition_index];
           partition.leader_epoch = log.epoch();
           partition.error_code = static_cast<int16_t>(judge_epoch(log, wanted.current_leader_epoch));

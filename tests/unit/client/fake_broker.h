@@ -44,7 +44,9 @@ class FakeBroker {
   int refuses_fetches = 0;          // so many fetches are refused for want of leadership
   int unknown_epochs = 0;           // so many requests that name their epoch are told that it is too new
   int16_t newest_epoch_ends = 4;    // OffsetForLeaderEpoch's last version; -1: none is served
-  int drops_answers = 0;            // so many produce requests are carried out, and the connection cut
+  std::string topic_name = "tide";  // as metadata has it
+  std::map<int32_t, ErrorCode> end_errors;  // partitions that ListOffsets refuses
+  int drops_answers = 0;  // so many produce requests are carried out, and the connection cut
   // APIs beyond those of a log: their versions, and what answers them (the answer's frame; empty: none, and
   // the connection ends).
   std::map<protocol::ApiKey, protocol::VersionRange> more_apis;

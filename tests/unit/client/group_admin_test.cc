@@ -1,7 +1,9 @@
-// GroupAdmin on the simulated network: coordinators that move, load, and are lost.
+// GroupAdmin on the simulated network: coordinators that move, load, and are lost; and which partitions their
+// leaders do not serve, coordinators among them.
 #include <catch2/catch.hpp>
 
 #include "client/core/group_admin.h"
+#include "client/core/partition_survey.h"
 #include "protocol/messages/delete_groups_request.h"
 #include "protocol/messages/delete_groups_response.h"
 #include "protocol/messages/describe_groups_request.h"
@@ -282,4 +284,67 @@ TEST_CASE("a broker without groups says so") {
   const auto described = world.run(world.groups.describe({"a"}));
   REQUIRE_FALSE(described.has_value());
   CHECK(described.error().message() == "the broker does not serve FindCoordinator");
+}
+
+TEST_CASE("a partition that its leader does not serve is found in the last piece too") {
+  World world(11);
+  for (int i = 0; i < 2'500; ++i) world.broker.add_partition();
+  CHECK(world.run(survey_partitions(world.cluster))->unserved.empty());
+  CHECK(world.asked(ApiKey::ListOffsets) == 3);
+  CHECK(world.asked(ApiKey::DescribeGroups) == 0);  // none of them is of groups
+  world.broker.end_errors = {{0, ErrorCode::KAFKA_STORAGE_ERROR}, {2'500, ErrorCode::KAFKA_STORAGE_ERROR}};
+  const auto survey = world.run(survey_partitions(world.cluster));
+  REQUIRE(survey.has_value());
+  CHECK(survey->unknown.empty());
+  REQUIRE(survey->unserved.size() == 2);
+  const Unserved& last = survey->unserved.at({"tide", PartitionId(2'500)});
+  CHECK((last.leader == BrokerId(1) && last.error == ErrorCode::KAFKA_STORAGE_ERROR));
+  CHECK(world.asked(ApiKey::ListOffsets) == 7);  // a second look at those two alone
+}
+
+TEST_CASE("a leader that moves while it is asked is no fault") {
+  World world(12);
+  world.broker.end_errors = {{0, ErrorCode::NOT_LEADER_OR_FOLLOWER}};
+  runtime::TaskScope scope;
+  auto moving = [](World& w) -> Task<void> {
+    auto pause = runtime::sleep_for(w.client_loop, 500ms);
+    co_await pause;
+    w.broker.end_errors.clear();
+  };
+  scope.spawn(moving(world));
+  CHECK(world.run(survey_partitions(world.cluster))->unserved.empty());
+  CHECK(world.asked(ApiKey::ListOffsets) == 2);
+}
+
+TEST_CASE("a partition of groups whose log is there and whose coordinator is not") {
+  World world(13);
+  world.broker.topic_name = kOffsetsTopic;
+  world.broker.add_partition();
+  CHECK(world.run(survey_partitions(world.cluster))->unserved.empty());
+  CHECK(world.broker.versions[static_cast<int16_t>(ApiKey::DescribeGroups)] == 5);
+  // Names are asked for in the order of their partitions: the second, and then again it alone.
+  world.coordinator.troubles = {ErrorCode::NONE, ErrorCode::NOT_COORDINATOR, ErrorCode::NOT_COORDINATOR};
+  const auto survey = world.run(survey_partitions(world.cluster, std::string(kOffsetsTopic)));
+  REQUIRE(survey->unserved.size() == 1);
+  CHECK(survey->unserved.at({"__consumer_offsets", PartitionId(1)}).error == ErrorCode::NOT_COORDINATOR);
+  world.coordinator.troubles = {ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+                                ErrorCode::GROUP_AUTHORIZATION_FAILED};
+  CHECK(world.run(survey_partitions(world.cluster))->unserved.empty());
+}
+
+TEST_CASE("a broker that does not tell of its partitions is named with the reason") {
+  World world(14);
+  world.broker.topic_name = kOffsetsTopic;
+  world.broker.more_apis.erase(ApiKey::DescribeGroups);
+  const auto survey = world.run(survey_partitions(world.cluster));
+  REQUIRE(survey->unknown.size() == 1);
+  CHECK(survey->unknown.at(BrokerId(1)).code() == ErrorCode::UNSUPPORTED_VERSION);
+}
+
+TEST_CASE("each partition of groups has a name that belongs there") {
+  // As Java's String.hashCode() has it, and so a genuine broker.
+  CHECK(groups_of_partitions(4).at(PartitionId(0)) == "tidemark-survey-1");
+  CHECK(groups_of_partitions(50).at(PartitionId(0)) == "tidemark-survey-50");
+  for (const int32_t partitions : {1, 4, 50, 1'000})
+    CHECK(groups_of_partitions(partitions).size() == static_cast<size_t>(partitions));
 }

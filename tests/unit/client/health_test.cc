@@ -106,6 +106,41 @@ TEST_CASE("each partition is told once, by the worst that is wrong with it") {
   CHECK(told(survey) == "critical no_leader topic orders: partitions 0,1,2,3,4,5,6,7,8,9 and 4 more\n");
 }
 
+TEST_CASE("partitions that have a leader, which does not serve them") {
+  client::ClusterSurvey survey = healthy();
+  const std::vector<BrokerId> all{BrokerId(1), BrokerId(2), BrokerId(3)};
+  auto& unserved = survey.partitions.unserved;
+  for (const int32_t id : {0, 1, 2, 3}) {
+    survey.topics[0].partitions[PartitionId(id)] = partition(BrokerId(2), all, {BrokerId(2)});
+    unserved[{"orders", PartitionId(id)}] = {BrokerId(2), ErrorCode::KAFKA_STORAGE_ERROR};
+  }
+  unserved[{"orders", PartitionId(1)}].leader = BrokerId(3);
+  unserved[{"orders", PartitionId(2)}].error = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+  CHECK(told(survey) ==
+        "critical partition_offline topic orders: partition 2 on broker 2: NOT_LEADER_OR_FOLLOWER\n"
+        "critical partition_offline topic orders: partitions 0,3 on broker 2: KAFKA_STORAGE_ERROR\n"
+        "critical partition_offline topic orders: partition 1 on broker 3: KAFKA_STORAGE_ERROR\n");
+  survey = healthy();
+  survey.partitions.unknown.emplace(BrokerId(2), Error::timeout("no answer"));
+  CHECK(told(survey) == "warning partitions_unknown broker 2 (h:9092): no answer\n");
+  survey.brokers[1].unreachable = Error::closed("gone");  // which says it already
+  CHECK(told(survey) == "critical broker_unreachable broker 2 (h:9092): gone\n");
+}
+
+TEST_CASE("partitions of groups that are offline, or whose coordinator failed") {
+  client::ClusterSurvey survey = healthy();
+  survey.topics[0].name = client::kOffsetsTopic;
+  auto& unserved = survey.partitions.unserved;
+  unserved[{"__consumer_offsets", PartitionId(0)}] = {BrokerId(1), ErrorCode::KAFKA_STORAGE_ERROR};
+  unserved[{"__consumer_offsets", PartitionId(1)}] = {BrokerId(2), ErrorCode::NOT_COORDINATOR};
+  CHECK(told(survey) ==
+        "critical partition_offline topic __consumer_offsets: partition 0 on broker 1: KAFKA_STORAGE_ERROR\n"
+        "critical coordinator_unavailable topic __consumer_offsets: partition 1 on broker 2: "
+        "NOT_COORDINATOR\n");
+  for (const Fault& fault : find_faults(survey))
+    CHECK(fault.advice.find("the groups that it coordinates stand still") == 0);
+}
+
 TEST_CASE("log folders that failed, or fill up") {
   client::ClusterSurvey survey = healthy();
   survey.brokers[0].log_dirs[0].error = Error(ErrorCode::KAFKA_STORAGE_ERROR, "/data");
