@@ -201,7 +201,9 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
 // What is due, then one input: neither keeps the other waiting.
 Task<void> GroupShell::decide_next() {
   if (core_->next_deadline() <= moment().mono) {
-    auto ticking = carry_out(core_->tick(moment()));
+    Decision due = core_->tick(moment());
+    if (planted_ == storage::Planted::expiry_unlogged) plant_unlogged_expiry(due);
+    auto ticking = carry_out(std::move(due));
     co_await ticking;
     if (planted_ == storage::Planted::living_group_expired) {
       auto expiring = carry_out(plant_expiry());
@@ -217,7 +219,7 @@ Task<void> GroupShell::decide_next() {
   Decision decision;
   if (auto* asked = std::get_if<Asked>(&input)) {
     input_bytes_ -= asked->bytes;
-    if (planted_ == storage::Planted::fenced_commit) plant_fenced_commit(asked->request);
+    plant_in(asked->request);
     decision = core_->handle(asked->token, asked->request, moment());
   } else {
     const auto& deleted = std::get<Deleted>(input);
@@ -290,11 +292,26 @@ void GroupShell::apply(const coordinator::Record& record) {
   INVARIANT(applied, "a group record of our own: {}", applied.error().message());
 }
 
-void GroupShell::plant_fenced_commit(coordinator::Request& request) const {
+void GroupShell::plant_in(coordinator::Request& request) const {
+  auto* sync = std::get_if<coordinator::SyncRequest>(&request);
+  if (planted_ == storage::Planted::two_owners && sync != nullptr && sync->assignments.size() > 1)
+    sync->assignments[1].assignment = sync->assignments[0].assignment;
   auto* commit = std::get_if<coordinator::OffsetCommitRequest>(&request);
   if (commit == nullptr || commit->generation < 0) return;
   const auto group = core_->groups().find(commit->group);
-  if (group != core_->groups().end()) commit->generation = group->second.generation;
+  if (group == core_->groups().end()) return;
+  if (planted_ == storage::Planted::fenced_commit) commit->generation = group->second.generation;
+  if (planted_ != storage::Planted::fenced_instance || !commit->instance) return;
+  const std::string* owner = group->second.static_member(*commit->instance);
+  if (owner != nullptr) commit->member = *owner;
+}
+
+// Only the image is told.
+void GroupShell::plant_unlogged_expiry(Decision& due) {
+  const auto is_expiry = [](const coordinator::Record& r) { return !r.value && !is_of_group(r.key); };
+  for (const coordinator::Record& record : due.records)
+    if (is_expiry(record)) apply(record);
+  std::erase_if(due.records, is_expiry);
 }
 
 // By when they were committed, whoever is in the group.

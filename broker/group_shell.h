@@ -71,7 +71,8 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   runtime::Task<Result<size_t>> append(const coordinator::RecordList& records, size_t first);
   void apply(const coordinator::Record& record);
   // Of the planted bugs.
-  void plant_fenced_commit(coordinator::Request& request) const;
+  void plant_in(coordinator::Request& request) const;
+  void plant_unlogged_expiry(coordinator::Decision& due);
   [[nodiscard]] coordinator::Decision plant_expiry() const;
   [[nodiscard]] coordinator::Now moment_of_promotion() const;
   // What has been decided and is in the log.

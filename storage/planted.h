@@ -29,13 +29,16 @@ enum class Planted : uint8_t {
   group_lags_log,           // it decides on offsets without the commit that it has appended last
   living_group_expired,     // it lets the offsets of a group with members expire
   deadlines_carried_over,   // a restart counts sessions from when the group settled
+  expiry_unlogged,          // offsets expire without a tombstone in its log
+  two_owners,               // it assigns to the second member what the first one has
+  fenced_instance,          // it takes a static member's commit whatever its member id
   tombstone_early,          // the log cleaner drops a tombstone when it first finds it
   newest_value_dropped,     // it drops the newest record of a key together with the older ones
   swap_unsynced,            // it removes the old segments before the new one's name is synced
   gaps_anywhere,            // where a log was cleaned, missing offsets are no damage anywhere in it
 };
 
-inline constexpr std::array<std::pair<Planted, std::string_view>, 21> kPlantedBugs{{
+inline constexpr std::array<std::pair<Planted, std::string_view>, 24> kPlantedBugs{{
     {Planted::ack_before_sync, "ack-before-sync"},
     {Planted::forget_folder_sync, "forget-folder-sync"},
     {Planted::early_stretch_reuse, "early-stretch-reuse"},
@@ -53,6 +56,9 @@ inline constexpr std::array<std::pair<Planted, std::string_view>, 21> kPlantedBu
     {Planted::group_lags_log, "group-lags-log"},
     {Planted::living_group_expired, "living-group-expired"},
     {Planted::deadlines_carried_over, "deadlines-carried-over"},
+    {Planted::expiry_unlogged, "expiry-unlogged"},
+    {Planted::two_owners, "two-owners"},
+    {Planted::fenced_instance, "fenced-instance"},
     {Planted::tombstone_early, "tombstone-early"},
     {Planted::newest_value_dropped, "newest-value-dropped"},
     {Planted::swap_unsynced, "swap-unsynced"},

@@ -11,8 +11,14 @@ namespace {
 constexpr size_t kRemembered = 200;  // commits of one partition
 // Records tell whole milliseconds.
 constexpr runtime::Duration kRounding = std::chrono::milliseconds(2);
+constexpr size_t kUuidSuffix = 37;  // "-", and a UUID's text
 
 }  // namespace
+
+std::string bearer(const std::string& member) {
+  const bool is_static = member.starts_with(kStaticPrefix) && member.size() > kUuidSuffix;
+  return is_static ? member.substr(0, member.size() - kUuidSuffix) : member;
+}
 
 int32_t GroupModel::least_generation(uint64_t life, bool log_may_refuse) const {
   int32_t least = 0;
@@ -27,6 +33,9 @@ Verdict GroupModel::joined(int32_t number, const std::string& member, const std:
   if (may_have_gone(now)) {
     generations_.clear();
     ++incarnation_;
+    // What this life says comes after all that the lives before it did.
+    deletions_.erase(deletions_.begin(), deletions_.lower_bound(life));
+    is_deleted_ = false;
     if (number < least) {
       // It did go, and with it all that was committed.
       for (auto& [partition, commits] : commits_) lose(commits, now_, life);
@@ -40,7 +49,7 @@ Verdict GroupModel::joined(int32_t number, const std::string& member, const std:
   if (life < generation.life) return std::nullopt;
   // One that was never synced is named again after a crash.
   if (generation.life != life && !generation.synced) generation = Generation{leader, life, false, {}};
-  if (generation.leader != leader) {
+  if (bearer(generation.leader) != bearer(leader)) {
     return fmt::format("group {}: generation {} is led by {}, and was by {}", name_, number, leader,
                        generation.leader);
   }
@@ -55,7 +64,7 @@ Verdict GroupModel::synced(int32_t number, const std::string& member, const std:
   generation.life = std::max(generation.life, life);
   for (const int32_t partition : partitions) {
     const auto [owner, is_new] = generation.owners.emplace(partition, member);
-    if (!is_new && owner->second != member) {
+    if (!is_new && bearer(owner->second) != bearer(member)) {
       return fmt::format("group {}: in generation {} partition {} is {}'s and {}'s", name_, number, partition,
                          owner->second, member);
     }
@@ -67,7 +76,7 @@ GroupModel::Attempt GroupModel::commit_begins(PartitionId partition, int64_t val
                                               runtime::MonoTime now) {
   auto& commits = commits_[partition];
   if (commits.size() > kRemembered && commits.front().gone != 0) commits.pop_front();
-  commits.push_back({++now_, value, life, now, 0, false, 0});
+  commits.push_back({++now_, value, life, now, 0, 0, 0});
   return now_;
 }
 
@@ -90,22 +99,53 @@ void GroupModel::commit_refused(PartitionId partition, Attempt attempt) {
 }
 
 void GroupModel::alive(runtime::MonoTime sent, runtime::MonoTime now) {
+  ++now_;
   for (auto& [partition, commits] : commits_)
-    for (Commit& c : commits) c.may_have_expired = may_expire(c, now);
+    for (Commit& c : commits)
+      if (may_expire(c, now)) c.may_have_expired = now_;
   last_alive_ = std::max(last_alive_, sent);
+}
+
+Verdict GroupModel::unsettled(int32_t partitions) const {
+  std::vector<int32_t> owned;
+  std::set<int32_t> generations;
+  std::string all;
+  for (const auto& [host, standing] : standings) {
+    owned.insert(owned.end(), standing.partitions.begin(), standing.partitions.end());
+    generations.insert(standing.generation);
+    all += fmt::format(" {} is {} in generation {} with {} partitions;", host, standing.member,
+                       standing.generation, standing.partitions.size());
+  }
+  std::sort(owned.begin(), owned.end());
+  std::vector<int32_t> each;
+  for (int32_t p = 0; p < partitions; ++p) each.push_back(p);
+  if (generations.size() == 1 && *generations.begin() >= 0 && owned == each) return std::nullopt;
+  return fmt::format("group {}:{}", name_, all);
+}
+
+void GroupModel::deletion_begins(uint64_t life) { deletions_.insert(life); }
+
+void GroupModel::deletion_answered(uint64_t life, bool is_deleted) {
+  if (const auto asked = deletions_.find(life); asked != deletions_.end()) deletions_.erase(asked);
+  if (!is_deleted) return;
+  is_deleted_ = true;
+  generations_.clear();
+  ++incarnation_;
 }
 
 bool GroupModel::may_expire(const Commit& commit, runtime::MonoTime now) const {
   if (retention_ == runtime::Duration(0)) return false;
-  return commit.may_have_expired ||
-         (has_members_ ? last_alive_ : commit.sent) + retention_ <= now + kRounding;
+  // Who is in the group's generation has committed it.
+  const runtime::MonoTime used = has_members_ ? std::max(last_alive_, commit.sent) : commit.sent;
+  return commit.may_have_expired != 0 || used + retention_ <= now + kRounding;
 }
 
 bool GroupModel::may_have_gone(runtime::MonoTime now) const {
+  if (is_deleted_ || !deletions_.empty()) return true;
   if (retention_ == runtime::Duration(0)) return false;
   for (const auto& [partition, commits] : commits_)
     for (const Commit& c : commits)
-      if (c.answered != 0 && c.gone == 0 && !may_expire(c, now)) return false;
+      if (c.is_certain() && !may_expire(c, now)) return false;
   return true;
 }
 
@@ -120,12 +160,16 @@ void GroupModel::lose(std::deque<Commit>& commits, uint64_t before, uint64_t lif
 Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began, uint64_t life,
                             runtime::MonoTime now) {
   const auto found = commits_.find(partition);
-  if (value == -1) {
+  if (value == kNothing) {
     if (found == commits_.end()) return std::nullopt;
     bool has_expired = false;
+    const bool may_be_deleted = std::ranges::any_of(found->second, [&](const Commit& c) {
+      return c.value == kNothing && (c.gone == 0 || c.gone > began);
+    });
     for (const Commit& c : found->second) {
       // As long as nothing is certain.
-      if (c.answered == 0 || c.answered >= began || (c.gone != 0 && c.gone < began)) continue;
+      const bool was_certain = c.answered != 0 && c.answered < began && (c.gone == 0 || c.gone >= began);
+      if (may_be_deleted || c.value == kNothing || !was_certain) continue;
       if (!may_expire(c, now)) {
         return fmt::format("group {}: nothing is committed for partition {}, and something was", name_,
                            partition);
@@ -138,8 +182,11 @@ Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began
   }
   if (found == commits_.end())
     return fmt::format("group {}: {} is committed for partition {}, and nobody did", name_, value, partition);
-  for (const Commit& c : found->second)
-    if (c.value == value && (c.gone == 0 || c.gone > began)) return std::nullopt;
+  for (Commit& c : found->second) {
+    if (c.value != value || (c.gone != 0 && c.gone <= began)) continue;
+    if (c.may_have_expired < began) c.may_have_expired = 0;  // it has not
+    return std::nullopt;
+  }
   return fmt::format("group {}: {} is committed for partition {}, which was never sent or has a successor",
                      name_, value, partition);
 }

@@ -17,8 +17,15 @@
 
 namespace tidemark::simulation {
 
+// Whose member id it is: a static member has another one after each restart, made of its instance's name.
+inline constexpr std::string_view kStaticPrefix = "static-";
+[[nodiscard]] std::string bearer(const std::string& member);
+
 class GroupModel {
  public:
+  // Committed, and none: what deleting an offset leaves.
+  static constexpr int64_t kNothing = -1;
+
   explicit GroupModel(std::string name) : name_(std::move(name)) {}
   [[nodiscard]] const std::string& name() const { return name_; }
 
@@ -33,8 +40,11 @@ class GroupModel {
   [[nodiscard]] int32_t least_generation(uint64_t life, bool log_may_refuse) const;
   [[nodiscard]] Verdict joined(int32_t generation, const std::string& member, const std::string& leader,
                                int32_t least, uint64_t life, runtime::MonoTime now);
-  // It may have been empty at some time until now, with nothing committed any more.
+  // It may have been empty at some time until now, with nothing committed any more; or deleted.
   [[nodiscard]] bool may_have_gone(runtime::MonoTime now) const;
+  // `life` is asked to delete it, which it may be from now on; and answers.
+  void deletion_begins(uint64_t life);
+  void deletion_answered(uint64_t life, bool is_deleted);
   // Changes where the group may have gone, and come again.
   [[nodiscard]] uint64_t incarnation() const { return incarnation_; }
   // `incarnation`: when the member joined.
@@ -44,9 +54,21 @@ class GroupModel {
   // `sent`.
   void alive(runtime::MonoTime sent, runtime::MonoTime now);
 
+  // --- at the end
+  // Where somebody stands who goes on to be a member, by its host's name.
+  struct Standing {
+    std::string member;
+    int32_t generation = -1;  // -1: in none
+    std::vector<int32_t> partitions;
+  };
+  std::map<std::string, Standing> standings;
+  bool settled = false;
+  // Nothing: all of them are in one generation, and own each of the partitions once.
+  [[nodiscard]] Verdict unsettled(int32_t partitions) const;
+
   // --- offsets
   using Attempt = uint64_t;
-  // A commit is sent; its value is never sent again.
+  // A commit is sent; its value is never sent again, unless it is kNothing.
   Attempt commit_begins(PartitionId partition, int64_t value, uint64_t life, runtime::MonoTime now);
   void commit_acknowledged(PartitionId partition, Attempt attempt);
   // It was refused, for certain.
@@ -70,8 +92,9 @@ class GroupModel {
     uint64_t life = 0;
     runtime::MonoTime sent{};
     uint64_t answered = 0;          // when; 0: not
-    bool may_have_expired = false;  // before the group's last sign of life
+    uint64_t may_have_expired = 0;  // before the group's sign of life that came then; 0: not
     uint64_t gone = 0;  // when it was certain that another is newer, or that it has expired; 0: not
+    [[nodiscard]] bool is_certain() const { return answered != 0 && gone == 0 && value != kNothing; }
   };
   [[nodiscard]] bool may_expire(const Commit& commit, runtime::MonoTime now) const;
   void lose(std::deque<Commit>& commits, uint64_t before, uint64_t life);
@@ -84,6 +107,8 @@ class GroupModel {
   bool has_members_ = false;
   runtime::MonoTime last_alive_{};
   uint64_t incarnation_ = 0;
+  std::multiset<uint64_t> deletions_;  // lives that were asked to delete it, and may have
+  bool is_deleted_ = false;            // and nobody is known to have joined since
   uint64_t expired_ = 0;
 };
 

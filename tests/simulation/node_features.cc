@@ -113,6 +113,13 @@ void draw_caching(uint64_t seed, NodeFeatures& features) {
   features.power_cuts = features.disk_errors = false;
 }
 
+void draw_static_members(uint64_t seed, NodeWorkload& w) {
+  runtime::SeededRandom random(seed ^ 0x57A71C);
+  if (!random.chance(0.4)) return;
+  w.static_members = true;
+  w.members = std::max<size_t>(w.members, 2);
+}
+
 Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& w, SimBrokerOptions& o) {
   runtime::SeededRandom random(seed ^ 0x0FF5E7);
   if (!random.chance(0.25)) return Duration(0);
@@ -182,6 +189,10 @@ void declare_node_counters(FaultCounters& counters) {
                            "group: offset expired",
                            "group: began again",
                            "group: offsets compacted",
+                           "group: offset deleted",
+                           "group: deleted",
+                           "group: static zombie fenced",
+                           "group: offsets equal their log",
                            "group: healed and settled",
                            "node: connected",
                            "node: log compacted",

@@ -34,6 +34,8 @@ inline constexpr std::string_view kSecondFolder = "/data2";
 void draw_folders(uint64_t seed, NodeFeatures& features, SimBrokerOptions& broker);
 // And write.caching, which a killed process loses nothing by.
 void draw_caching(uint64_t seed, NodeFeatures& features);
+// And static members of groups.
+void draw_static_members(uint64_t seed, NodeWorkload& workload);
 // And offsets that expire: such a seed takes at least so long, from `began` on.
 runtime::Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& workload,
                               SimBrokerOptions& broker);

@@ -2,6 +2,8 @@
 
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
+#include "protocol/messages/describe_groups_request.h"
+#include "protocol/messages/describe_groups_response.h"
 #include "protocol/messages/find_coordinator_request.h"
 #include "protocol/messages/find_coordinator_response.h"
 #include "protocol/messages/heartbeat_request.h"
@@ -10,10 +12,6 @@
 #include "protocol/messages/join_group_response.h"
 #include "protocol/messages/leave_group_request.h"
 #include "protocol/messages/leave_group_response.h"
-#include "protocol/messages/offset_commit_request.h"
-#include "protocol/messages/offset_commit_response.h"
-#include "protocol/messages/offset_fetch_request.h"
-#include "protocol/messages/offset_fetch_response.h"
 #include "protocol/messages/sync_group_request.h"
 #include "protocol/messages/sync_group_response.h"
 
@@ -25,15 +23,18 @@ using runtime::Task;
 namespace {
 
 constexpr size_t kGroups = 2;
-constexpr const char* kSimpleGroup = "nobody-joins";
-constexpr int32_t kRarePartition = 2;
+// Healed, a group settles within so long: sessions of those who are gone, and a few rebalances.
+constexpr runtime::Duration kSettlingTime = 30s;
 
 ErrorCode code_of(int16_t error) { return static_cast<ErrorCode>(error); }
 
 }  // namespace
 
 NodeMember::NodeMember(NodeRun& run, const std::string& host)
-    : NodeClient(run, host), group_(fmt::format("group-{}", run.random.below(kGroups))) {}
+    : NodeClient(run, host), host_(host), group_(fmt::format("group-{}", run.random.below(kGroups))) {
+  if (run.workload.static_members && run.random.chance(0.7))
+    instance_ = fmt::format("{}{}", kStaticPrefix, host);
+}
 
 void NodeMember::forget() {
   if (generation_ >= 0) {
@@ -42,24 +43,27 @@ void NodeMember::forget() {
   }
   member_.clear();
   generation_ = -1;
-  assigned_ = is_zombie_ = false;
+  partitions_.clear();
+  assigned_ = is_zombie_ = is_in_log_ = false;
   heard_.reset();
 }
 
-void NodeMember::heard(runtime::MonoTime sent, bool is_stable) {
+void NodeMember::heard(runtime::MonoTime sent, bool is_renewed) {
   if (!assigned_ || is_zombie_) return;
   run_.group(group_).alive(sent, run_.time.mono());
-  if (is_stable) heard_ = {sent, life()};
+  if (is_renewed) heard_ = {sent, life()};
 }
 
-void NodeMember::judge_unknown(const char* what) {
-  if (!heard_ || life() != heard_->second + 1 || life() != run_.life) return;
-  const bool was_in_time = run_.life_ended - heard_->first < patience_;
-  const bool is_in_time = run_.time.mono() - run_.life_began < patience_;
-  if (was_in_time && is_in_time)
-    run_.violate(
-        fmt::format("{}: {} of {} is answered with UNKNOWN_MEMBER_ID after a restart, and its time is not up",
-                    group_, what, member_));
+bool NodeMember::must_be_known() const {
+  if (!heard_ || life() != run_.life || (!instance_.empty() && may_be_replaced())) return false;
+  const auto [since, in] = *heard_;
+  const bool was_in_time = in + 1 == life() && run_.life_ended - since < patience_;
+  const runtime::MonoTime from = in == life() ? since : run_.life_began;
+  return (in == life() || was_in_time) && run_.time.mono() - from < patience_;
+}
+
+int16_t NodeMember::version(int16_t least, int16_t least_of_static, int16_t most) {
+  return static_cast<int16_t>(run_.random.between(instance_.empty() ? least : least_of_static, most));
 }
 
 void NodeMember::take(const char* what, ErrorCode error) {
@@ -69,10 +73,14 @@ void NodeMember::take(const char* what, ErrorCode error) {
   switch (error) {
     case ErrorCode::NONE: return;
     case ErrorCode::MEMBER_ID_REQUIRED: return;
-    case ErrorCode::UNKNOWN_MEMBER_ID: judge_unknown(what); return forget();
-    case ErrorCode::GROUP_ID_NOT_FOUND:
-      if (!run_.group(group_).may_have_gone(run_.time.mono()))
-        run_.violate(fmt::format("{} of {} is answered as if the group had gone", what, group_));
+    case ErrorCode::UNKNOWN_MEMBER_ID:
+      if (must_be_known())
+        run_.violate(fmt::format("{}: {} of {} is answered with UNKNOWN_MEMBER_ID, and its time is not up",
+                                 group_, what, member_));
+      return forget();
+    case ErrorCode::FENCED_INSTANCE_ID:
+      if (instance_.empty() || !may_be_replaced())
+        run_.violate(fmt::format("{}: {} of {} is fenced, and nobody took its place", group_, what, member_));
       return forget();
     case ErrorCode::ILLEGAL_GENERATION:
     case ErrorCode::REBALANCE_IN_PROGRESS: assigned_ = false; return;
@@ -107,7 +115,12 @@ Task<void> NodeMember::operate() {
     co_await sleeping;
     co_return;
   }
-  if (draw < 9 && old_generation_ >= 0) {
+  if (draw < 9 && !may_be_replaced() && !old_member_.empty() && !instance_.empty()) {
+    auto haunting = haunt();
+    co_await haunting;
+    co_return;
+  }
+  if (draw < 9 && old_generation_ >= 0 && instance_.empty()) {
     run_.counters.count("group: zombie");
     member_ = old_member_;
     generation_ = old_generation_;
@@ -121,7 +134,9 @@ Task<void> NodeMember::operate() {
     (void)co_await committing;
     co_return;
   }
-  if (draw < 40) {
+  if (draw < 21) {
+    task = run_.random.chance(0.5) ? delete_offset() : delete_group();
+  } else if (draw < 40) {
     task = fetch();
   } else if (!assigned_) {
     task = join();
@@ -182,22 +197,34 @@ Task<void> NodeMember::join() {
   const int32_t least = model.least_generation(life(), run_.last_full_life >= life());
   const uint64_t incarnation = model.incarnation();
   heard_.reset();
+  const bool replaces = !instance_.empty() && member_.empty();
+  const uint64_t asked_before = asked_to_replace_in_;
+  if (replaces) asked_to_replace_in_ = life();
   // Who joins again and offers the same may be answered without its new timeouts being looked at.
   const auto asked =
       std::chrono::milliseconds(std::min(request.session_timeout_ms, request.rebalance_timeout_ms));
   patience_ = member_.empty() ? asked : std::min<runtime::Duration>(patience_, asked);
   // Before v4 whoever does not hear the answer leaves a member behind that nobody is.
-  const auto version = static_cast<int16_t>(run_.random.between(insists_ ? 4 : 1, 9));
-  auto asking = ask<protocol::JoinGroupResponse>(request, version);
+  request.group_instance_id = instance();
+  auto asking = ask<protocol::JoinGroupResponse>(request, version(insists_ ? 4 : 1, 5, 9));
   const auto reply = co_await asking;
-  if (!reply) co_return;
+  if (!reply) {
+    if (!reached()) asked_to_replace_in_ = asked_before;
+    co_return;
+  }
   const auto& body = reply->body;
   const ErrorCode error = code_of(body.error_code);
   if (error == ErrorCode::MEMBER_ID_REQUIRED) member_ = body.member_id;
   take("JoinGroup", error);
   if (error != ErrorCode::NONE) co_return;
+  if (replaces) asked_to_replace_in_ = asked_before;
+  if (member_ != body.member_id) {
+    is_in_log_ = false;
+    given_in_ = life();
+  }
   member_ = body.member_id;
   generation_ = body.generation_id;
+  loaded_in_ = life();
   run_.count("group: joined");
   run_.note("{}: {} joined generation {} led by {}", group_, member_, generation_, body.leader);
   // Where the group went while this waited for its answer, nobody knows of which of the two it is.
@@ -227,21 +254,21 @@ Task<void> NodeMember::sync(std::vector<std::string> members) {
     assigned.member_id = members[i];
     assigned.assignment = shares[i];
   }
-  const auto version = static_cast<int16_t>(run_.random.between(0, 4));
+  request.group_instance_id = instance();
   const runtime::MonoTime sent = run_.time.mono();
-  auto asking = ask<protocol::SyncGroupResponse>(request, version);
+  auto asking = ask<protocol::SyncGroupResponse>(request, version(0, 3, 4));
   const auto reply = co_await asking;
   if (!reply) co_return;
   const ErrorCode error = code_of(reply->body.error_code);
   take("SyncGroup", error);
   if (error != ErrorCode::NONE) co_return;
-  std::vector<int32_t> partitions;
-  for (const std::byte b : reply->body.assignment) partitions.push_back(std::to_integer<int32_t>(b));
-  assigned_ = true;
+  partitions_.clear();
+  for (const std::byte b : reply->body.assignment) partitions_.push_back(std::to_integer<int32_t>(b));
+  assigned_ = is_in_log_ = true;
   is_zombie_ = false;
-  heard(sent, true);
+  heard(sent, false);  // as in Kafka 4, a stable group only repeats its answer: the session goes on as it was
   run_.count("group: synced");
-  run_.judge(run_.group(group_).synced(generation_, member_, partitions, life(), incarnation_));
+  run_.judge(run_.group(group_).synced(generation_, member_, partitions_, life(), incarnation_));
 }
 
 Task<void> NodeMember::heartbeat() {
@@ -249,25 +276,28 @@ Task<void> NodeMember::heartbeat() {
   request.group_id = group_;
   request.generation_id = generation_;
   request.member_id = member_;
-  const auto version = static_cast<int16_t>(run_.random.between(0, 4));
+  request.group_instance_id = instance();
   const runtime::MonoTime sent = run_.time.mono();
-  auto asking = ask<protocol::HeartbeatResponse>(request, version);
+  auto asking = ask<protocol::HeartbeatResponse>(request, version(0, 3, 4));
   const auto reply = co_await asking;
   if (!reply) co_return;
   const ErrorCode error = code_of(reply->body.error_code);
   take("Heartbeat", error);
-  if (error == ErrorCode::NONE) heard(sent, true);
+  // While it loads, a coordinator believes whoever says so.
+  if (error == ErrorCode::NONE && loaded_in_ == life()) heard(sent, true);
 }
 
 Task<void> NodeMember::leave() {
   protocol::LeaveGroupRequest request;
   request.group_id = group_;
   heard_.reset();
-  const auto version = static_cast<int16_t>(run_.random.between(0, 5));
+  const int16_t version = this->version(0, 3, 5);
   if (version < 3) {
     request.member_id = member_;
   } else {
-    request.members.emplace_back().member_id = member_;
+    auto& leaving = request.members.emplace_back();
+    leaving.member_id = member_;
+    leaving.group_instance_id = instance();
   }
   auto asking = ask<protocol::LeaveGroupResponse>(request, version);
   const auto reply = co_await asking;
@@ -280,127 +310,52 @@ Task<void> NodeMember::leave() {
   forget();
 }
 
-Task<bool> NodeMember::commit(bool as_member) {
-  auto connecting = connect();
-  const bool connected = co_await connecting;
-  if (!connected) co_return false;
-  const std::string group = as_member ? group_ : kSimpleGroup;
-  GroupModel& model = run_.group(group);
-  PartitionId partition(static_cast<int32_t>(run_.random.below(kGroupsPartitions)));
-  // One that is committed so rarely that it would expire, if its group did not live.
-  if (partition.value == kRarePartition && run_.workload.offsets_retention.count() > 0 &&
-      run_.random.chance(0.95))
-    partition = PartitionId(0);
-  const auto value = static_cast<int64_t>(++run_.identities);
-  protocol::OffsetCommitRequest request;
-  request.group_id = group;
-  request.generation_id_or_member_epoch = as_member ? generation_ : -1;
-  request.member_id = as_member ? std::string_view(member_) : std::string_view();
-  auto& topic = request.topics.emplace_back();
-  topic.name = kGroupsTopic;
-  auto& p = topic.partitions.emplace_back();
-  p.partition_index = partition.value;
-  p.committed_offset = value;
-  const bool fenced =
-      as_member && generation_ < model.least_generation(life(), run_.last_full_life >= life());
-  const runtime::MonoTime sent = run_.time.mono();
-  const GroupModel::Attempt attempt = model.commit_begins(partition, value, life(), sent);
-  const auto version = static_cast<int16_t>(run_.random.between(2, 9));
-  auto asking = ask<protocol::OffsetCommitResponse>(request, version);
+Task<bool> NodeMember::is_described_as_settled() {
+  protocol::DescribeGroupsRequest request;
+  request.groups = {group_};
+  auto asking = ask<protocol::DescribeGroupsResponse>(request, version(0, 0, 6));
   const auto reply = co_await asking;
-  if (!reply) {
-    if (!reached()) model.commit_refused(partition, attempt);
-    run_.counters.count("group: commit unanswered");
-    co_return false;
-  }
-  const ErrorCode error = code_of(reply->body.topics.at(0).partitions.at(0).error_code);
-  if (error == ErrorCode::NONE) {
-    model.commit_acknowledged(partition, attempt);
-    if (as_member) heard(sent, false);
-    run_.count("group: committed");
-    run_.note("{}: {} committed for {} in generation {}", group, value, partition, generation_);
-    if (fenced)
-      run_.violate(fmt::format("{}: a commit in generation {} is taken, and there was a later one", group_,
-                               generation_));
-    co_return true;
-  }
-  // Not known where the log went offline under it.
-  if (error != ErrorCode::NOT_COORDINATOR) model.commit_refused(partition, attempt);
-  if (fenced) run_.counters.count("group: fenced commit refused");
-  if (as_member) {
-    take("OffsetCommit", error);
-  } else if (error == ErrorCode::UNKNOWN_MEMBER_ID || error == ErrorCode::ILLEGAL_GENERATION) {
-    run_.violate(fmt::format("a simple commit is answered with {}", error_name(error)));
-  } else {
-    take("OffsetCommit", error);
-  }
-  co_return false;
-}
-
-Task<void> NodeMember::fetch() {
-  auto connecting = connect();
-  const bool connected = co_await connecting;
-  if (!connected) co_return;
-  const std::string group = run_.random.chance(0.7) ? group_ : kSimpleGroup;
-  GroupModel& model = run_.group(group);
-  protocol::OffsetFetchRequest request;
-  const auto version = static_cast<int16_t>(run_.random.between(1, 9));
-  std::vector<int32_t> all;
-  for (int32_t p = 0; p < kGroupsPartitions; ++p) all.push_back(p);
-  if (version < 8) {
-    request.group_id = group;
-    auto& topic = request.topics.emplace().emplace_back();
-    topic.name = kGroupsTopic;
-    topic.partition_indexes = all;
-  } else {
-    auto& wanted = request.groups.emplace_back();
-    wanted.group_id = group;
-    auto& topic = wanted.topics.emplace().emplace_back();
-    topic.name = kGroupsTopic;
-    topic.partition_indexes = all;
-  }
-  const uint64_t began = model.fetch_begins();
-  auto asking = ask<protocol::OffsetFetchResponse>(request, version);
-  const auto reply = co_await asking;
-  if (!reply) co_return;
-  const auto judge = [&](const auto& partitions) {
-    for (const auto& p : partitions) {
-      if (const ErrorCode error = code_of(p.error_code); error != ErrorCode::NONE) {
-        take("OffsetFetch", error);
-        continue;
-      }
-      const uint64_t expired = model.expired();
-      run_.judge(
-          model.fetched(PartitionId(p.partition_index), p.committed_offset, began, life(), run_.time.mono()));
-      run_.counters.count("group: offset expired", model.expired() - expired);
-    }
-  };
-  run_.count("group: asked what is committed");
-  if (version >= 8) {
-    const auto& answered = reply->body.groups.at(0);
-    if (answered.error_code != 0) co_return take("OffsetFetch", code_of(answered.error_code));
-    judge(answered.topics.at(0).partitions);
-  } else {
-    if (reply->body.error_code != 0) co_return take("OffsetFetch", code_of(reply->body.error_code));
-    judge(reply->body.topics.at(0).partitions);
-  }
+  if (!reply) co_return false;
+  const auto& described = reply->body.groups.at(0);
+  const auto& standings = run_.group(group_).standings;
+  size_t known = 0;
+  for (const auto& member : described.members)
+    for (const auto& [host, standing] : standings) known += standing.member == member.member_id ? 1 : 0;
+  co_return described.group_state == "Stable" && described.members.size() == standings.size() &&
+      known == standings.size() && !run_.group(group_).unsettled(kGroupsPartitions);
 }
 
 Task<void> NodeMember::insist() {
   insists_ = true;
+  if (is_zombie_) forget();
+  GroupModel& model = run_.group(group_);
+  GroupModel::Standing& standing = model.standings[host_];
+  const runtime::MonoTime deadline = run_.time.mono() + kSettlingTime;
   disconnect();
-  while (!run_.violation) {
+  bool committed = false;
+  while (!run_.violation && !model.settled) {
     if (!found_) {
       auto finding = find_coordinator();
       found_ = co_await finding;
     } else if (!assigned_) {
       auto joining = join();
       co_await joining;
-    } else {
+    } else if (!committed) {
       auto committing = commit(true);
-      const bool committed = co_await committing;
-      if (committed) break;
+      committed = co_await committing;
+    } else {
+      auto beating = heartbeat();
+      co_await beating;
     }
+    standing = assigned_ ? GroupModel::Standing{member_, generation_, partitions_} : GroupModel::Standing{};
+    Verdict unsettled = model.unsettled(kGroupsPartitions);
+    if (!unsettled && committed) {
+      auto looking = is_described_as_settled();
+      const bool is_settled = co_await looking;
+      if (is_settled) model.settled = true;
+    }
+    if (run_.time.mono() > deadline && !model.settled)
+      run_.violate(fmt::format("healed, and not settled in time: {}", unsettled.value_or(group_)));
     auto resting = pause(50ms);
     co_await resting;
   }

@@ -38,7 +38,8 @@ struct NodeWorkload {
   bool retention = false;
   // Topics may be compacted: every record has one of so many keys (0: none has a key).
   int32_t keys = 0;
-  bool tombstones_go = false;  // delete.retention.ms is 0
+  bool tombstones_go = false;   // delete.retention.ms is 0
+  bool static_members = false;  // some of the members are
   // offsets.retention.minutes, where it is short; 0: no offset expires.
   runtime::Duration offsets_retention{0};
   // In between no member is heard of, for longer than that.

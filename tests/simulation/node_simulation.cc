@@ -53,6 +53,7 @@ class NodeSimulation {
     draw_folders(options.seed, features_, broker_);
     if (features_.second_folder) counters_.count("world: second data folder");
     draw_caching(options.seed, features_);
+    draw_static_members(options.seed, run_.workload);
     const Duration longer = draw_expiry(options.seed, began_, run_.workload, broker_);
     duration_ = std::max(options.duration, longer);
     most_operations_ = options.operations + (longer > options.duration ? 4'000 : 1'000);
@@ -204,7 +205,7 @@ class NodeSimulation {
             stage = Stage::finishing;
             break;
           }
-          verifier_->verify();
+          verifier_->verify(!healed);
           stage = healed ? Stage::verifying : Stage::working;
           break;
         case Stage::working:
@@ -217,7 +218,7 @@ class NodeSimulation {
           bool idle = true;
           for_clients([&](NodeClient& client) { idle = idle && client.idle(); });
           if (!idle) break;
-          verifier_->verify();
+          verifier_->verify(false);
           stage = Stage::verifying;
           break;
         }

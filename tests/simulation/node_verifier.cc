@@ -1,8 +1,19 @@
 #include "tests/simulation/node_verifier.h"
 
+#include "broker/coordinator/placement.h"
+#include "protocol/messages/offset_fetch_request.h"
+#include "protocol/messages/offset_fetch_response.h"
+
 namespace tidemark::simulation {
 
 using runtime::Task;
+
+namespace {
+
+// Between two looks at the groups, in a life that has been looked through.
+constexpr runtime::Duration kBetweenLooks = std::chrono::seconds(4);
+
+}  // namespace
 
 Task<bool> NodeVerifier::read_partition(TopicPtr topic, PartitionId partition) {
   PartitionModel& model = topic->partition(partition);
@@ -95,14 +106,127 @@ Task<bool> NodeVerifier::look_at_everything() {
   co_return answered;
 }
 
+Task<std::optional<CommittedOffsets>> NodeVerifier::committed_offsets() {
+  protocol::OffsetFetchRequest request;
+  for (const auto& [name, model] : run_.groups) {
+    auto& group = request.groups.emplace_back();
+    group.group_id = name;
+    group.topics.reset();
+  }
+  const auto version = static_cast<int16_t>(run_.random.between(8, 9));
+  auto asking = ask<protocol::OffsetFetchResponse>(request, version);
+  const auto reply = co_await asking;
+  if (!reply) co_return std::nullopt;
+  CommittedOffsets offsets;
+  for (const auto& group : reply->body.groups) {
+    if (group.error_code != 0) co_return std::nullopt;
+    for (const auto& topic : group.topics)
+      for (const auto& p : topic.partitions)
+        offsets[{std::string(group.group_id), std::string(topic.name), p.partition_index}] =
+            p.committed_offset;
+  }
+  co_return std::optional<CommittedOffsets>(std::move(offsets));
+}
+
+Task<std::optional<CommittedOffsets>> NodeVerifier::replay_of_log() {
+  CommittedOffsets offsets;
+  int64_t next = 0;
+  for (int32_t partition = 0; !over();) {
+    protocol::FetchRequest request;
+    request.max_bytes = 1 << 20;
+    auto& wanted = request.topics.emplace_back();
+    wanted.topic = coordinator::kOffsetsTopic;
+    auto& p = wanted.partitions.emplace_back();
+    p.partition = partition;
+    p.fetch_offset = next;
+    p.partition_max_bytes = request.max_bytes;
+    auto asking = ask<protocol::FetchResponse>(request, 12);
+    const auto reply = co_await asking;
+    if (!reply) co_return std::nullopt;
+    const auto& data = reply->body.responses.at(0).partitions.at(0);
+    const auto code = static_cast<ErrorCode>(data.error_code);
+    if (code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+      co_return std::optional<CommittedOffsets>(std::move(offsets));  // there are no more of them
+    if (code != ErrorCode::NONE) co_return std::nullopt;
+    const int64_t from = next;
+    protocol::BatchIterator batches(data.records.bytes());
+    while (!run_.violation) {
+      const auto batch = batches.next();
+      if (!batch) run_.violate("the log of groups cannot be read: " + batch.error().message());
+      if (!batch || !*batch) break;
+      const auto opened = protocol::OpenBatch::open(**batch);
+      if (!opened) {
+        run_.violate("a batch of the log of groups cannot be read: " + opened.error().message());
+        break;
+      }
+      auto records = opened->records();
+      while (!run_.violation) {
+        const auto record = records.next();
+        if (!record) run_.violate("a record of the log of groups: " + record.error().message());
+        if (!record || !*record) break;
+        if ((*record)->offset >= Offset(from)) run_.judge(replay(offsets, (*record)->key, (*record)->value));
+      }
+      next = (*batch)->header.next_offset().value;
+    }
+    if (next > from) continue;
+    // Nothing is left, up to the high watermark of now.
+    ++partition;
+    next = 0;
+  }
+  co_return std::nullopt;
+}
+
+// A log that is cleaned while it is read may hide a tombstone, and show what it deletes; but not twice, and
+// nor is an offset committed twice.
+Task<bool> NodeVerifier::look_at_groups() {
+  const uint64_t life_now = run_.life;
+  auto asking = committed_offsets();
+  auto before = co_await asking;
+  std::set<Disagreement> suspected;
+  while (before && !over()) {
+    auto reading = replay_of_log();
+    const auto log = co_await reading;
+    if (!log) co_return false;
+    auto asking_again = committed_offsets();
+    auto after = co_await asking_again;
+    if (!after || life() != life_now || run_.life != life_now) co_return false;
+    std::set<Disagreement> found = compare(*before, *log, *after);
+    for (const Disagreement& d : found) {
+      const auto& [group, topic, partition] = d.place;
+      if (suspected.contains(d))
+        run_.violate(fmt::format("group {}: {} is answered for partition {}, and its log says {}", group,
+                                 d.answered, partition, d.logged));
+    }
+    if (found.empty()) {
+      if (!log->empty()) run_.counters.count("group: offsets equal their log");
+      co_return true;
+    }
+    suspected = std::move(found);
+    before = std::move(after);
+  }
+  co_return false;
+}
+
 Task<void> NodeVerifier::operate() {
   const uint64_t life_now = run_.life;
-  auto looking = look_at_everything();
-  const bool seen = co_await looking;
-  if (!seen || life() != life_now || run_.life != life_now) co_return;
+  if (verified_life_ == life_now) {
+    auto resting = pause(kBetweenLooks);
+    co_await resting;
+  } else if (read_life_ != life_now) {
+    auto looking = look_at_everything();
+    const bool seen = co_await looking;
+    if (!seen || life() != life_now || run_.life != life_now) co_return;
+    read_life_ = life_now;
+  }
+  if (!run_.groups.empty()) {
+    auto comparing = look_at_groups();
+    const bool compared = co_await comparing;
+    if (!compared) co_return;
+  }
+  if (life() != life_now || run_.life != life_now) co_return;
+  if (verified_life_ != life_now) run_.counters.count("node: everything verified");
   verified_life_ = life_now;
-  run_.counters.count("node: everything verified");
-  finish();
+  if (!goes_on_) finish();
 }
 
 }  // namespace tidemark::simulation
