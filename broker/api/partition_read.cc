@@ -88,6 +88,9 @@ Task<std::vector<PartitionReadResult>> read_partitions(Shard& shard, std::vector
     if (partition) partition->on_change(wake);
     auto reading = read_partition(shard, read);
     results.push_back(co_await reading);
+    if (results.size() % kReadsAtOnce != 0) continue;
+    auto breathing = runtime::let_others_run(shard.loop());
+    co_await breathing;
   }
   co_return results;
 }

@@ -30,6 +30,9 @@ struct PartitionReadResult {
   storage::LogRange range;
 };
 
+// Whoever reads many lets others have their turn after so many of them.
+inline constexpr size_t kReadsAtOnce = 1000;
+
 // On `shard`'s loop.
 runtime::Task<PartitionReadResult> read_partition(Shard& shard, PartitionRead read);
 // On `shard`'s loop. With `wake`: registered first with every partition, so that nothing is missed between

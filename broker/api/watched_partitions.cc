@@ -71,6 +71,9 @@ Task<std::vector<PartitionReadResult>> WatchedPartitions::poll(std::shared_ptr<W
     if (result.range.bytes > 0 || result.error != ErrorCode::NONE || result.diverging.epoch != kNoLeaderEpoch)
       watched->mark(wish, entry);
     results.push_back(std::move(result));
+    if (results.size() % kReadsAtOnce != 0) continue;
+    auto breathing = runtime::let_others_run(shard.loop());
+    co_await breathing;
   }
   co_return results;
 }
