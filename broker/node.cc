@@ -417,7 +417,7 @@ Task<Result<void>> Node::start() {
       static_cast<size_t>(std::max(config_.broker.max_incremental_fetch_session_cache_slots, 0));
   const uint64_t memory = memory_limit(config_);
   answer_memory_ = std::make_shared<runtime::ByteBudget>(memory / 4);
-  element_memory_ = std::make_shared<runtime::ByteBudget>(memory / 8);
+  element_memory_ = std::make_shared<runtime::ByteBudget>(memory / 4);
   session_memory_ = std::make_shared<runtime::ByteBudget>(memory / 8);
   GroupMetrics* const group_metrics = seams_.metrics != nullptr ? &seams_.metrics->groups : nullptr;
   const config::BrokerConfig& broker = config_.broker;

@@ -98,7 +98,7 @@ Task<void> LogCleaner::run() {
 
 Task<void> LogCleaner::wait_until(std::function<runtime::MonoTime()> time) {
   constexpr runtime::Duration kLookAgain = std::chrono::seconds(5);
-  while (!stopping_ && store_.loop_.mono() < time()) {
+  while (!stopping_ && !store_.offline() && store_.loop_.mono() < time()) {
     auto wait = changed_.wait_until(std::min(time(), store_.loop_.mono() + kLookAgain));
     (void)co_await wait;
   }
@@ -161,6 +161,7 @@ Task<bool> LogCleaner::clean_one() {
   if (!best) {
     settled_.clear();
     given_up_.clear();
+    std::erase_if(told_unreadable_, [this](LogId id) { return !store_.logs().contains(id); });
     co_return false;
   }
   const auto log = best->log;

@@ -21,6 +21,10 @@ namespace {
 constexpr int8_t kReadCommitted = 1;
 constexpr int16_t kFirstVersionWithStorageError = 6;
 constexpr int16_t kFirstVersionWithTopicIds = 13;
+// What a partition takes while a fetch without a session waits.
+constexpr uint64_t kWaitingBytes = 640;
+// Where there is much to remember, or no memory for it.
+constexpr runtime::Duration kPatience = std::chrono::seconds(1);
 
 // Woken by any partition that the fetch reads, whatever shard it is on.
 struct Parking {
@@ -44,17 +48,26 @@ class Fetch {
   }
 
   Task<Result<Response>> run() {
-    auto decoded = decode_body<FetchRequest>(context_);
+    uint64_t cost = 0;
+    auto decoded = decode_unpaid<FetchRequest>(context_, cost);
     if (!decoded) co_return fail(decoded.error());
+    if (cost > 0 && !pay(cost)) co_return answer_later();
     request_ = std::move(*decoded);
     if (const ErrorCode error = open_session(); error != ErrorCode::NONE) co_return refuse(error);
     most_bytes_ = bytes_allowed();
     find_partitions();
-    const runtime::MonoTime deadline =
+    runtime::MonoTime deadline =
         context_.arrived + std::chrono::milliseconds(std::clamp(request_.max_wait_ms, 0, 3'600'000));
+    // Others want the room, too.
+    if (cost > 0) deadline = std::min(deadline, loop_.mono() + kPatience);
     auto first = read({});
     co_await first;
     while (!satisfied() && loop_.mono() < deadline && !context_.hurried()) {
+      // A session has paid for what it remembers.
+      if (!session_ && !context_.paid && !pay(kWaitingBytes * entries_.size())) {
+        context_.throttle.at_least(QuotaKind::request, kPatience);
+        break;
+      }
       context_.release_order();
       auto waiting = park(deadline);
       co_await waiting;
@@ -71,6 +84,22 @@ class Fetch {
     Shard* shard = nullptr;
     PartitionReadResult result;
   };
+
+  // Out of half of the memory for elements: requests that wait must not hold up those that do not.
+  [[nodiscard]] bool pay(uint64_t bytes) {
+    if (context_.memory == nullptr) return true;
+    const auto& memory = *context_.memory;
+    context_.paid = std::make_shared<PaidAnswer>(memory);
+    if (memory->used() + bytes <= memory->limit() / 2 && context_.paid->pay(bytes)) return true;
+    context_.paid.reset();
+    return false;
+  }
+
+  // Nothing, and when to ask again: what a client over its quota hears.
+  Result<Response> answer_later() {
+    context_.throttle.at_least(QuotaKind::request, kPatience);
+    return refuse(ErrorCode::NONE);
+  }
 
   [[nodiscard]] int16_t version() const { return context_.header.request_api_version; }
 

@@ -73,21 +73,30 @@ Result<Response> respond(RequestContext& request, Body& body,
   return Response{std::move(frame), std::move(sources), {}};
 }
 
-// Decodes a request's body. A frame of a megabyte may name 200,000 partitions: what becomes of so many
-// elements is paid for until the request has been answered, and no request may have more than all of that
-// memory.
+// Decodes a request's body; no request may have more than a quarter of the memory for elements. `cost`: what
+// its elements take while it is served, 0 where they are few and soon forgotten.
 template <class Message>
-Result<Message> decode_body(RequestContext& request) {
-  constexpr uint64_t kFree = 64 << 10;  // connection.max.in.flight bounds the number of these
+Result<Message> decode_unpaid(const RequestContext& request, uint64_t& cost) {
+  constexpr uint64_t kFree = 64 << 10;
   // What a handler keeps of an element, and answers, for each byte of its decoded form.
   constexpr uint64_t kHandling = 8;
   uint64_t most = protocol::kMaxDecodedBytes;
-  if (request.memory != nullptr) most = std::min(most, (*request.memory)->limit() / kHandling);
+  if (request.memory != nullptr) most = std::min(most, (*request.memory)->limit() / (4 * kHandling));
   protocol::Decoder in(request.body, most);
   auto decoded = Message::decode(in, request.header.request_api_version);
-  if (!decoded || request.memory == nullptr || in.memory_charged() <= kFree) return decoded;
+  cost = in.memory_charged() > kFree ? kHandling * in.memory_charged() : 0;
+  return decoded;
+}
+
+// Decodes a request's body. A frame of a megabyte may name 200,000 partitions: what becomes of so many
+// elements is paid for until the request has been answered.
+template <class Message>
+Result<Message> decode_body(RequestContext& request) {
+  uint64_t cost = 0;
+  auto decoded = decode_unpaid<Message>(request, cost);
+  if (!decoded || request.memory == nullptr || cost == 0) return decoded;
   request.paid = std::make_shared<PaidAnswer>(*request.memory);
-  if (!request.paid->pay(kHandling * in.memory_charged()))
+  if (!request.paid->pay(cost))
     return fail(ErrorCode::INVALID_REQUEST, "memory.limit leaves no room for so many elements just now");
   return decoded;
 }

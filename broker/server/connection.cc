@@ -117,7 +117,7 @@ void Connection::pump() {
   if (std::exchange(pumping_, true)) return;
   while (order_free_ && started_ < exchanges_.size()) {
     if (unsent_bytes_ > kMostUnsent && !lost_) {
-      held_up_ = true;
+      hold_up();
       break;
     }
     if (std::exchange(held_up_, false)) end_hold_up();
@@ -156,7 +156,12 @@ void Connection::pump() {
 }
 
 void Connection::park() {
-  parked_ = held_up_ = true;
+  parked_ = true;
+  hold_up();
+}
+
+void Connection::hold_up() {
+  held_up_ = true;
   for (size_t i = started_; i < exchanges_.size(); ++i) exchanges_[i]->place.give_back();
 }
 

@@ -90,7 +90,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The exchange that holds the order waits for others: JoinGroup. Those behind it wait for it, and not for
   // the node.
   void park();
-  // Those that wait count from now, as if they had just come.
+  // What has come and not started waits for its own client, and not for the node: it holds up nobody else.
+  void hold_up();
+  // From now on it waits for the node again, as if it had just come.
   void end_hold_up();
   // Reads nothing until so much time has passed.
   void mute(const Throttle& throttle);

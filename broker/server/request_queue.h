@@ -1,6 +1,6 @@
 // How many of a shard's requests have come and still hold up what comes behind them: they wait for their
-// turn, or are in work. A produce that has its place, a parked fetch and who
-// waits for a rebalance no longer count. While it is full, no
+// turn, or are in work. A produce that has its place, a parked fetch, who waits for a rebalance or for its
+// client to take answers, and who stands behind those, no longer count. While it is full, no
 // connection of the shard reads another request. Owned by the ShardServer, used on its loop.
 #pragma once
 

@@ -17,8 +17,8 @@ constexpr Setting kSettings[] = {
         broker("memory.limit", kLong, kNull, size_at_least(33554432), kHigh, kReadOnly,
                honoured("settings/broker_test.py: test_queued_max_request_bytes_and_memory_limit"),
                "Bytes for the tail cache and for requests together; answers, fetch sessions and what "
-               "requests of many elements become have at most half as much beside that. Unset, a "
-               "quarter of the cgroup's or machine's memory, at most 1 GiB.")),
+               "requests of many elements become have at most five eighths as much beside that. "
+               "Unset, a quarter of the cgroup's or machine's memory, at most 1 GiB.")),
     beyond_kafka(broker(
         "journal.size", kLong, "134217728", size_at_least(8388608), kHigh, kReadOnly,
         honoured("settings/broker_test.py: test_journal_size"),

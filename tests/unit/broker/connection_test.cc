@@ -129,6 +129,7 @@ TEST_CASE("what stands behind a request that waits for others holds up nobody el
 TEST_CASE("no request starts while its client does not take the answers before it") {
   ServerOptions options;
   options.max_queue_time = 10s;
+  options.max_queued = 10;
   ServerWorld world(options);
   Client& client = world.connect();
   client.reading = false;
@@ -138,6 +139,10 @@ TEST_CASE("no request starts while its client does not take the answers before i
   world.run(20s);
   // One may be on its way to the socket, and of those behind it two are more than may wait.
   CHECK(world.handler.started.size() <= 5);
+  Client& other = world.connect();
+  world.send(other, request_frame(99, "now"));
+  world.run(20ms);
+  CHECK(ids_in(other.received) == std::vector<int32_t>{99});
   client.reading = true;
   world.run(60s);
   CHECK(ids_in(client.received).size() == 40);

@@ -46,6 +46,41 @@ TEST_CASE("what a fetch has no room for is cut between batches, never inside a p
   CHECK(sizes_with(10) == std::vector<size_t>{first, 0});
 }
 
+TEST_CASE(
+    "a fetch of very many partitions waits for a moment, and none waits where there is no memory for it") {
+  OneBroker world;
+  world.options.config.properties["memory.limit"] = "33554432";
+  world.options.config.broker =
+      config::resolve_broker_config({nullptr, nullptr, &world.options.config.properties});
+  world.start();
+  REQUIRE(world.create_topic("tide", 2) == ErrorCode::NONE);
+  protocol::FetchRequest request;
+  request.min_bytes = 1;
+  request.max_wait_ms = 60'000;
+  auto& wanted = request.topics.emplace_back();
+  wanted.topic = "tide";
+  wanted.partitions.resize(3'000);  // of one: there is no session to pay for them
+  const auto took = [&](auto&& call) {
+    const runtime::MonoTime before = world.time.mono();
+    call();
+    return world.time.mono() - before;
+  };
+  std::optional<int32_t> throttle;
+  const auto fetch = [&] { throttle = world.ask<protocol::FetchResponse>(request, 4).body.throttle_time_ms; };
+  CHECK(took(fetch) < std::chrono::seconds(2));
+  CHECK(took(fetch) > std::chrono::milliseconds(900));
+  CHECK(throttle == 0);
+
+  // Those that wait have at most half of the memory for elements.
+  for (int i = 0; i < 2; ++i) world.begin<protocol::FetchResponse>(request, 4);
+  world.connect();  // answers leave in order
+  CHECK(took(fetch) < std::chrono::milliseconds(100));
+  CHECK(throttle == 1'000);
+  CHECK(world.create_topic("other", 1) == ErrorCode::NONE);
+  CHECK(took(fetch) > std::chrono::milliseconds(900));  // and it has come back
+  CHECK(throttle == 0);
+}
+
 TEST_CASE("a failed disk is NOT_LEADER_OR_FOLLOWER to clients that are older than its error") {
   OneBroker world;
   world.start();
