@@ -207,7 +207,7 @@ def sound_giants():
 
 
 def sound_giants_unread(bootstrap, deadline, counter):
-    """Forty connections at a time, each with one of these; nobody reads what comes back."""
+    """Twelve connections at a time, each with one of these; nobody reads what comes back."""
     held, giants = [], sound_giants()
     while time.monotonic() < deadline:
         try:
@@ -218,7 +218,7 @@ def sound_giants_unread(bootstrap, deadline, counter):
             counter.value += 1
         except OSError:
             pass
-        while len(held) > 40:
+        while len(held) > 12:
             held.pop(0).close()
 
 
