@@ -11,7 +11,7 @@ using runtime::Task;
 namespace {
 
 // Between two looks at the groups, in a life that has been looked through.
-constexpr runtime::Duration kBetweenLooks = std::chrono::seconds(4);
+constexpr runtime::Duration kBetweenLooks = std::chrono::seconds(15);
 
 }  // namespace
 
