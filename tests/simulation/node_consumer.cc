@@ -8,6 +8,12 @@ using protocol::FetchRequest;
 using protocol::FetchResponse;
 using runtime::Task;
 
+namespace {
+
+constexpr int16_t kLeastOfSessions = 13;  // the version of their fetches
+
+}  // namespace
+
 Task<void> NodeConsumer::operate() {
   const uint64_t draw = run_.random.below(100);
   if (run_.workload.sessions && draw < 40) {
@@ -126,7 +132,7 @@ Task<void> NodeConsumer::fetch_in_session() {
     co_return;
   }
   for (auto& [place, w] : session.wishes) w = wish(w.topic, w.partition, w.from);
-  const auto version = static_cast<int16_t>(run_.random.between(13, 17));
+  const auto version = static_cast<int16_t>(run_.random.between(kLeastOfSessions, 17));
   auto asking = ask<FetchResponse>(request, version);
   const auto reply = co_await asking;
   if (!reply) {
@@ -166,7 +172,7 @@ void NodeConsumer::take_session_answer(Session& session, const FetchResponse& bo
       }
       bytes += data.records.size();
       answered.push_back(place);
-      const Offset next = judge_fetched(it->second, data, false);
+      const Offset next = judge_fetched(it->second, data, kLeastOfSessions, false);
       if (next != it->second.from) session.changed.push_back(place);
       it->second.from = next;
     }

@@ -169,7 +169,8 @@ Offset NodeReader::judge_records(const Wish& w, std::span<const std::byte> recor
   return next;
 }
 
-Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionData& data, bool must_return) {
+Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionData& data, int16_t version,
+                                 bool must_return) {
   PartitionModel& model = w.model();
   const auto code = static_cast<ErrorCode>(data.error_code);
   if (w.gone && code == ErrorCode::NONE) {
@@ -185,7 +186,9 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
     return model.start();
   }
   if (code != ErrorCode::NONE) {
-    if (!excuses(*w.topic, w.version, code))
+    // Clients of before KAFKA_STORAGE_ERROR are told this one instead.
+    const bool is_disk = version < 6 && code == ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    if (!excuses(*w.topic, w.version, is_disk ? ErrorCode::KAFKA_STORAGE_ERROR : code))
       run_.violate(fmt::format("{}: a fetch is answered with {}", model.name(), error_name(code)));
     return w.from;
   }
@@ -235,7 +238,7 @@ Task<std::optional<Offset>> NodeReader::fetch_one(TopicPtr topic, PartitionId pa
     co_return std::nullopt;
   }
   run_.count(version >= 13 ? "node: fetched by topic id" : "node: fetched by topic name");
-  co_return judge_fetched(mine, body.responses[0].partitions[0], true);
+  co_return judge_fetched(mine, body.responses[0].partitions[0], version, true);
 }
 
 Task<std::optional<Offset>> NodeReader::list_offset(TopicPtr topic, PartitionId partition,

@@ -27,7 +27,7 @@ class NodeReader : public NodeClient {
   Wish wish(const TopicPtr& topic, PartitionId partition, Offset from);
   // Judges what a fetch says of a partition; returns the offset after what was read. `must_return`: it was
   // the only one asked for, with room.
-  Offset judge_fetched(const Wish& wish, const protocol::FetchResponse::PartitionData& data,
+  Offset judge_fetched(const Wish& wish, const protocol::FetchResponse::PartitionData& data, int16_t version,
                        bool must_return);
 
   // Fetches one partition without a session; the next offset, or nothing without an answer.
