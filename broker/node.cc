@@ -616,8 +616,8 @@ void Node::start_cleaner(Shard& shard, NodeFolder& folder, runtime::Random& rand
                   "it is served, but only grows: copy its folder away, look at the disk's own errors, and "
                   "restore the topic or write it anew"}});
   };
-  cleaner.on_unreadable = [this](const storage::Log& of, const Error& error) {
-    log().error("a log cannot be compacted while the disk does not give it, and grows: it is tried again",
+  cleaner.on_disk_error = [this](const storage::Log& of, const Error& error) {
+    log().error("a log cannot be compacted while its disk fails, and grows: it is tried again",
                 {{"partition", of.folder_name()},
                  {"reason", error.message()},
                  {"advice", "look at the disk's health; move the partition away from it"}});

@@ -161,14 +161,14 @@ Task<bool> LogCleaner::clean_one() {
   if (!best) {
     settled_.clear();
     given_up_.clear();
-    std::erase_if(told_unreadable_, [this](LogId id) { return !store_.logs().contains(id); });
+    std::erase_if(told_disk_error_, [this](LogId id) { return !store_.logs().contains(id); });
     co_return false;
   }
   const auto log = best->log;
   auto cleaning = clean_settled(*std::move(best), settled_.at(log->id()));
   const auto cleaned = co_await cleaning;
   if (cleaned) {
-    told_unreadable_.erase(log->id());
+    told_disk_error_.erase(log->id());
     if (on_cleaned) on_cleaned(*log, *cleaned);
     co_return true;
   }
@@ -178,8 +178,8 @@ Task<bool> LogCleaner::clean_one() {
     ++stats_.given_up;
     given_up_.insert(log->id());
     const bool is_news =
-        kind == ErrorKind::io && !log->offline() && told_unreadable_.insert(log->id()).second;
-    if (is_news && on_unreadable) on_unreadable(*log, cleaned.error());
+        kind == ErrorKind::io && !log->offline() && told_disk_error_.insert(log->id()).second;
+    if (is_news && on_disk_error) on_disk_error(*log, cleaned.error());
     co_return true;
   }
   ++stats_.failures;

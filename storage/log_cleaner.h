@@ -69,8 +69,9 @@ class LogCleaner {
   [[nodiscard]] const LogCleanerStats& stats() const { return stats_; }
   // A log is left alone from now on: which, and why.
   std::function<void(const Log&, const Error&)> on_failure;
-  // The disk does not give what is to be cleaned: told once, until the log is cleaned. It is tried again.
-  std::function<void(const Log&, const Error&)> on_unreadable;
+  // The disk does not give what is to be cleaned, or does not take what was: told once, until the log is
+  // cleaned. It is tried again.
+  std::function<void(const Log&, const Error&)> on_disk_error;
   // A log was cleaned by clean_one(), and what that did.
   std::function<void(const Log&, const CleaningStats&)> on_cleaned;
 
@@ -106,7 +107,7 @@ class LogCleaner {
   // Of the round under way: one checkpoint is forced for all of it.
   std::map<LogId, Settled> settled_;
   std::set<LogId> given_up_;
-  std::set<LogId> told_unreadable_;
+  std::set<LogId> told_disk_error_;
   bool running_ = false;
   bool stopping_ = false;
   runtime::Signal changed_;

@@ -418,7 +418,7 @@ class NodeSimulation {
     const bool unreadable = run_.disk_may_fail && has("Input/output error");
     if ((has("is damaged") && !unreadable) || has("no readable partition.state"))
       run_.violate("on a disk that keeps its bits: " + line);
-    if (has("cannot be compacted")) run_.violate("on a disk that keeps its bits: " + line);
+    if (has("cannot be compacted") && !unreadable) run_.violate("on a disk that keeps its bits: " + line);
     if (line.starts_with("compacted"))
       counters_.count(has("__consumer_offsets") ? "group: offsets compacted" : "node: log compacted");
     if (has("bad frame") || has("bad request"))

@@ -323,7 +323,7 @@ TEST_CASE(
   }
   LogCleaner cleaner(LogCleanerOptions(), *world.store, world.random, [&] { return all_of(world); });
   std::vector<std::string> told;
-  cleaner.on_unreadable = [&](const Log& log, const Error&) { told.push_back(log.folder_name()); };
+  cleaner.on_disk_error = [&](const Log& log, const Error&) { told.push_back(log.folder_name()); };
   while (world.run(cleaner.clean_one())) {
   }
   CHECK(world.log->state().gaps_below > Offset(0));
