@@ -163,13 +163,17 @@ Verdict GroupModel::fetched(PartitionId partition, int64_t value, uint64_t began
   if (value == kNothing) {
     if (found == commits_.end()) return std::nullopt;
     bool has_expired = false;
-    const bool may_be_deleted = std::ranges::any_of(found->second, [&](const Commit& c) {
-      return c.value == kNothing && (c.gone == 0 || c.gone > began);
-    });
+    // By one that was answered, or had its successor, before this commit was sent it is not.
+    const auto may_be_deleted = [&](const Commit& commit) {
+      return std::ranges::any_of(found->second, [&](const Commit& d) {
+        const bool may_come_after = d.answered != 0 ? d.answered > commit.attempt : d.life >= commit.life;
+        return d.value == kNothing && may_come_after && (d.gone == 0 || d.gone > commit.attempt);
+      });
+    };
     for (const Commit& c : found->second) {
       // As long as nothing is certain.
       const bool was_certain = c.answered != 0 && c.answered < began && (c.gone == 0 || c.gone >= began);
-      if (may_be_deleted || c.value == kNothing || !was_certain) continue;
+      if (c.value == kNothing || !was_certain || may_be_deleted(c)) continue;
       if (!may_expire(c, now)) {
         return fmt::format("group {}: nothing is committed for partition {}, and something was", name_,
                            partition);
