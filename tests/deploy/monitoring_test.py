@@ -54,15 +54,6 @@ def commit(member, topic, offset):
     assert answer["topics"][0]["partitions"][0]["error"] == NONE, answer
 
 
-def damage(segment, position):
-    """A rotten byte, in a value: no header tells."""
-    with open(segment, "r+b") as file:
-        file.seek(position)
-        flipped = bytes([file.read(1)[0] ^ 1])
-        file.seek(position)
-        file.write(flipped)
-
-
 def make_unreadable(data_dir, offset):
     """The commit of this offset becomes one of a release that this one does not know, its checksum made right: the node takes no
     such record from a client, but a newer release, which was here before it, may have left one."""
@@ -229,7 +220,7 @@ class Monitoring(unittest.TestCase):
         self.harmed.stop()
         segments = sorted(glob.glob(os.path.join(self.harmed.data_dir, f"{topic}-0", "*.log")))
         self.assertGreater(len(segments), 2)
-        damage(segments[1], 90_000)
+        brokers.rot(segments[1], 90_000)
         self.harmed.start()
         client = RawClient(self.harmed.bootstrap)
         self.addCleanup(client.close)
@@ -263,7 +254,7 @@ class Monitoring(unittest.TestCase):
         reader.close()
         self.troubled.stop()
         make_unreadable(self.troubled.data_dir, ODD_OFFSET)
-        damage(sorted(glob.glob(os.path.join(self.troubled.data_dir, f"{compacted}-0", "*.log")))[0], 90_000)
+        brokers.rot(sorted(glob.glob(os.path.join(self.troubled.data_dir, f"{compacted}-0", "*.log")))[0], 90_000)
         self.troubled.start()
         self.alerts_come(self.troubled, {"TidemarkGroupRecordsUnreadable"})
         self.set_config("topic", compacted, "min.compaction.lag.ms=0")

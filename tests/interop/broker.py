@@ -24,6 +24,15 @@ class BrokerFailed(Exception):
     """The daemon did not start, did not stop, or died; the text ends with its log."""
 
 
+def rot(segment, position):
+    """One bit of a file, as a disk that does not keep its bits."""
+    with open(segment, "r+b") as file:
+        file.seek(position)
+        flipped = bytes([file.read(1)[0] ^ 1])
+        file.seek(position)
+        file.write(flipped)
+
+
 def free_port():
     """Below the range that the kernel hands out by itself: a client that calls a dead broker's port again and again would
     otherwise be given that very port one day, talk to itself, and keep it."""

@@ -23,14 +23,6 @@ MAGIC = 16  # of a batch
 LOST, KEPT = "aa", "ab"
 
 
-def flip(segment, place):
-    with open(segment, "r+b") as file:
-        file.seek(place)
-        flipped = bytes([file.read(1)[0] ^ 1])
-        file.seek(place)
-        file.write(flipped)
-
-
 @unittest.skipIf(os.environ.get("TIDEMARK_TEST_BOOTSTRAP"), "only our own daemon's files are ours to damage")
 class Damage(unittest.TestCase):
     @classmethod
@@ -49,13 +41,13 @@ class Damage(unittest.TestCase):
         cls.before = {verb: cls.run_command(*verb).returncode for verb in cls.verbs()}
         cls.broker.stop()
         sealed = sorted(glob.glob(os.path.join(cls.broker.data_dir, f"{cls.topic}-0", "*.log")))
-        flip(sealed[1], 90_000)
+        brokers.rot(sealed[1], 90_000)
         for path in glob.glob(os.path.join(cls.broker.data_dir, "__consumer_offsets-*", "*.log")):
             with open(path, "rb") as file:
                 holds = b"\0\2" + LOST.encode() + b"\0" in file.read()  # a key, between two lengths
             if holds:
                 cls.coordinator = os.path.basename(os.path.dirname(path))
-                flip(path, MAGIC)
+                brokers.rot(path, MAGIC)
         cls.broker.start()
         # The scrub finds the topic's damage five seconds after the start, the coordinator its own at once.
         deadline = time.monotonic() + PATIENCE_SECONDS
