@@ -3,7 +3,8 @@
 //
 // Posted jobs wait in queues of ours and are run between Asio's handlers: posting from the own loop takes
 // neither lock, allocation nor system call; posting from another thread makes one only if the loop sleeps.
-// Sockets get their turn after kRounds of jobs that post jobs.
+// Sockets get their turn after kRounds of jobs that post jobs, or kShare of time: one of them after a few
+// short jobs, and after long ones all that are ready, for as much time again.
 //
 // Why the loop has a wake of its own: io_context's wakes the sleeping thread while it holds its mutex, on
 // which that thread then goes to sleep again: three context switches for one.
@@ -26,8 +27,10 @@ namespace asio = boost::asio;
 struct AsioScheduler::Loop {
   explicit Loop(const runtime::Clock& c);
   void run();
-  // Runs what the loop's thread and others posted, and what that posts. True: there may be more.
-  bool run_jobs();
+  enum class Jobs : uint8_t { none_left, may_be_more, took_long };
+  // Runs what the loop's thread and others posted, and what that posts.
+  Jobs run_jobs();
+  void run_handlers();
   bool run_batch(std::vector<runtime::Job>& queue);
   // False: there is something to do.
   bool fall_asleep();
@@ -44,6 +47,7 @@ struct AsioScheduler::Loop {
   asio::executor_work_guard<asio::io_context::executor_type> work;
 
   static constexpr int kRounds = 8;
+  static constexpr runtime::Duration kShare = std::chrono::microseconds(500);
   std::vector<runtime::Job> local;
   // Empty between batches; they keep their memory.
   std::vector<runtime::Job> running;

@@ -80,17 +80,26 @@ AsioScheduler::Loop::Loop(const runtime::Clock& c)
 void AsioScheduler::Loop::run() {
   if (!std::exchange(reading_wakes, true)) read_wakes();
   while (!stopping.exchange(false)) {
-    if (run_jobs()) {
-      context.poll_one();
-    } else if (fall_asleep()) {
-      context.run_one();
-      const std::lock_guard lock(mutex);
-      asleep = false;
+    switch (run_jobs()) {
+      case Jobs::may_be_more: context.poll_one(); break;
+      case Jobs::took_long: run_handlers(); break;
+      case Jobs::none_left:
+        if (!fall_asleep()) break;
+        context.run_one();
+        const std::lock_guard lock(mutex);
+        asleep = false;
     }
   }
 }
 
-bool AsioScheduler::Loop::run_jobs() {
+void AsioScheduler::Loop::run_handlers() {
+  const runtime::MonoTime until = clock.mono() + kShare;
+  while (context.poll_one() > 0 && clock.mono() < until) {
+  }
+}
+
+AsioScheduler::Loop::Jobs AsioScheduler::Loop::run_jobs() {
+  const runtime::MonoTime until = clock.mono() + kShare;
   for (int round = 0; round < kRounds; ++round) {
     if (remote_waits.load(std::memory_order_relaxed)) {
       {
@@ -100,10 +109,11 @@ bool AsioScheduler::Loop::run_jobs() {
       }
       run_batch(taken);
     }
-    if (!run_batch(local)) return false;
-    if (stopping.load(std::memory_order_relaxed)) return true;
+    if (!run_batch(local)) return Jobs::none_left;
+    if (clock.mono() >= until) return Jobs::took_long;
+    if (stopping.load(std::memory_order_relaxed)) break;
   }
-  return true;
+  return Jobs::may_be_more;
 }
 
 bool AsioScheduler::Loop::run_batch(std::vector<runtime::Job>& queue) {

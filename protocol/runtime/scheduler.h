@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 
 #include "protocol/runtime/clock.h"
 
@@ -31,6 +33,37 @@ class Scheduler {
 
   [[nodiscard]] MonoTime mono() const { return clock().mono(); }
   TimerId after(Duration delay, Job job) { return at(mono() + delay, std::move(job)); }
+
+  // For the next part of what takes long: of these jobs one runs in each round of the loop, in the order
+  // asked, so that however many there are, everything else waits for one of them at most. Own loop only.
+  void in_turn(Job job) {
+    if (auto line = line_.lock()) {
+      line->push_back(std::move(job));
+      return;
+    }
+    auto line = std::make_shared<Line>();
+    line->push_back(std::move(job));
+    line_ = line;
+    post_turn(std::move(line));
+  }
+
+ private:
+  using Line = std::deque<Job>;
+
+  void post_turn(std::shared_ptr<Line> line) {
+    post([this, line = std::move(line)]() mutable {
+      Job job = std::move(line->front());
+      line->pop_front();
+      if (line->empty()) {
+        line.reset();
+      } else {
+        post_turn(std::move(line));
+      }
+      job();
+    });
+  }
+
+  std::weak_ptr<Line> line_;  // the job that takes the next turn owns it: both are dropped together
 };
 
 }  // namespace tidemark::runtime

@@ -317,10 +317,10 @@ inline Task<void> sleep_for(Scheduler& scheduler, Duration delay) {
   return sleep_until(scheduler, scheduler.mono() + delay);
 }
 
-// Lets the loop's other work run: between the parts of what takes long.
+// Lets the loop's other work run: between the parts of what takes long (Scheduler::in_turn).
 inline Task<void> let_others_run(Scheduler& loop) {
   OneShot<bool> turn(loop);
-  loop.post([resolver = turn.resolver()]() mutable { resolver.set(true); });
+  loop.in_turn([resolver = turn.resolver()]() mutable { resolver.set(true); });
   auto mine = turn.wait();
   co_await mine;
 }

@@ -73,6 +73,45 @@ TEST_CASE("posted jobs run later, in the order posted, also those posted by a jo
   CHECK(log == "abcd");
 }
 
+TEST_CASE(
+    "of the jobs that take turns one runs in each round, and those that come back wait behind the rest") {
+  auto subject = each_version();
+  Scheduler& loop = subject->loop();
+  std::string log;
+  std::function<void()> other = [&] {
+    log += ".";
+    if (log.size() < 12) loop.post([&] { other(); });
+  };
+  loop.in_turn([&] {
+    log += "a";
+    loop.in_turn([&] { log += "d"; });
+  });
+  loop.in_turn([&] { log += "b"; });
+  loop.in_turn([&] { log += "c"; });
+  loop.post([&] { other(); });
+  CHECK(log.empty());
+  subject->run_until([&] { return log.size() >= 12; });
+  CHECK(log == "a.b.c.d.....");
+  loop.in_turn([&] { log += "z"; });  // a new line, after the last one has ended
+  subject->run_until([&] { return log.size() == 13; });
+  CHECK(log.back() == 'z');
+}
+
+TEST_CASE("who waits for a turn is dropped with what the loop has queued") {
+  simulation::VirtualTime time(7);
+  simulation::VirtualScheduler loop(time);
+  auto held = std::make_shared<int>(1);
+  loop.in_turn([held] {});
+  loop.in_turn([held] {});
+  CHECK(held.use_count() == 3);
+  loop.drop_events();
+  CHECK(held.use_count() == 1);
+  bool ran = false;
+  loop.in_turn([&] { ran = true; });
+  time.run();
+  CHECK(ran);
+}
+
 TEST_CASE("timers fire in the order of their times, never early") {
   auto subject = each_version();
   Scheduler& loop = subject->loop();
