@@ -26,9 +26,10 @@ coordinator::GroupSettings group_settings(const config::BrokerConfig& broker) {
 
 }  // namespace
 
-GroupCoordinators::GroupCoordinators(Shard& shard, uint64_t seed, Log& events, GroupMetrics* metrics,
+GroupCoordinators::GroupCoordinators(Shard& shard, const std::vector<std::unique_ptr<Shard>>& shards,
+                                     uint64_t seed, Log& events, GroupMetrics* metrics,
                                      storage::Planted planted)
-    : shard_(shard), events_(events), metrics_(metrics), random_(seed), planted_(planted) {}
+    : shard_(shard), shards_(shards), events_(events), metrics_(metrics), random_(seed), planted_(planted) {}
 
 void GroupCoordinators::start() {
   shard_.watch_views([this](const ClusterView& view) { view_changed(view); });
@@ -69,8 +70,9 @@ void GroupCoordinators::view_changed(const ClusterView& view) {
     if (topic->shards[i] != shard_.index() || shells_.contains(id)) continue;
     auto partition = shard_.partition({topic->image->id, id});
     if (!partition) continue;
-    auto shell = std::make_shared<GroupShell>(shard_, std::move(partition), group_settings(view.broker),
-                                              random_, events_, metrics_, planted_);
+    auto shell =
+        std::make_shared<GroupShell>(shard_, shards_, std::move(partition), group_settings(view.broker),
+                                     random_, events_, metrics_, planted_);
     shell->start();
     shells_.emplace(id, std::move(shell));
   }

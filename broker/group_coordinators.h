@@ -13,10 +13,10 @@ namespace tidemark::broker {
 
 class GroupCoordinators {
  public:
-  // `shard`, `events` and `metrics` (nullptr: nobody counts) outlive it; `seed` is of what members are
-  // called.
-  GroupCoordinators(Shard& shard, uint64_t seed, Log& events, GroupMetrics* metrics,
-                    storage::Planted planted = storage::Planted::none);
+  // `shard`, `shards`, `events` and `metrics` (nullptr: nobody counts) outlive it; `seed` is of what members
+  // are called.
+  GroupCoordinators(Shard& shard, const std::vector<std::unique_ptr<Shard>>& shards, uint64_t seed,
+                    Log& events, GroupMetrics* metrics, storage::Planted planted = storage::Planted::none);
 
   // From now on it follows the shard's views.
   void start();
@@ -31,6 +31,7 @@ class GroupCoordinators {
   void view_changed(const ClusterView& view);
 
   Shard& shard_;
+  const std::vector<std::unique_ptr<Shard>>& shards_;
   Log& events_;
   GroupMetrics* const metrics_;
   runtime::SeededRandom random_;

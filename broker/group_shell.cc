@@ -48,6 +48,24 @@ ErrorCode error_of(const Error& append) {
                                               : ErrorCode::NOT_COORDINATOR;
 }
 
+struct Place {
+  std::string topic;
+  TopicIdPartition id;
+};
+using Places = std::vector<Place>;
+
+// On the shard's loop: those of them that are to be read.
+Task<std::vector<std::pair<Place, coordinator::Extent>>> look_here(Shard& shard, Places places) {
+  std::vector<std::pair<Place, coordinator::Extent>> found;
+  for (Place& place : places) {
+    const auto partition = shard.partition(place.id);
+    if (!partition || partition->log().offline()) continue;
+    found.emplace_back(std::move(place),
+                       coordinator::Extent{partition->log().start(), partition->high_watermark()});
+  }
+  co_return found;
+}
+
 std::string text_of(const coordinator::NamedMembers& members) {
   std::string text;
   for (const std::string& name : members.first) text += (text.empty() ? "" : ", ") + name;
@@ -94,10 +112,11 @@ void log_event(Log& log, const coordinator::Event& event, uint64_t left_out) {
 
 }  // namespace
 
-GroupShell::GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
-                       coordinator::GroupSettings settings, runtime::Random& random, Log& events,
-                       GroupMetrics* metrics, storage::Planted planted)
+GroupShell::GroupShell(Shard& shard, const std::vector<std::unique_ptr<Shard>>& shards,
+                       std::shared_ptr<replication::Partition> partition, coordinator::GroupSettings settings,
+                       runtime::Random& random, Log& events, GroupMetrics* metrics, storage::Planted planted)
     : shard_(shard),
+      shards_(shards),
       partition_(std::move(partition)),
       settings_(settings),
       events_(events),
@@ -201,7 +220,10 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
 // What is due, then one input: neither keeps the other waiting.
 Task<void> GroupShell::decide_next() {
   if (core_->next_deadline() <= moment().mono) {
-    Decision due = core_->tick(moment());
+    auto looking = look_at(core_->unused_partitions(moment()));
+    const auto extents = co_await looking;
+    if (ending()) co_return;
+    Decision due = core_->tick(moment(), extents);
     if (planted_ == storage::Planted::expiry_unlogged) plant_unlogged_expiry(due);
     auto ticking = carry_out(std::move(due));
     co_await ticking;
@@ -229,6 +251,32 @@ Task<void> GroupShell::decide_next() {
   }
   auto carrying = carry_out(std::move(decision));
   co_await carrying;
+}
+
+Task<coordinator::Extents> GroupShell::look_at(coordinator::Partitions partitions) {
+  coordinator::Extents extents;
+  const auto view = shard_.view();
+  std::vector<Places> by_shard(shards_.size());
+  for (const auto& [name, indexes] : partitions) {
+    const TopicView* topic = view->topic(name);
+    for (const PartitionId partition : indexes) {
+      if (topic == nullptr || topic->image->partition(partition) == nullptr) {
+        extents[name][partition] = {};
+      } else if (const uint16_t shard = topic->shards[static_cast<size_t>(partition.value)];
+                 shard != kNoShard) {
+        by_shard[shard].push_back({name, {topic->image->id, partition}});
+      }
+    }
+  }
+  for (const auto& shard : shards_) {
+    Places& places = by_shard[shard->index()];
+    if (places.empty()) continue;
+    auto make = [target = shard.get(), places = std::move(places)] { return look_here(*target, places); };
+    auto calling = shard->call(shard_.loop(), std::move(make));
+    const auto found = co_await calling;
+    for (const auto& [place, extent] : found) extents[place.topic][place.id.partition] = extent;
+  }
+  co_return extents;
 }
 
 Task<void> GroupShell::carry_out(Decision decision) {

@@ -20,10 +20,11 @@ namespace tidemark::broker {
 
 class GroupShell : public std::enable_shared_from_this<GroupShell> {
  public:
-  // `shard`, `random`, `events` and `metrics` (nullptr: nobody counts) outlive its tasks, which are the
-  // shard's.
-  GroupShell(Shard& shard, std::shared_ptr<replication::Partition> partition,
-             coordinator::GroupSettings settings, runtime::Random& random, Log& events, GroupMetrics* metrics,
+  // `shard`, `shards`, `random`, `events` and `metrics` (nullptr: nobody counts) outlive its tasks, which are
+  // the shard's.
+  GroupShell(Shard& shard, const std::vector<std::unique_ptr<Shard>>& shards,
+             std::shared_ptr<replication::Partition> partition, coordinator::GroupSettings settings,
+             runtime::Random& random, Log& events, GroupMetrics* metrics,
              storage::Planted planted = storage::Planted::none);
 
   // Once.
@@ -66,6 +67,8 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   void skip_unreadable(Offset offset, const Error& why);
   void forget_missing_topics();
   runtime::Task<void> decide_next();
+  // What partitions hold, as far as their shards say. Of a topic that is no more: nothing.
+  runtime::Task<coordinator::Extents> look_at(coordinator::Partitions partitions);
   runtime::Task<void> carry_out(coordinator::Decision decision);
   // Appends and applies records from `first` on, as many as fit one batch; the first one that is left.
   runtime::Task<Result<size_t>> append(const coordinator::RecordList& records, size_t first);
@@ -82,6 +85,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   void end();
 
   Shard& shard_;
+  const std::vector<std::unique_ptr<Shard>>& shards_;
   const std::shared_ptr<replication::Partition> partition_;
   const coordinator::GroupSettings settings_;
   Log& events_;

@@ -432,8 +432,8 @@ Task<Result<void>> Node::start() {
                                                         (slots + shards_.size() - 1) / shards_.size(),
                                                         session_memory_, *randoms_.back()));
     producer_ids_.push_back(std::make_unique<ProducerIds>(*metadata_, shard->loop()));
-    groups_.push_back(std::make_unique<GroupCoordinators>(*shard, seams_.random.next(), log(), group_metrics,
-                                                          seams_.planted));
+    groups_.push_back(std::make_unique<GroupCoordinators>(*shard, shards_, seams_.random.next(), log(),
+                                                          group_metrics, seams_.planted));
     handlers_.push_back(std::make_unique<ApiHandler>(
         ApiServices{*shard, shards_, *metadata_, *sessions_.back(), *producer_ids_.back(), groups_,
                     *quotas_.back(), folder_infos_, *telemetry_, *compression_lane_, *randoms_.back(),

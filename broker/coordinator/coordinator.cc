@@ -102,12 +102,18 @@ void GroupCoordinator::answer(Turn& turn, RequestToken token, const Request& req
   only_moves_deadlines(request) ? raise_alarm(*group) : settle(*group);
 }
 
-Decision GroupCoordinator::tick(Now now) {
+Decision GroupCoordinator::tick(Now now, const Extents& extents) {
   Turn turn = this->turn(now);
   if (standing_ != Standing::leader) return {};
   tick_groups(turn);
-  tick_expiry(turn);
+  tick_expiry(turn, extents);
   return std::move(turn.decision);
+}
+
+Partitions GroupCoordinator::unused_partitions(Now now) const {
+  const Turn turn = this->turn(now);
+  if (!is_expiry_due(turn)) return {};
+  return coordinator::unused_partitions(turn, groups_, expiry_from_);
 }
 
 void GroupCoordinator::tick_groups(Turn& turn) {
@@ -126,9 +132,13 @@ void GroupCoordinator::tick_groups(Turn& turn) {
   }
 }
 
-void GroupCoordinator::tick_expiry(Turn& turn) {
-  if (next_expiry_ > turn.now.mono || !turn.decision.records.empty()) return;
-  expiry_from_ = expire_offsets(turn, groups_, expiry_from_);
+bool GroupCoordinator::is_expiry_due(const Turn& turn) const {
+  return next_expiry_ <= turn.now.mono && turn.decision.records.empty();
+}
+
+void GroupCoordinator::tick_expiry(Turn& turn, const Extents& extents) {
+  if (!is_expiry_due(turn)) return;
+  expiry_from_ = expire_offsets(turn, groups_, extents, expiry_from_);
   if (expiry_from_.empty()) next_expiry_ = turn.after_ms(settings_.offsets_retention_check_interval_ms);
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "broker/coordinator/decision.h"
+#include "broker/coordinator/extents.h"
 #include "broker/coordinator/image.h"
 #include "broker/coordinator/membership.h"
 #include "broker/coordinator/settings.h"
@@ -54,8 +55,11 @@ class GroupCoordinator {
   // The reply to `token` is in this decision or in a later one, also if nobody is there any more to hear it:
   // a member whose connection broke is still a member. REQUIRES: the token has not been used.
   Decision handle(RequestToken token, const Request& request, Now now);
-  // What has timed out by now, and what has expired. Nothing happens before next_deadline().
-  Decision tick(Now now);
+  // What has timed out by now, and what has expired. Nothing happens before next_deadline(). `extents`: of
+  // what unused_partitions() has named; the offsets of others stay.
+  Decision tick(Now now, const Extents& extents);
+  // The partitions about whose offsets the next tick decides.
+  [[nodiscard]] Partitions unused_partitions(Now now) const;
   // kNever unless leader.
   [[nodiscard]] runtime::MonoTime next_deadline() const;
   // A topic has been deleted: its offsets go too. `id` zero: not known. A decision of kMaxRecordsPerDecision
@@ -72,10 +76,11 @@ class GroupCoordinator {
   Result<void> apply(std::span<const std::byte> key, std::optional<std::span<const std::byte>> value);
 
  private:
-  [[nodiscard]] Turn turn(Now now) { return Turn{settings_, image_, random_, now, {}}; }
+  [[nodiscard]] Turn turn(Now now) const { return Turn{settings_, image_, random_, now, {}}; }
   void answer(Turn& turn, RequestToken token, const Request& request);
   void tick_groups(Turn& turn);
-  void tick_expiry(Turn& turn);
+  [[nodiscard]] bool is_expiry_due(const Turn& turn) const;
+  void tick_expiry(Turn& turn, const Extents& extents);
   // After a call that may have changed the group: it is sound, and its deadline is known.
   void settle(const Group& group);
   void raise_alarm(const Group& group);

@@ -96,28 +96,65 @@ bool is_expired(const Turn& turn, const Group* group, const CommittedOffset& com
   return *since_ms <= turn.wall_ms() - turn.settings.offsets_retention_ms;
 }
 
-void expire_group(Turn& turn, const Group* group, const std::string& id, const GroupImage& image) {
-  OffsetsEnded ended{id, OffsetsEnd::expired};
-  bool all = true;
+// Whether who comes back would go on from there. Kafka lets the offset go all the same (KIP-211), and then
+// the group begins anew: it skips what is left, or handles all of it again. A retention that the client asked
+// for is kept as asked.
+bool is_of_use(const CommittedOffset& committed, const Extents& extents, std::string_view topic,
+               PartitionId partition) {
+  if (committed.expire_timestamp_ms) return false;
+  const auto known = extents.find(topic);
+  if (known == extents.end()) return true;
+  const auto extent = known->second.find(partition);
+  if (extent == known->second.end()) return true;
+  const auto& [start, end] = extent->second;
+  return start < end && start <= committed.offset;
+}
+
+// `visit(topic, partition, committed)`: all that is past its retention.
+template <class Visit>
+void each_unused(const Turn& turn, const Group* group, const GroupImage& image, Visit visit) {
   for (const auto& [topic, partitions] : image.offsets) {
-    if (group != nullptr && group->is_subscribed_to(topic)) {
-      all = false;
-      continue;
-    }
-    for (const auto& [partition, committed] : partitions) {
-      if (is_expired(turn, group, committed)) {
-        turn.record(offset_tombstone(id, topic, partition));
-        ++ended.offsets;
-      } else {
-        all = false;
-      }
-    }
+    if (group != nullptr && group->is_subscribed_to(topic)) continue;
+    for (const auto& [partition, committed] : partitions)
+      if (is_expired(turn, group, committed)) visit(topic, partition, committed);
   }
+}
+
+// How many were past their retention.
+size_t expire_group(Turn& turn, const Group* group, const std::string& id, const GroupImage& image,
+                    const Extents& extents) {
+  OffsetsEnded ended{id, OffsetsEnd::expired};
+  size_t all = 0;
+  size_t unused = 0;
+  for (const auto& [topic, partitions] : image.offsets) all += partitions.size();
+  each_unused(turn, group, image,
+              [&](const std::string& topic, PartitionId partition, const auto& committed) {
+                ++unused;
+                if (is_of_use(committed, extents, topic, partition)) return;
+                turn.record(offset_tombstone(id, topic, partition));
+                ++ended.offsets;
+              });
   // Somebody who has just been given an id is on its way back.
   const bool is_unused = group == nullptr || (group->state == GroupState::empty && group->pending.empty());
-  ended.with_group = all && is_unused;
+  ended.with_group = ended.offsets == all && is_unused;
   if (ended.with_group) turn.record(group_tombstone(id));
   if (ended.with_group || ended.offsets > 0) turn.event(std::move(ended));
+  return unused;
+}
+
+// `look(group, id, image)`, which says how many offsets were past their retention, at one piece of the
+// groups; where the next one begins.
+template <class Look>
+std::string look_at_piece(const Image& image, const Groups& groups, std::string_view from, Look look) {
+  const auto& images = image.groups();
+  size_t looked_at = 0;
+  size_t unused = 0;
+  for (auto at = images.lower_bound(from); at != images.end(); ++at, ++looked_at) {
+    if (unused >= kMaxRecordsPerDecision || looked_at >= kMaxGroupsPerTick) return at->first;
+    const auto group = groups.find(at->first);
+    unused += look(group != groups.end() ? &group->second : nullptr, at->first, at->second);
+  }
+  return {};
 }
 
 // Whether it is a reset, if no member commits it (OffsetsReset).
@@ -223,16 +260,25 @@ void bury_group(Turn& turn, std::string_view group) {
   turn.event(std::move(ended));
 }
 
-std::string expire_offsets(Turn& turn, const Groups& groups, std::string_view from) {
-  const auto& images = turn.image.groups();
-  size_t looked_at = 0;
-  for (auto image = images.lower_bound(from); image != images.end(); ++image, ++looked_at) {
-    if (turn.decision.records.size() >= kMaxRecordsPerDecision || looked_at >= kMaxGroupsPerTick)
-      return image->first;
-    const auto group = groups.find(image->first);
-    expire_group(turn, group != groups.end() ? &group->second : nullptr, image->first, image->second);
-  }
-  return {};
+Partitions unused_partitions(const Turn& turn, const Groups& groups, std::string_view from) {
+  Partitions found;
+  const auto look = [&](const Group* group, const std::string&, const GroupImage& image) {
+    size_t unused = 0;
+    each_unused(turn, group, image, [&](const std::string& topic, PartitionId partition, const auto&) {
+      found[topic].insert(partition);
+      ++unused;
+    });
+    return unused;
+  };
+  (void)look_at_piece(turn.image, groups, from, look);
+  return found;
+}
+
+std::string expire_offsets(Turn& turn, const Groups& groups, const Extents& extents, std::string_view from) {
+  const auto look = [&](const Group* group, const std::string& id, const GroupImage& image) {
+    return expire_group(turn, group, id, image, extents);
+  };
+  return look_at_piece(turn.image, groups, from, look);
 }
 
 void forget_topic(Turn& turn, std::string_view topic, const Uuid& id) {

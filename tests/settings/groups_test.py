@@ -14,9 +14,9 @@ import client_suite  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
 from confluent_kafka.admin import ConfigResource  # noqa: E402
 from raw_client import NONE, RawClient  # noqa: E402
-from raw_frames import string  # noqa: E402
+from raw_frames import batch, string  # noqa: E402
 
-OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN_GROUP, SYNC_GROUP = 8, 9, 10, 11, 14
+OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN_GROUP, SYNC_GROUP, DELETE_RECORDS = 8, 9, 10, 11, 14, 21
 OFFSET_METADATA_TOO_LARGE, INVALID_SESSION_TIMEOUT, GROUP_MAX_SIZE_REACHED = 12, 26, 81
 OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -115,7 +115,8 @@ class GroupSettings(unittest.TestCase):
             self.assertEqual(described["cleanup.policy"].value, "compact")
 
     def test_offsets_retention(self):
-        """A minute at least: the default keeps the offset for a week, and looks every ten minutes."""
+        """A minute at least: the default keeps the offset for a week, and looks every ten minutes. What points at records that are
+        there stays longer, and as long as they do."""
         soon = self.start({"offsets.retention.minutes": 1, "offsets.retention.check.interval.ms": 500})
         began = time.monotonic()
         clients = []
@@ -125,14 +126,23 @@ class GroupSettings(unittest.TestCase):
             self.assertEqual(client.commit("g", topic, 7), NONE)
             # Its own retention, as old clients ask for it: what the check's interval makes of that.
             self.assertEqual(client.commit("own", topic, 8, retention_ms=1), NONE)
-            clients.append((client, topic))
+            client.produce(full := client.new_topic(), batch([b"a", b"b"]))
+            self.assertEqual(client.commit("g", full, 1), NONE)
+            clients.append((client, topic, full))
         deadline = began + 10
         while clients[0][0].committed("own", clients[0][1]) != -1 and time.monotonic() < deadline:
             time.sleep(0.1)
-        self.assertEqual([client.committed("own", topic) for client, topic in clients], [-1, 8])
-        self.assertEqual([client.committed("g", topic) for client, topic in clients], [7, 7])
+        self.assertEqual([client.committed("own", topic) for client, topic, _ in clients], [-1, 8])
+        self.assertEqual([client.committed("g", topic) for client, topic, _ in clients], [7, 7])
         time.sleep(max(0, began + 62 - time.monotonic()))
-        self.assertEqual([client.committed("g", topic) for client, topic in clients], [-1, 7])
+        self.assertEqual([client.committed("g", topic) for client, topic, _ in clients], [-1, 7])
+        self.assertEqual([client.committed("g", full) for client, _, full in clients], [1, 1])
+        for client, _, full in clients:
+            client.ask(DELETE_RECORDS, 0, struct.pack(">i", 1) + string(full) + struct.pack(">iiqi", 1, 0, 2, 10_000))
+        deadline = time.monotonic() + 10
+        while clients[0][0].committed("g", clients[0][2]) != -1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual([client.committed("g", full) for client, _, full in clients], [-1, 1])
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ TEST_CASE("a follower answers everything with NOT_COORDINATOR, and decides nothi
     CHECK(decision.records.empty());
   }
   CHECK(follower.next_deadline() == runtime::kNever);
-  CHECK(follower.tick({}).records.empty());
+  CHECK(follower.tick({}, {}).records.empty());
 }
 
 TEST_CASE("while the log is loaded everything is COORDINATOR_LOAD_IN_PROGRESS, but heartbeats are believed") {
@@ -225,7 +225,7 @@ TEST_CASE("static members without any time to rejoin do not make the coordinator
   for (; coordinator.groups().at("g").members().size() == 1; ++ticks) {
     REQUIRE(ticks < 20);
     now.mono = std::max(now.mono, coordinator.next_deadline());
-    coordinator.tick(now);
+    coordinator.tick(now, {});
   }
   CHECK(ticks >= 10);
 }

@@ -144,6 +144,33 @@ TEST_CASE("a simple group's offsets live for the retention from their commit, ea
   CHECK(world.image().groups().empty());
 }
 
+TEST_CASE("an offset stays beyond its retention while its partition holds what would be read next") {
+  World world(short_retention());
+  OffsetCommitRequest own = simple_commit("own", "orders", 0, 5);
+  own.retention_ms = 60'000;
+  for (const OffsetCommitRequest& commit :
+       {simple_commit("left", "orders", 0, 5), simple_commit("all", "orders", 0, 9), own,
+        simple_commit("trimmed", "orders", 0, 3), simple_commit("unknown", "orders", 1, 5),
+        simple_commit("no data", "orders", 2, 5), simple_commit("part", "orders", 0, 5)})
+    CHECK(commit_error(world, commit) == ErrorCode::NONE);
+  CHECK(commit_error(world, simple_commit("part", "orders", 2, 5)) == ErrorCode::NONE);
+  world.set_extent("orders", PartitionId(0), Extent{Offset(4), Offset(9)});
+  world.set_extent("orders", PartitionId(1), std::nullopt);
+  world.set_extent("orders", PartitionId(2), Extent{Offset(9), Offset(9)});
+  world.pass_ms(90'000);
+  std::vector<std::string> left;
+  for (const auto& [id, group] : world.image().groups()) left.push_back(id);
+  CHECK(left == std::vector<std::string>{"all", "left", "part", "unknown"});
+  CHECK(fetched(world, "part", "orders", 0) == Offset(5));
+  CHECK(fetched(world, "part", "orders", 2) == kNoOffset);
+  // Until the data goes.
+  world.set_extent("orders", PartitionId(0), Extent{Offset(6), Offset(9)});
+  world.set_extent("orders", PartitionId(1), Extent{});
+  world.pass_ms(10'000);
+  CHECK(world.image().groups().size() == 1);
+  CHECK(fetched(world, "all", "orders", 0) == Offset(9));
+}
+
 TEST_CASE("with the longest interval there is between checks, none comes") {
   GroupSettings settings = short_retention();
   settings.offsets_retention_check_interval_ms = INT64_MAX;
@@ -192,7 +219,10 @@ TEST_CASE("an expiry of very many offsets comes in pieces") {
   now.mono = coordinator.next_deadline();
   int pieces = 0;
   for (; coordinator.next_deadline() <= now.mono; ++pieces) {
-    const Decision decision = coordinator.tick(now);
+    Extents extents;
+    for (const auto& [topic, partitions] : coordinator.unused_partitions(now))
+      for (const PartitionId partition : partitions) extents[topic][partition] = {};
+    const Decision decision = coordinator.tick(now, extents);
     CHECK(decision.records.size() <= kMaxRecordsPerDecision + 100);
     for (const Record& record : decision.records) REQUIRE(coordinator.apply(record.key, record.value));
   }

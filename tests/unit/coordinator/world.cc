@@ -73,7 +73,7 @@ void World::pass_ms(int64_t ms) {
     now_.wall += std::chrono::duration_cast<std::chrono::milliseconds>(next - now_.mono);
     now_.mono = next;
     if (coordinator_.next_deadline() > now_.mono) return;
-    commit(coordinator_.tick(now_));
+    commit(coordinator_.tick(now_, extents_of_unused()));
   }
 }
 
@@ -85,6 +85,22 @@ bool World::pass_to_next_deadline() {
   const auto left = std::max(next - now_.mono, runtime::Duration(0));
   pass_ms(std::chrono::ceil<std::chrono::milliseconds>(left).count());
   return true;
+}
+
+void World::set_extent(const std::string& topic, PartitionId partition, std::optional<Extent> extent) {
+  extents_[{topic, partition}] = extent;
+}
+
+Extents World::extents_of_unused() const {
+  Extents extents;
+  for (const auto& [topic, partitions] : coordinator_.unused_partitions(now_)) {
+    for (const PartitionId partition : partitions) {
+      const auto set = extents_.find({topic, partition});
+      const auto extent = set != extents_.end() ? set->second : Extent{};
+      if (extent) extents[topic][partition] = *extent;
+    }
+  }
+  return extents;
 }
 
 void World::delete_topic(std::string_view topic, const Uuid& id) {

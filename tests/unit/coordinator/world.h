@@ -75,6 +75,8 @@ class World {
   // To the next deadline. False: there is none but the expiry's.
   bool pass_to_next_deadline();
   void delete_topic(std::string_view topic, const Uuid& id = {});
+  // What partitions hold from now on; all others are empty. nullopt: nobody knows.
+  void set_extent(const std::string& topic, PartitionId partition, std::optional<Extent> extent);
   // Another node takes over: its image is what the log says.
   void fail_over();
   // The steps of it.
@@ -82,6 +84,7 @@ class World {
   void restart_from_log();
 
  private:
+  [[nodiscard]] Extents extents_of_unused() const;
   void commit(Decision decision);
   void deliver(std::vector<Reply> replies);
   // No assignment is given out that the log does not say.
@@ -94,6 +97,7 @@ class World {
   RecordList log_;
   Now now_;
   Fate fate_ = Fate::committed;
+  std::map<std::pair<std::string, PartitionId>, std::optional<Extent>> extents_;
   uint64_t next_token_ = 1;
   std::map<RequestToken, Request> parked_;
   std::map<RequestToken, ReplyBody> replies_;
