@@ -222,6 +222,7 @@ Task<Result<std::shared_ptr<storage::Log>>> Node::open_metadata_log(MetadataServ
   storage::DataFolder& data = first().data();
   storage::LogSettings settings;
   settings.delete_policy = false;
+  settings.keeps_headroom = true;
   settings.segment_ms = config_.broker.metadata_log_segment_ms;
   const std::string name = fmt::format("{}-0", kClusterMetadataTopic);
   const auto found = recovered.find(TopicIdPartition{kMetadataTopicId, PartitionId(0)});

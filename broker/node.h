@@ -45,6 +45,8 @@ struct NodeSeams {
   uint64_t stretch_bytes = kStretchBytes;
   // What the metadata log may still take when the disk is full.
   uint64_t metadata_headroom_bytes = 512 << 10;
+  // And each log of a coordinator: hundreds of commits.
+  uint64_t coordinator_headroom_bytes = 128 << 10;
   uint64_t bypass_bytes = 256 << 10;
   uint64_t checkpoint_bytes = 16 << 20;
   runtime::Duration scrub_interval = std::chrono::hours(24);

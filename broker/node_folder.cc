@@ -90,6 +90,7 @@ storage::LogStoreOptions NodeFolder::store_options(storage::JournalId journal, u
     options.headroom_bytes = seams_.metadata_headroom_bytes;
   } else {
     const auto rate = static_cast<uint64_t>(config_.broker.log_scrub_bytes_per_second);
+    options.headroom_bytes = seams_.coordinator_headroom_bytes;
     options.scrub_bytes_per_second = (rate + shards_.size() - 1) / shards_.size();
     options.scrub_interval = seams_.scrub_interval;
   }

@@ -17,16 +17,22 @@ Task<void> lead_on(std::shared_ptr<replication::Partition> partition, LeaderEpoc
   (void)co_await leading;
 }
 
+// Without it, commits end with the disk's last byte, and the log says so then.
+Task<void> keep_headroom(std::shared_ptr<replication::Partition> partition) {
+  auto keeping = partition->log().keep_headroom();
+  (void)co_await keeping;
+}
+
 Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runtime::Signal& changed,
                     Unopened& failed) {
   std::shared_ptr<storage::Log> log;
   storage::LogStore& store = *shard.store(open.folder);
   const bool was_there = open.recovered.has_value();
   if (was_there) {
-    log = store.adopt(std::move(*open.recovered), replication::log_settings(open.config));
+    log = store.adopt(std::move(*open.recovered), replication::log_settings(open.topic, open.config));
   } else {
     auto creating = store.create(fmt::format("{}-{}", open.topic, open.id.partition), open.id.topic_id,
-                                 open.id.partition, replication::log_settings(open.config));
+                                 open.id.partition, replication::log_settings(open.topic, open.config));
     auto created = co_await creating;
     if (created) {
       log = *created;
@@ -44,6 +50,7 @@ Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runti
       auto leading = partition->lead(open.epoch, open.config);
       (void)co_await leading;
     }
+    shard.tasks().spawn(keep_headroom(std::move(partition)));
   }
   --missing;
   changed.notify_all();

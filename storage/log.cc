@@ -176,66 +176,84 @@ Task<Result<void>> Log::make_room(size_t bytes, int64_t max_timestamp) {
       continue;
     }
     if (must_roll(bytes, max_timestamp)) roll(end_);
-    const auto& options = store_.options_;
     const uint64_t end = active().bytes + bytes;
-    if (end + options.headroom_bytes <= reserved_) co_return Result<void>();
-    // Rule 9: disk space first, so that a full disk refuses here and never behind an answer.
-    reserving_ = true;
-    constexpr auto kFast = std::chrono::seconds(10);
-    const runtime::MonoTime now = store_.loop_.mono();
-    reserve_step_ = now - std::exchange(reserved_at_, now) < kFast ? reserve_step_ * 2 : reserve_step_ / 2;
-    reserve_step_ = std::clamp(reserve_step_, options.min_reserve_bytes, options.max_reserve_bytes);
-    const uint64_t from = std::max(reserved_, active().bytes);
-    const uint64_t bare = std::max(end, from) - from;
-    const uint64_t need = bare + options.headroom_bytes;
-    const uint64_t in_segment = settings_.segment_bytes > from ? settings_.segment_bytes - from : 0;
-    const uint64_t want = std::max(need, std::min(reserve_step_, in_segment));
-    const uint64_t ahead = store_.reserved_ahead_;
+    if (end + headroom() <= reserved_) co_return Result<void>();
     const Offset base = active().base;
-    runtime::OneShot<bool> reserved(store_.loop_);
-    auto outcome = std::make_shared<Result<uint64_t>>(uint64_t{0});
-    auto work = [cache = &store_.cache_, files = &store_.files_, data_folder = options.folder, path = path_,
-                 stores = options.stores, from, bare, need, want, ahead, outcome]() -> Result<void> {
-      const auto reserve = [&]() -> Result<uint64_t> {
-        TRY_ASSIGN(const auto file, cache->get(*path, true));
-        uint64_t length = want;
-        if (want > need) {
-          TRY_ASSIGN(const DiskSpace space, files->space(data_folder));
-          const uint64_t most = (space.available + ahead) / 20 / stores;
-          length = std::max(need, std::min(want, most - std::min(most, ahead)));
-        }
-        auto taken = file->reserve(from, length);
-        if (!taken && bare > 0 && bare < length) {
-          length = bare;
-          taken = file->reserve(from, length);
-        }
-        if (!taken) return fail(taken.error());
-        return length;
-      };
-      *outcome = reserve();
-      return {};  // a full disk refuses this append; it does not take the log offline
-    };
-    auto resolver = reserved.resolver();
-    // It may have made the file, before the roll's own effect, which comes behind the journal.
-    auto done = [this, resolver, first = from == 0](bool ok) mutable {
-      folder_changed_ |= first;
-      resolver.set(ok);
-    };
-    store_.add_effect(*this, std::move(work), std::move(done));
-    auto awaiter = reserved.wait();
-    co_await awaiter;
-    reserving_ = false;
-    changed_.notify_all();
+    auto reserving = reserve(end);
+    const auto reserved = co_await reserving;
     if (offline_) co_return fail(*offline_);
-    if (*outcome) {
-      if (active().base == base) set_reserved(std::max(reserved_, from + **outcome));
-      continue;
-    }
-    reserve_step_ = 0;
-    if (active().base != base) continue;
-    if (end > reserved_) co_return fail(outcome->error());
+    if (reserved || active().base != base) continue;
+    if (end > reserved_) co_return fail(reserved.error());
     if (has_room(bytes)) co_return Result<void>();  // out of the headroom
   }
+}
+
+uint64_t Log::headroom() const { return settings_.keeps_headroom ? store_.options_.headroom_bytes : 0; }
+
+Task<Result<void>> Log::keep_headroom() {
+  if (headroom() == 0 || offline_ || store_.closing_ || fenced_ || reserving_) co_return Result<void>();
+  if (active().bytes + headroom() <= reserved_) co_return Result<void>();
+  auto reserving = reserve(active().bytes);
+  co_return co_await reserving;
+}
+
+// Rule 9: disk space up to `end` and for the headroom, so that a full disk refuses here and never behind an
+// answer. REQUIRES: not reserving_.
+Task<Result<void>> Log::reserve(uint64_t end) {
+  REQUIRES(!reserving_);
+  reserving_ = true;
+  const auto& options = store_.options_;
+  constexpr auto kFast = std::chrono::seconds(10);
+  const runtime::MonoTime now = store_.loop_.mono();
+  reserve_step_ = now - std::exchange(reserved_at_, now) < kFast ? reserve_step_ * 2 : reserve_step_ / 2;
+  reserve_step_ = std::clamp(reserve_step_, options.min_reserve_bytes, options.max_reserve_bytes);
+  const uint64_t from = std::max(reserved_, active().bytes);
+  const uint64_t bare = std::max(end, from) - from;
+  const uint64_t need = bare + headroom();
+  const uint64_t in_segment = settings_.segment_bytes > from ? settings_.segment_bytes - from : 0;
+  const uint64_t want = std::max(need, std::min(reserve_step_, in_segment));
+  const uint64_t ahead = store_.reserved_ahead_;
+  const Offset base = active().base;
+  runtime::OneShot<bool> reserved(store_.loop_);
+  auto outcome = std::make_shared<Result<uint64_t>>(uint64_t{0});
+  auto work = [cache = &store_.cache_, files = &store_.files_, data_folder = options.folder, path = path_,
+               stores = options.stores, from, bare, need, want, ahead, outcome]() -> Result<void> {
+    const auto reserve = [&]() -> Result<uint64_t> {
+      TRY_ASSIGN(const auto file, cache->get(*path, true));
+      uint64_t length = want;
+      if (want > need) {
+        TRY_ASSIGN(const DiskSpace space, files->space(data_folder));
+        const uint64_t most = (space.available + ahead) / 20 / stores;
+        length = std::max(need, std::min(want, most - std::min(most, ahead)));
+      }
+      auto taken = file->reserve(from, length);
+      if (!taken && bare > 0 && bare < length) {
+        length = bare;
+        taken = file->reserve(from, length);
+      }
+      if (!taken) return fail(taken.error());
+      return length;
+    };
+    *outcome = reserve();
+    return {};  // a full disk refuses this append; it does not take the log offline
+  };
+  auto resolver = reserved.resolver();
+  // It may have made the file, before the roll's own effect, which comes behind the journal.
+  auto done = [this, resolver, first = from == 0](bool ok) mutable {
+    folder_changed_ |= first;
+    resolver.set(ok);
+  };
+  store_.add_effect(*this, std::move(work), std::move(done));
+  auto awaiter = reserved.wait();
+  co_await awaiter;
+  reserving_ = false;
+  changed_.notify_all();
+  if (!*outcome) {
+    reserve_step_ = 0;
+    co_return fail(outcome->error());
+  }
+  if (active().base == base) set_reserved(std::max(reserved_, from + **outcome));
+  co_return Result<void>();
 }
 
 Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch epoch) {

@@ -139,6 +139,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // space, and waits while too much is unwritten. no_space: the disk is full; nothing has changed.
   [[nodiscard]] bool has_room(size_t bytes) const;
   runtime::Task<Result<void>> make_room(size_t bytes, int64_t max_timestamp);
+  // Takes the headroom that its settings want before there is an append. Errors: the disk does not have it.
+  runtime::Task<Result<void>> keep_headroom();
 
   // Appends one checked batch: gives it its offsets and epoch in place, takes its place in the log, and sends
   // it to the journal. REQUIRES: has_room(batch.size()), epoch >= the log's latest, not offline.
@@ -250,6 +252,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   // An effect on a file of this segment has ended: the next checkpoint syncs it.
   void touched(Offset segment_base);
   void set_reserved(uint64_t bytes);
+  [[nodiscard]] uint64_t headroom() const;
+  runtime::Task<Result<void>> reserve(uint64_t end);
   void release_tail(Offset from);
   void appended_unsynced(Offset base);
   void flush();

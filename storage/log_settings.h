@@ -23,6 +23,7 @@ struct LogSettings {
   bool write_caching = false;
   int64_t flush_messages = INT64_MAX;  // write.caching only
   int64_t flush_ms = INT64_MAX;        // write.caching only
+  bool keeps_headroom = false;         // LogStoreOptions::headroom_bytes
   bool operator==(const LogSettings&) const = default;
 };
 

@@ -53,8 +53,8 @@ struct LogStoreOptions {
   uint64_t min_reserve_bytes = 64 << 10;
   uint64_t max_reserve_bytes = 16 << 20;
   size_t stores = 1;
-  // So much is taken ahead of each append as long as the disk has it: what a log may still write when it has
-  // not.
+  // So much is taken ahead of each append as long as the disk has it, for the logs that are to have it: what
+  // they may still write when it has not.
   uint64_t headroom_bytes = 0;
   // Sealed segments are read through, so slowly, at most once in that time. 0: never.
   uint64_t scrub_bytes_per_second = 0;

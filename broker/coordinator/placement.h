@@ -5,15 +5,12 @@
 #include <string_view>
 
 #include "protocol/ids.h"
+#include "protocol/internal_topics.h"
 
 namespace tidemark::coordinator {
 
-inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
-
-// Kafka's own topics, which clients are told of as internal.
-[[nodiscard]] constexpr bool is_internal_topic(std::string_view topic) {
-  return topic == kOffsetsTopic || topic == "__transaction_state" || topic == "__share_group_state";
-}
+using protocol::is_internal_topic;
+using protocol::kOffsetsTopic;
 
 // The hash of the id's UTF-16 units (Java's String.hashCode()), without its sign, modulo `partitions`.
 // REQUIRES: partitions > 0.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/internal_topics.h"
+
 namespace tidemark::replication {
 
 using runtime::Task;
@@ -17,7 +19,7 @@ Partition::~Partition() { log_->on_progress = nullptr; }
 Task<Result<void>> Partition::lead(LeaderEpoch epoch, config::TopicConfig config) {
   leader_epoch_ = std::max(leader_epoch_, epoch);
   config_ = config;
-  auto changing = log_->change_settings(log_settings(config));
+  auto changing = log_->change_settings(log_settings(topic_, config));
   auto result = co_await changing;
   changed();  // a fetch with the old epoch is told so
   co_return result;
@@ -131,8 +133,9 @@ void Partition::unwatch(const PartitionWatcher& watcher, uint64_t token) {
                 [&](const Watch& w) { return w.token == token && w.watcher.lock().get() == &watcher; });
 }
 
-storage::LogSettings log_settings(const config::TopicConfig& c) {
+storage::LogSettings log_settings(std::string_view topic, const config::TopicConfig& c) {
   storage::LogSettings s;
+  s.keeps_headroom = protocol::is_internal_topic(topic);
   s.segment_bytes = static_cast<uint64_t>(c.segment_bytes);
   s.segment_ms = c.segment_ms;
   s.segment_jitter_ms = c.segment_jitter_ms;

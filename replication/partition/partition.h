@@ -104,6 +104,6 @@ class Partition {
   size_t prune_watches_at_ = 16;
 };
 
-[[nodiscard]] storage::LogSettings log_settings(const config::TopicConfig& config);
+[[nodiscard]] storage::LogSettings log_settings(std::string_view topic, const config::TopicConfig& config);
 
 }  // namespace tidemark::replication

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A real daemon on a small file system of its own, filled to the last byte. Produce is refused and nothing else is: what was
-acknowledged is read; the daemon is killed and starts, is stopped and starts, all on the full disk; a topic is deleted there,
+acknowledged is read, and groups commit what they have read; the daemon is killed and starts, is stopped and starts, all on the full disk; a topic is deleted there,
 and writing resumes by itself in the room that this gives. Needs root, for the mount.
 
     tests/chaos/full_disk.py [--file-system tmpfs|ext4]"""
@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import broker as brokers  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
-from confluent_kafka import Consumer, TopicPartition  # noqa: E402
+from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition  # noqa: E402
 from raw_frames import batch, produce_answer, produce_body, request  # noqa: E402
 from served_apis import connect, exchange  # noqa: E402
 
@@ -125,6 +125,24 @@ def await_reserve(daemon):
         time.sleep(0.2)
 
 
+class Committer:
+    """A consumer of a group that comes back again and again, and commits one offset each time."""
+
+    def __init__(self):
+        self.offset = 0
+
+    def commit(self, daemon, topic):
+        consumer = Consumer({"bootstrap.servers": daemon.bootstrap, "group.id": "reader", "enable.auto.commit": False})
+        place = TopicPartition(topic, 0)
+        there = consumer.committed([place], timeout=20)[0].offset
+        if there != (self.offset or OFFSET_INVALID):
+            fail(f"{self.offset} was committed, and {there} is there")
+        self.offset += 1
+        for _ in range(20):
+            consumer.commit(offsets=[TopicPartition(topic, 0, self.offset)], asynchronous=False)
+        consumer.close()
+
+
 def free_bytes(place):
     found = os.statvfs(place)
     return found.f_bavail * found.f_frsize
@@ -145,13 +163,14 @@ def main():
         settings = {"segment.bytes": str(8 << 20), "file.delete.delay.ms": "500"}
         for topic in ("kept", "spare"):
             admin.create_topic(topic, PARTITIONS, settings)
-        producer = Producer()
+        producer, committer = Producer(), Committer()
         for number in range(1000):
             if producer.send(daemon, "spare", number % PARTITIONS):
                 fail("a disk with room refuses")
         with open(filler, "wb") as file:
             file.truncate(0)
             os.posix_fallocate(file.fileno(), 0, free_bytes(place) - (40 << 20))
+        committer.commit(daemon, "kept")
         producer.until_refused(daemon, "kept")
         fill(filler)
         producer.until_refused(daemon, "kept")
@@ -166,6 +185,7 @@ def main():
             print(f"full_disk: {how}: ready after {daemon.ready_seconds:.2f} s, {free_bytes(place)} bytes free", flush=True)
             fill(filler)
             producer.check(daemon, "kept")
+            committer.commit(daemon, "kept")
             if producer.send(daemon, "kept", 0) not in (0, KAFKA_STORAGE_ERROR):
                 fail("a full disk is answered otherwise after a restart")
         Admin(daemon.bootstrap).delete_topic("spare")

@@ -65,6 +65,7 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
   seams.planted = options_.planted;
   seams.first_stretch_bytes = options_.first_stretch_bytes;
   seams.metadata_headroom_bytes = options_.metadata_headroom_bytes;
+  seams.coordinator_headroom_bytes = options_.coordinator_headroom_bytes;
   seams.stretch_bytes = options_.stretch_bytes;
   seams.bypass_bytes = options_.bypass_bytes;
   seams.checkpoint_bytes = options_.checkpoint_bytes;

@@ -23,6 +23,7 @@ struct SimBrokerOptions {
   uint64_t request_memory_bytes = 8 << 20;
   uint64_t first_stretch_bytes = 64 << 10;
   uint64_t metadata_headroom_bytes = 32 << 10;
+  uint64_t coordinator_headroom_bytes = 8 << 10;
   uint64_t stretch_bytes = 256 << 10;
   uint64_t bypass_bytes = 16 << 10;
   uint64_t checkpoint_bytes = 256 << 10;

@@ -317,11 +317,13 @@ TEST_CASE("what is reserved ahead stays within 5 % of the free space, of all log
   CHECK(world.disk.used_bytes() - before < (2 << 20));
 }
 
-TEST_CASE("a store with headroom writes on when the disk is full") {
+TEST_CASE("a log with headroom is written on when the disk is full, and no other") {
   HostileWorld world;
   world.options.headroom_bytes = 64 << 10;
   world.start();
   world.finish_replay();
+  auto other = world.create("b-0");
+  world.settings.keeps_headroom = true;
   auto log = world.create("a-0");
   world.append(*log, 1, 1000);
   world.disk.quota_bytes = world.disk.used_bytes();
@@ -330,6 +332,34 @@ TEST_CASE("a store with headroom writes on when the disk is full") {
     world.append(*log, 1, 1000);
   }
   CHECK(log->durable() == Offset(51));
+  for (int i = 0; i < 100 && world.room(*other, 1000); ++i) world.append(*other, 1, 1000);
+  CHECK_FALSE(world.room(*other, 1000).has_value());
+  CHECK(world.room(*log, 1000).has_value());
+}
+
+TEST_CASE("a log that has no record yet keeps headroom all the same, and again after a start") {
+  HostileWorld world;
+  world.options.headroom_bytes = 64 << 10;
+  world.settings.keeps_headroom = true;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  REQUIRE(world.run(log->keep_headroom()).has_value());
+  for (int life = 0; life < 3; ++life) {
+    world.disk.quota_bytes = world.disk.used_bytes();
+    for (int i = 0; i < 15; ++i) {
+      REQUIRE(world.room(*log, 1000).has_value());
+      world.append(*log, 1, 1000);
+    }
+    world.disk.quota_bytes = simulation::SimDisk::kNoQuota;
+    log.reset();
+    world.kill();
+    world.start();
+    world.finish_replay();
+    log = world.logs.at("a-0");
+    REQUIRE(world.run(log->keep_headroom()).has_value());
+  }
+  CHECK(log->durable() == Offset(45));
 }
 
 TEST_CASE("a start on a full disk takes what an earlier one put aside") {
