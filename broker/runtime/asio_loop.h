@@ -3,8 +3,8 @@
 //
 // Posted jobs wait in queues of ours and are run between Asio's handlers: posting from the own loop takes
 // neither lock, allocation nor system call; posting from another thread makes one only if the loop sleeps.
-// Sockets get their turn after kRounds of jobs that post jobs, or kShare of time: one of them after a few
-// short jobs, and after long ones all that are ready, for as much time again.
+// Sockets get their turn after kRounds of jobs that post jobs: one of them, and once in kShare of time all
+// that are ready, for as much time again.
 //
 // Why the loop has a wake of its own: io_context's wakes the sleeping thread while it holds its mutex, on
 // which that thread then goes to sleep again: three context switches for one.
@@ -27,9 +27,8 @@ namespace asio = boost::asio;
 struct AsioScheduler::Loop {
   explicit Loop(const runtime::Clock& c);
   void run();
-  enum class Jobs : uint8_t { none_left, may_be_more, took_long };
-  // Runs what the loop's thread and others posted, and what that posts.
-  Jobs run_jobs();
+  // Runs what the loop's thread and others posted, and what that posts, to `until`. True: there may be more.
+  bool run_jobs(runtime::MonoTime until);
   void run_handlers();
   bool run_batch(std::vector<runtime::Job>& queue);
   // False: there is something to do.

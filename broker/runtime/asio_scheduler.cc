@@ -79,16 +79,19 @@ AsioScheduler::Loop::Loop(const runtime::Clock& c)
 
 void AsioScheduler::Loop::run() {
   if (!std::exchange(reading_wakes, true)) read_wakes();
+  runtime::MonoTime served = clock.mono();  // when every socket that was ready had its turn
   while (!stopping.exchange(false)) {
-    switch (run_jobs()) {
-      case Jobs::may_be_more: context.poll_one(); break;
-      case Jobs::took_long: run_handlers(); break;
-      case Jobs::none_left:
-        if (!fall_asleep()) break;
-        context.run_one();
-        const std::lock_guard lock(mutex);
-        asleep = false;
+    if (!run_jobs(served + kShare) && fall_asleep()) {
+      context.run_one();
+      const std::lock_guard lock(mutex);
+      asleep = false;
+    } else if (clock.mono() < served + kShare) {
+      context.poll_one();
+      continue;
+    } else {
+      run_handlers();
     }
+    served = clock.mono();
   }
 }
 
@@ -98,8 +101,7 @@ void AsioScheduler::Loop::run_handlers() {
   }
 }
 
-AsioScheduler::Loop::Jobs AsioScheduler::Loop::run_jobs() {
-  const runtime::MonoTime until = clock.mono() + kShare;
+bool AsioScheduler::Loop::run_jobs(runtime::MonoTime until) {
   for (int round = 0; round < kRounds; ++round) {
     if (remote_waits.load(std::memory_order_relaxed)) {
       {
@@ -109,11 +111,10 @@ AsioScheduler::Loop::Jobs AsioScheduler::Loop::run_jobs() {
       }
       run_batch(taken);
     }
-    if (!run_batch(local)) return Jobs::none_left;
-    if (clock.mono() >= until) return Jobs::took_long;
-    if (stopping.load(std::memory_order_relaxed)) break;
+    if (!run_batch(local)) return false;
+    if (clock.mono() >= until || stopping.load(std::memory_order_relaxed)) break;
   }
-  return Jobs::may_be_more;
+  return true;
 }
 
 bool AsioScheduler::Loop::run_batch(std::vector<runtime::Job>& queue) {
