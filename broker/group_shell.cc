@@ -20,6 +20,9 @@ namespace {
 
 constexpr uint32_t kLoadPiece = 1 << 20;
 constexpr auto kLoadAgain = std::chrono::seconds(1);
+// An expiry asks other shards what partitions hold. One that hangs must not keep groups waiting: what is not
+// known by then stays until the next expiry.
+constexpr auto kLookPatience = std::chrono::milliseconds(500);
 // Requests that wait for their decision while the log takes nothing. Beyond, they are refused.
 constexpr size_t kMaxInputs = 10'000;
 constexpr size_t kMaxInputBytes = 16 << 20;
@@ -64,6 +67,23 @@ Task<std::vector<std::pair<Place, coordinator::Extent>>> look_here(Shard& shard,
                        coordinator::Extent{partition->log().start(), partition->high_watermark()});
   }
   co_return found;
+}
+
+// Shared with the tasks that ask, which may outlive whoever has waited for them.
+struct Look {
+  explicit Look(runtime::Scheduler& loop) : changed(loop) {}
+  coordinator::Extents found;
+  size_t missing = 0;  // shards that have not answered
+  runtime::Signal changed;
+};
+
+Task<void> ask_shard(Shard& shard, runtime::Scheduler& home, Places places, std::shared_ptr<Look> look) {
+  auto make = [target = &shard, places = std::move(places)] { return look_here(*target, places); };
+  auto calling = shard.call(home, std::move(make));
+  const auto found = co_await calling;
+  for (const auto& [place, extent] : found) look->found[place.topic].partitions[place.id.partition] = extent;
+  --look->missing;
+  look->changed.notify_all();
 }
 
 std::string text_of(const coordinator::NamedMembers& members) {
@@ -220,10 +240,12 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
 // What is due, then one input: neither keeps the other waiting.
 Task<void> GroupShell::decide_next() {
   if (core_->next_deadline() <= moment().mono) {
-    auto looking = look_at(core_->unused_partitions(moment()));
+    // Who speaks up while the shards are asked is heard before the next moment.
+    const coordinator::Now now = moment();
+    auto looking = look_at(core_->unused_partitions(now));
     const auto extents = co_await looking;
     if (ending()) co_return;
-    Decision due = core_->tick(moment(), extents);
+    Decision due = core_->tick(now, extents);
     if (planted_ == storage::Planted::expiry_unlogged) plant_unlogged_expiry(due);
     auto ticking = carry_out(std::move(due));
     co_await ticking;
@@ -254,14 +276,16 @@ Task<void> GroupShell::decide_next() {
 }
 
 Task<coordinator::Extents> GroupShell::look_at(coordinator::Partitions partitions) {
-  coordinator::Extents extents;
+  auto look = std::make_shared<Look>(shard_.loop());
   const auto view = shard_.view();
   std::vector<Places> by_shard(shards_.size());
   for (const auto& [name, indexes] : partitions) {
     const TopicView* topic = view->topic(name);
+    coordinator::TopicExtents& extents = look->found[name];
+    if (topic != nullptr) extents.id = topic->image->id;
     for (const PartitionId partition : indexes) {
       if (topic == nullptr || topic->image->partition(partition) == nullptr) {
-        extents[name][partition] = {};
+        extents.partitions[partition] = {};
       } else if (const uint16_t shard = topic->shards[static_cast<size_t>(partition.value)];
                  shard != kNoShard) {
         by_shard[shard].push_back({name, {topic->image->id, partition}});
@@ -271,12 +295,15 @@ Task<coordinator::Extents> GroupShell::look_at(coordinator::Partitions partition
   for (const auto& shard : shards_) {
     Places& places = by_shard[shard->index()];
     if (places.empty()) continue;
-    auto make = [target = shard.get(), places = std::move(places)] { return look_here(*target, places); };
-    auto calling = shard->call(shard_.loop(), std::move(make));
-    const auto found = co_await calling;
-    for (const auto& [place, extent] : found) extents[place.topic][place.id.partition] = extent;
+    ++look->missing;
+    shard_.tasks().spawn(ask_shard(*shard, shard_.loop(), std::move(places), look));
   }
-  co_return extents;
+  const runtime::MonoTime deadline = shard_.loop().mono() + kLookPatience;
+  while (look->missing > 0 && shard_.loop().mono() < deadline) {
+    auto waiting = look->changed.wait_until(deadline);
+    (void)co_await waiting;
+  }
+  co_return std::move(look->found);
 }
 
 Task<void> GroupShell::carry_out(Decision decision) {

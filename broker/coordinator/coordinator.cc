@@ -105,8 +105,9 @@ void GroupCoordinator::answer(Turn& turn, RequestToken token, const Request& req
 Decision GroupCoordinator::tick(Now now, const Extents& extents) {
   Turn turn = this->turn(now);
   if (standing_ != Standing::leader) return {};
+  const bool expires = is_expiry_due(turn);
   tick_groups(turn);
-  tick_expiry(turn, extents);
+  if (expires) tick_expiry(turn, extents);
   return std::move(turn.decision);
 }
 
@@ -133,11 +134,11 @@ void GroupCoordinator::tick_groups(Turn& turn) {
 }
 
 bool GroupCoordinator::is_expiry_due(const Turn& turn) const {
-  return next_expiry_ <= turn.now.mono && turn.decision.records.empty();
+  if (next_expiry_ > turn.now.mono) return false;
+  return alarms_by_time_.empty() || alarms_by_time_.begin()->first > turn.now.mono;
 }
 
 void GroupCoordinator::tick_expiry(Turn& turn, const Extents& extents) {
-  if (!is_expiry_due(turn)) return;
   expiry_from_ = expire_offsets(turn, groups_, extents, expiry_from_);
   if (expiry_from_.empty()) next_expiry_ = turn.after_ms(settings_.offsets_retention_check_interval_ms);
 }

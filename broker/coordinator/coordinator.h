@@ -56,7 +56,7 @@ class GroupCoordinator {
   // a member whose connection broke is still a member. REQUIRES: the token has not been used.
   Decision handle(RequestToken token, const Request& request, Now now);
   // What has timed out by now, and what has expired. Nothing happens before next_deadline(). `extents`: of
-  // what unused_partitions() has named; the offsets of others stay.
+  // what unused_partitions() has named for the same moment; the offsets of others stay.
   Decision tick(Now now, const Extents& extents);
   // The partitions about whose offsets the next tick decides.
   [[nodiscard]] Partitions unused_partitions(Now now) const;
@@ -79,6 +79,7 @@ class GroupCoordinator {
   [[nodiscard]] Turn turn(Now now) const { return Turn{settings_, image_, random_, now, {}}; }
   void answer(Turn& turn, RequestToken token, const Request& request);
   void tick_groups(Turn& turn);
+  // Behind what has timed out.
   [[nodiscard]] bool is_expiry_due(const Turn& turn) const;
   void tick_expiry(Turn& turn, const Extents& extents);
   // After a call that may have changed the group: it is sound, and its deadline is known.

@@ -15,8 +15,13 @@ struct Extent {
   Offset end;  // the high watermark
 };
 
+struct TopicExtents {
+  Uuid id;  // zero: there is no such topic
+  std::map<PartitionId, Extent> partitions;
+};
+
 // By topic. A partition that is not there may be of any extent: nobody knows.
-using Extents = std::map<std::string, std::map<PartitionId, Extent>, std::less<>>;
+using Extents = std::map<std::string, TopicExtents, std::less<>>;
 using Partitions = std::map<std::string, std::set<PartitionId>, std::less<>>;
 
 }  // namespace tidemark::coordinator

@@ -99,15 +99,16 @@ bool is_expired(const Turn& turn, const Group* group, const CommittedOffset& com
 // Whether who comes back would go on from there. Kafka lets the offset go all the same (KIP-211), and then
 // the group begins anew: it skips what is left, or handles all of it again. A retention that the client asked
 // for is kept as asked.
-bool is_of_use(const CommittedOffset& committed, const Extents& extents, std::string_view topic,
-               PartitionId partition) {
-  if (committed.expire_timestamp_ms) return false;
+bool is_of_use(const Turn& turn, const CommittedOffset& committed, const Extents& extents,
+               std::string_view topic, PartitionId partition) {
+  if (committed.expire_timestamp_ms || turn.image.groups().size() > kMostGroupsKeptForData) return false;
   const auto known = extents.find(topic);
   if (known == extents.end()) return true;
-  const auto extent = known->second.find(partition);
-  if (extent == known->second.end()) return true;
+  if (is_of_other_topic(committed, known->second.id)) return false;
+  const auto extent = known->second.partitions.find(partition);
+  if (extent == known->second.partitions.end()) return true;
   const auto& [start, end] = extent->second;
-  return start < end && start <= committed.offset;
+  return start < end && start <= committed.offset && committed.offset <= end;
 }
 
 // `visit(topic, partition, committed)`: all that is past its retention.
@@ -130,7 +131,7 @@ size_t expire_group(Turn& turn, const Group* group, const std::string& id, const
   each_unused(turn, group, image,
               [&](const std::string& topic, PartitionId partition, const auto& committed) {
                 ++unused;
-                if (is_of_use(committed, extents, topic, partition)) return;
+                if (is_of_use(turn, committed, extents, topic, partition)) return;
                 turn.record(offset_tombstone(id, topic, partition));
                 ++ended.offsets;
               });

@@ -28,6 +28,8 @@ inline constexpr int32_t kMinJoinWaitMs = 1'000;
 
 // Groups of one coordinator, that is of one partition of __consumer_offsets.
 inline constexpr size_t kMaxGroups = 200'000;
+// With more than these, offsets past their retention go whatever their partitions hold.
+inline constexpr size_t kMostGroupsKeptForData = kMaxGroups / 2;
 // Ids given out to dynamic members of one group that have not joined with them yet.
 inline constexpr size_t kMaxPendingMembers = 4'000;
 // Ways to assign that one member may offer; Kafka's own clients offer one or two.

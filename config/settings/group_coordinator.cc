@@ -93,8 +93,8 @@ constexpr Setting kSettings[] = {
            "How often expired offsets are looked for."),
     broker("offsets.retention.minutes", kInt, "10080", at_least(1), kHigh, kReadOnly,
            honoured("settings/groups_test.py: test_offsets_retention"),
-           "How long the offsets of an empty group are kept; longer while their partitions hold what would "
-           "be read next."),
+           "How long the offsets of an empty group are kept; longer while their partitions hold records, and "
+           "all that comes next."),
     broker("offsets.topic.compression.codec", kInt, "0", kAny, kHigh, kReadOnly, refused(kNoGroups),
            "Codec of the offsets topic."),
     broker("offsets.topic.num.partitions", kInt, "50", at_least(1), kHigh, kReadOnly,

@@ -150,8 +150,9 @@ TEST_CASE("an offset stays beyond its retention while its partition holds what w
   own.retention_ms = 60'000;
   for (const OffsetCommitRequest& commit :
        {simple_commit("left", "orders", 0, 5), simple_commit("all", "orders", 0, 9), own,
-        simple_commit("trimmed", "orders", 0, 3), simple_commit("unknown", "orders", 1, 5),
-        simple_commit("no data", "orders", 2, 5), simple_commit("part", "orders", 0, 5)})
+        simple_commit("trimmed", "orders", 0, 3), simple_commit("beyond", "orders", 0, 10),
+        simple_commit("unknown", "orders", 1, 5), simple_commit("no data", "orders", 2, 5),
+        simple_commit("part", "orders", 0, 5)})
     CHECK(commit_error(world, commit) == ErrorCode::NONE);
   CHECK(commit_error(world, simple_commit("part", "orders", 2, 5)) == ErrorCode::NONE);
   world.set_extent("orders", PartitionId(0), Extent{Offset(4), Offset(9)});
@@ -221,7 +222,7 @@ TEST_CASE("an expiry of very many offsets comes in pieces") {
   for (; coordinator.next_deadline() <= now.mono; ++pieces) {
     Extents extents;
     for (const auto& [topic, partitions] : coordinator.unused_partitions(now))
-      for (const PartitionId partition : partitions) extents[topic][partition] = {};
+      for (const PartitionId partition : partitions) extents[topic].partitions[partition] = {};
     const Decision decision = coordinator.tick(now, extents);
     CHECK(decision.records.size() <= kMaxRecordsPerDecision + 100);
     for (const Record& record : decision.records) REQUIRE(coordinator.apply(record.key, record.value));

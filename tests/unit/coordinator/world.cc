@@ -97,7 +97,7 @@ Extents World::extents_of_unused() const {
     for (const PartitionId partition : partitions) {
       const auto set = extents_.find({topic, partition});
       const auto extent = set != extents_.end() ? set->second : Extent{};
-      if (extent) extents[topic][partition] = *extent;
+      if (extent) extents[topic].partitions[partition] = *extent;
     }
   }
   return extents;
