@@ -34,7 +34,6 @@ namespace {
 
 constexpr auto kDrainTime = std::chrono::seconds(10);
 constexpr uint64_t kWantedOpenFiles = 100'000;
-constexpr size_t kMaxShards = 64;
 
 // A task on another thread's loop, and the calling thread until it has its value.
 template <class T>
@@ -95,9 +94,8 @@ Error cannot_listen(const Error& error, std::string_view remedy) {
 }
 
 size_t shard_count(const config::NodeConfig& config) {
-  const size_t wanted = config.broker.shards > 0 ? static_cast<size_t>(config.broker.shards)
-                                                 : std::max(1U, std::thread::hardware_concurrency());
-  return std::min(wanted, kMaxShards);
+  if (config.broker.shards > 0) return static_cast<size_t>(config.broker.shards);
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, config::kMostShards);
 }
 
 // Before anything is opened.

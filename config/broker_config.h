@@ -11,6 +11,9 @@
 
 namespace tidemark::config {
 
+// Event loops: each has journals of its own.
+inline constexpr int32_t kMostShards = 64;
+
 inline constexpr int32_t kNoConnectionLimit = std::numeric_limits<int32_t>::max();
 
 struct BrokerConfig {
@@ -70,7 +73,7 @@ struct BrokerConfig {
   int64_t memory_limit = 0;  // bytes; 0: a quarter of the cgroup's or machine's, at most 1 GiB
   int64_t journal_size = 128 << 20;
   int64_t log_scrub_bytes_per_second = 4 << 20;
-  int32_t shards = 0;                          // 0: one per core
+  int32_t shards = 0;                          // 0: one per core; kMostShards at most
   int32_t connection_max_in_flight = 64;       // then reading from that connection stops
   int64_t request_queue_time_max_ms = 30'000;  // a request that waited longer is dropped
 

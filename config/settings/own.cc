@@ -1,4 +1,5 @@
 // Settings that Kafka does not have, and few they are.
+#include "config/broker_config.h"
 #include "config/settings/rows.h"
 
 namespace tidemark::config {
@@ -32,7 +33,7 @@ constexpr Setting kSettings[] = {
     beyond_kafka(broker("http.address", kString, "127.0.0.1:9644", kAddress, kMedium, kReadOnly,
                         honoured("settings/broker_test.py: test_http_address"),
                         "Where /metrics, /healthz and /readyz are served.")),
-    beyond_kafka(broker("shards", kInt, "0", between(0, 1024), kMedium, kReadOnly,
+    beyond_kafka(broker("shards", kInt, "0", between(0, kMostShards), kMedium, kReadOnly,
                         honoured("settings/broker_test.py: test_shards"),
                         "Event loops, each with its connections and partitions; 0 is one for each core.")),
     beyond_kafka(broker("connection.max.in.flight", kInt, "64", between(1, 100000), kMedium, kReadOnly,
