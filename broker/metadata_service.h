@@ -124,6 +124,7 @@ class MetadataService {
   [[nodiscard]] std::vector<FolderState> folder_states() const;
   // Of this node's replica, as the metadata has it.
   [[nodiscard]] Uuid directory_of(const replication::PartitionImage& partition) const;
+  void check_epoch(storage::RecoveredLog& log, const replication::PartitionImage& partition);
   // Where its log stands, or is to be made. nullopt: it stays away, which is told.
   std::optional<size_t> place(ShardChange::Open& open, const replication::PartitionImage& partition,
                               std::vector<FoundLog> found, ShardChange& strays);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "broker/metadata_service.h"
+#include "broker/node_folder.h"
 
 namespace tidemark::broker {
 
@@ -61,6 +62,18 @@ std::optional<size_t> MetadataService::place_new(const replication::PartitionIma
   return place.folder;
 }
 
+// A leader epoch that the partition has not come to was never written: it lies outside a batch's checksum.
+void MetadataService::check_epoch(storage::RecoveredLog& log, const replication::PartitionImage& partition) {
+  const auto latest = log.epochs.latest();
+  if (log.damage || !latest || latest->epoch <= partition.leader_epoch) return;
+  log.damage = Error::corruption(fmt::format(
+      "{}: a batch at offset {} or after it has leader epoch {}, and the partition has come to {}",
+      log.folder_name, latest->start_offset, latest->epoch, partition.leader_epoch));
+  events_.error(
+      "partition is damaged and stays offline",
+      {{"partition", log.folder_name}, {"reason", log.damage->message()}, {"advice", kDamageAdvice}});
+}
+
 std::optional<size_t> MetadataService::place(ShardChange::Open& open,
                                              const replication::PartitionImage& partition,
                                              std::vector<FoundLog> found, ShardChange& strays) {
@@ -88,6 +101,7 @@ std::optional<size_t> MetadataService::place(ShardChange::Open& open,
                      {"advice", "stop the node, move the folder back where it was, and start again"}});
       return std::nullopt;
     }
+    check_epoch(chosen.log, partition);
     open.recovered = std::move(chosen.log);
   }
   return place.folder;

@@ -336,6 +336,15 @@ Task<Result<void>> Node::start_metadata(MetadataService::Recovered& recovered) {
   auto replayed = co_await replaying;
   if (!replayed) co_return replayed;
 
+  // A term is synced before anything is written in it, but for what one damaged copy of the identity forgets.
+  constexpr int32_t kMostForgotten = 1000;
+  if (log->latest_epoch().value - kMostForgotten > data.identity().term.value &&
+      data.identity().term.value > 0) {
+    co_return fail(Error::corruption(
+        fmt::format("the metadata log {}/{} has a batch of term {}, and its node has come to {}: restore the "
+                    "data folder from a copy",
+                    data.path(), log->folder_name(), log->latest_epoch(), data.identity().term)));
+  }
   // A new term at every start, synced before anything is written in it.
   const LeaderEpoch last = std::max(data.identity().term, log->latest_epoch());
   LeaderEpoch term(seams_.planted == storage::Planted::epoch_reused ? std::max(last.value, 1)

@@ -17,12 +17,6 @@ Task<void> lead_on(std::shared_ptr<replication::Partition> partition, LeaderEpoc
   (void)co_await leading;
 }
 
-// Without it, commits end with the disk's last byte, and the log says so then.
-Task<void> keep_headroom(std::shared_ptr<replication::Partition> partition) {
-  auto keeping = partition->log().keep_headroom();
-  (void)co_await keeping;
-}
-
 Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runtime::Signal& changed,
                     Unopened& failed) {
   std::shared_ptr<storage::Log> log;
@@ -50,7 +44,6 @@ Task<void> open_one(Shard& shard, ShardChange::Open open, size_t& missing, runti
       auto leading = partition->lead(open.epoch, open.config);
       (void)co_await leading;
     }
-    shard.tasks().spawn(keep_headroom(std::move(partition)));
   }
   --missing;
   changed.notify_all();

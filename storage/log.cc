@@ -147,6 +147,11 @@ void Log::progressed() {
 // --- append
 // ----------------------------------------------------------------------------------------------------------
 
+std::shared_ptr<const LeaderEpochCache> Log::shared_epochs() {
+  if (!shared_epochs_) shared_epochs_ = std::make_shared<const LeaderEpochCache>(epochs_);
+  return shared_epochs_;
+}
+
 void Log::set_reserved(uint64_t bytes) {
   reserved_ = bytes;
   store_.reserved_ahead_ -= ahead_;
@@ -252,7 +257,7 @@ Task<Result<void>> Log::reserve(uint64_t end) {
     reserve_step_ = 0;
     co_return fail(outcome->error());
   }
-  if (active().base == base) set_reserved(std::max(reserved_, from + **outcome));
+  if (!offline_ && active().base == base) set_reserved(std::max(reserved_, from + **outcome));
   co_return Result<void>();
 }
 
@@ -274,7 +279,7 @@ Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch e
   ahead_ -= batch.size();
   store_.reserved_ahead_ -= batch.size();
   segment.last_append = store_.loop_.clock().wall();
-  epochs_.assign(epoch, header.base_offset);
+  if (epochs_.assign(epoch, header.base_offset)) shared_epochs_.reset();
   producers_.apply(header, segment.last_append);
   end_ = header.next_offset();
   HeldBuffer& held = store_.cached(batch);
@@ -282,7 +287,7 @@ Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch e
 
   const Offset base = header.base_offset;
   if (settings_.write_caching) {
-    store_.add_write(*this, path_, position, std::move(batch), base);
+    store_.add_write(*this, path_, position, std::move(batch), base, LogStore::Pace::at_once);
     appended_unsynced(base);
     return base;
   }
@@ -300,7 +305,7 @@ Offset Log::append(BufferSlice batch, const BatchHeader& unplaced, LeaderEpoch e
     auto then = [this, path = path_, position, batch, base](bool ok) mutable {
       if (!ok) return;
       append_durable(base);
-      store_.add_write(*this, std::move(path), position, std::move(batch), base);
+      store_.add_write(*this, std::move(path), position, std::move(batch), base, LogStore::Pace::lingers);
     };
     add_record(record, std::move(batch), std::move(then));
     return base;

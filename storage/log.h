@@ -251,6 +251,7 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   void mark_dirty();
   // An effect on a file of this segment has ended: the next checkpoint syncs it.
   void touched(Offset segment_base);
+  [[nodiscard]] std::shared_ptr<const LeaderEpochCache> shared_epochs();
   void set_reserved(uint64_t bytes);
   [[nodiscard]] uint64_t headroom() const;
   runtime::Task<Result<void>> reserve(uint64_t end);
@@ -316,6 +317,8 @@ class Log final : public JournalClient, public std::enable_shared_from_this<Log>
   Offset written_;          // in the segment files up to here
   SegmentIndexes indexes_;  // of the active segment
   LeaderEpochCache epochs_;
+  std::shared_ptr<const LeaderEpochCache>
+      shared_epochs_;  // as they are, for other threads; null: nobody has asked
   ProducerState producers_;
   std::deque<TailEntry> tail_;
   std::deque<Recorded> recorded_;  // what follows each record in the journal, in the order of add()

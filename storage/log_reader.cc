@@ -84,6 +84,14 @@ std::string objection(Offset found, Offset expected, Offset gaps_below) {
   return fmt::format("holds offset {} instead of {}", found, expected);
 }
 
+// Why the batch is not the one that was written there; empty: it may be. Its leader epoch lies outside its
+// checksum.
+std::string objection(const protocol::BatchHeader& header, const LeaderEpochCache& epochs) {
+  const auto epoch = epochs.epoch_for_offset(header.base_offset);
+  if (!epoch || header.leader_epoch == *epoch) return {};
+  return fmt::format("has leader epoch {} instead of {}", header.leader_epoch, *epoch);
+}
+
 // Where the segment's index file says that the search for `from` begins; 0 if it cannot say.
 uint64_t indexed_position(FileCache& cache, const LocateRequest& r, ReadFrom from) {
   const auto index = open_file(cache, segment_path(r.folder, r.base, kOffsetIndexSuffix), from);
@@ -157,7 +165,8 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
 }
 
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
-                            const LogRange& range, uint32_t max_bytes, Offset gaps_below, ReadFrom from) {
+                            const LogRange& range, uint32_t max_bytes, Offset gaps_below,
+                            const LeaderEpochCache& epochs, ReadFrom from) {
   TRY_ASSIGN(const auto file, open_segment(files, cache, path, from));
   const uint32_t wanted = std::min(max_bytes, range.bytes);
   auto buffer = runtime::Buffer::allocate(wanted);
@@ -182,8 +191,9 @@ Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::stri
       head = std::span<const std::byte>(whole).first(there);
     }
     const auto header = protocol::parse_batch_header(head);
-    const std::string why = header ? objection(header->base_offset, rest.batch_offset, gaps_below)
-                                   : "holds no batch: " + header.error().message();
+    std::string why = header ? objection(header->base_offset, rest.batch_offset, gaps_below)
+                             : "holds no batch: " + header.error().message();
+    if (why.empty()) why = objection(*header, epochs);
     if (!why.empty()) return fail(Error::corruption(fmt::format("{}: byte {} {}", path, rest.batch_at, why)));
     rest.batch_at += header->size_in_bytes();
     rest.batch_offset = header->next_offset();
@@ -207,13 +217,17 @@ Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const Sealed
     options.from = located.range->batch_at;
     options.first_offset = located.range->batch_offset;
   }
+  std::string wrong;
   const auto more = [&](const ScannedBatch& batch) {
-    return batch.position + batch.header.size_in_bytes() < options.from + p.max_bytes;
+    wrong = objection(batch.header, *p.epochs);
+    if (!wrong.empty()) wrong = fmt::format("the batch at position {} {}", batch.position, wrong);
+    return wrong.empty() && batch.position + batch.header.size_in_bytes() < options.from + p.max_bytes;
   };
   TRY_ASSIGN(const ScanResult scan, scan_segment(*file, options, more));
   const auto damaged = [&](const std::string& why) {
     return fail(Error::corruption(fmt::format("{}: {}", path, why)));
   };
+  if (!wrong.empty()) return damaged(wrong);
   if (scan.end == ScanEnd::torn || scan.end == ScanEnd::corrupt) return damaged(scan.reason);
   const CheckedTo to{scan.position, *scan.next_offset, scan.position - options.from};
   if (scan.end == ScanEnd::stopped) return to;

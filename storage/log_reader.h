@@ -60,10 +60,10 @@ Result<Located> locate_in_segment(FileSystem& files, FileCache& cache, const Loc
 
 // The next piece of a range that locate_in_segment() or a read has given, with every batch header in it
 // checked, from the segment's file `path`. Corruption: the file is gone, too short, or holds another batch
-// than the range says or none.
+// than the range says, or one of another leader epoch, or none.
 Result<LogPiece> read_piece(FileSystem& files, FileCache& cache, const std::string& path,
                             const LogRange& range, uint32_t max_bytes, Offset gaps_below,
-                            ReadFrom from = ReadFrom::disk);
+                            const LeaderEpochCache& epochs, ReadFrom from = ReadFrom::disk);
 
 // A piece of a sealed segment, which is `bytes` long and ends where the log goes on with offset `next`.
 struct SealedPiece {
@@ -76,13 +76,15 @@ struct SealedPiece {
   Offset start;            // of the log: what lies below was deleted, and may be anything
   uint64_t max_bytes = 0;  // one batch at least
   Offset gaps_below{};     // PartitionState::gaps_below
+  std::shared_ptr<const LeaderEpochCache> epochs;
 };
 struct CheckedTo {
   uint64_t position;  // of the first batch not checked; SealedPiece::bytes: there is none
   Offset offset;
   uint64_t bytes;  // that were checked
 };
-// Checks headers and checksums. Corruption: it does not hold what was written.
+// Checks headers, checksums, and the leader epochs, which no checksum covers. Corruption: it does not hold
+// what was written.
 Result<CheckedTo> check_sealed(FileSystem& files, FileCache& cache, const SealedPiece& piece);
 
 // The offset from which a search for `timestamp` starts in a sealed segment; nullopt: from its beginning.

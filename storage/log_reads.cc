@@ -170,7 +170,7 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
       paths.push_back(retired_path(folder(), range.segment_base, range.version, cleaning_mark()));
     if (is_current) {
       auto now = read_piece(store_.files_, store_.cache_, paths.front(), range, wanted, state_.gaps_below,
-                            ReadFrom::memory);
+                            epochs_, ReadFrom::memory);
       if (now && store_.has_read_long(wanted)) {
         auto breathing = runtime::let_others_run(store_.loop_);
         co_await breathing;
@@ -180,10 +180,10 @@ Task<Result<LogPiece>> Log::read(LogRange range, uint32_t max_bytes) {
       if (now) co_return now;
     }
     auto work = [files = &store_.files_, cache = &store_.cache_, range, wanted, paths = std::move(paths),
-                 gaps_below = state_.gaps_below] {
-      auto piece = read_piece(*files, *cache, paths.front(), range, wanted, gaps_below);
+                 gaps_below = state_.gaps_below, epochs = shared_epochs()] {
+      auto piece = read_piece(*files, *cache, paths.front(), range, wanted, gaps_below, *epochs);
       if (!piece && paths.size() > 1)
-        return read_piece(*files, *cache, paths.back(), range, wanted, gaps_below);
+        return read_piece(*files, *cache, paths.back(), range, wanted, gaps_below, *epochs);
       return piece;
     };
     const uint32_t exchanges = exchanges_;

@@ -450,6 +450,16 @@ class LogRecovery {
               fmt::format("the checksum of the batch at byte {} is wrong", walker.batch_position());
           break;
         }
+        // It lies outside the checksum. No write that was cut short looks like this: nothing is cut.
+        const auto before = log_.epochs.latest();
+        if (before && h.leader_epoch < before->epoch) {
+          stop_reason_ = fmt::format("the batch at byte {} has leader epoch {}, and one before it {}",
+                                     walker.batch_position(), h.leader_epoch, before->epoch);
+          if (!log_.damage)
+            log_.damage = Error::corruption(
+                fmt::format("{}: segment {} is damaged: {}", log_.folder_name, s.base, stop_reason_));
+          break;
+        }
         // Without a journal: as replay does, and for its reason, what no checkpoint has synced is written
         // again.
         if (!log_.state.journaled && h.last_offset() >= log_.state.synced)

@@ -28,8 +28,8 @@ Task<std::optional<ScrubPlace>> Log::scrub(ScrubPlace from, uint64_t max_bytes) 
   const uint32_t version = s->version;
   if (base != from.segment_base || cuts_ != from.cuts || version != from.version)
     from = {base, 0, base, cuts_, version};
-  const SealedPiece piece{folder(), base,      s->bytes,         next, from.position, from.offset,
-                          start(),  max_bytes, state_.gaps_below};
+  const SealedPiece piece{folder(), base,      s->bytes,          next,           from.position, from.offset,
+                          start(),  max_bytes, state_.gaps_below, shared_epochs()};
   auto work = [files = &store_.files_, cache = &store_.cache_, piece] {
     return check_sealed(*files, *cache, piece);
   };

@@ -61,6 +61,31 @@ void LogStore::allow_checkpoints() {
   journal_.raise_floor(options_.journal.generation);
   checkpoint_signal_.notify_all();
   if (options_.scrub_bytes_per_second > 0) tasks_.spawn(scrub_loop());
+  if (options_.headroom_bytes > 0) tasks_.spawn(headroom_loop());
+}
+
+// Behind what a next start needs, which is put aside first; and again, for a disk that was full.
+Task<void> LogStore::headroom_loop() {
+  constexpr auto kFirst = std::chrono::seconds(2);
+  constexpr auto kAgain = std::chrono::minutes(1);
+  runtime::Duration pause = kFirst;
+  while (!stopping_ && !offline_) {
+    auto waiting = runtime::sleep_for(loop_, pause);
+    co_await waiting;
+    pause = kAgain;
+    std::vector<std::shared_ptr<Log>> logs;
+    for (const auto& [id, log] : logs_)
+      if (log->headroom() > 0) logs.push_back(log);
+    for (const auto& log : logs) {
+      auto keeping = log->keep_headroom();
+      (void)co_await keeping;  // whoever appends is told what the disk does not have
+    }
+  }
+}
+
+Task<void> LogStore::keep_headroom_of(std::shared_ptr<Log> log) {
+  auto keeping = log->keep_headroom();
+  (void)co_await keeping;
 }
 
 // --- logs
@@ -177,6 +202,7 @@ Task<Result<std::shared_ptr<Log>>> LogStore::create(std::string folder_name, Uui
     (void)co_await erasing;
     co_return fail(outcome->error());
   }
+  if (checkpoints_allowed_ && log->headroom() > 0) tasks_.spawn(keep_headroom_of(log));
   co_return log;
 }
 
@@ -307,7 +333,12 @@ Task<void> LogStore::remove_later(std::vector<std::string> paths, int64_t delay_
 // ------------------------------------------------------------------------------------------------
 
 void LogStore::add_write(Log& log, std::shared_ptr<const std::string> path, uint64_t position,
-                         BufferSlice data, Offset base) {
+                         BufferSlice data, Offset base, Pace pace) {
+  if (pace == Pace::at_once) {
+    effects_hurry_ = true;
+  } else {
+    lingering_bytes_ += data.size();
+  }
   effects_.push_back(
       Effect{log.shared_from_this(), std::move(path), position, std::move(data), base, {}, {}});
   ++effects_added_;
@@ -317,11 +348,33 @@ void LogStore::add_write(Log& log, std::shared_ptr<const std::string> path, uint
 void LogStore::add_effect(Log& log, Work work, std::move_only_function<void(bool ok)> done) {
   effects_.push_back(Effect{log.shared_from_this(), {}, 0, {}, {}, std::move(work), std::move(done)});
   ++effects_added_;
+  hurry();
+}
+
+void LogStore::hurry() {
+  effects_hurry_ = !effects_.empty();
   run_effects();
+}
+
+bool LogStore::may_linger() const {
+  return !effects_hurry_ && lingering_bytes_ < options_.linger_bytes &&
+         unwritten_bytes_ < options_.max_unwritten_bytes / 4;
 }
 
 void LogStore::run_effects() {
   if (effects_running_ || effects_.empty()) return;
+  if (may_linger()) {
+    if (linger_timer_) return;
+    linger_timer_ = loop_.after(options_.linger, [this, alive = alive_] {
+      if (!*alive) return;
+      linger_timer_ = {};
+      hurry();
+    });
+    return;
+  }
+  effects_hurry_ = false;
+  lingering_bytes_ = 0;
+  loop_.cancel(std::exchange(linger_timer_, {}));
   effects_running_ = true;
   effects_since_ = loop_.mono();
   auto batch = std::make_shared<std::vector<Effect>>(std::exchange(effects_, {}));
@@ -398,6 +451,7 @@ runtime::Duration LogStore::take_longest_wait() {
 }
 
 Task<bool> LogStore::effects_done(uint64_t number) {
+  if (effects_finished_ < number) hurry();
   while (effects_finished_ < number) {
     auto look_again = effects_changed_.wait();
     co_await look_again;
@@ -478,6 +532,7 @@ Error LogStore::closing(std::string_view folder_name) {
 
 Task<Result<void>> LogStore::stop() {
   closing_ = true;
+  hurry();
   constexpr auto kPatience = std::chrono::seconds(10);
   const runtime::MonoTime deadline = loop_.mono() + kPatience;
   const auto under_way = [this] {

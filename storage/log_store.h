@@ -53,6 +53,10 @@ struct LogStoreOptions {
   uint64_t min_reserve_bytes = 64 << 10;
   uint64_t max_reserve_bytes = 16 << 20;
   size_t stores = 1;
+  // What the journal holds goes to its segment with what else there is to write, so long after it at most:
+  // nobody waits for it, and many small appends of one log become one write.
+  runtime::Duration linger = std::chrono::milliseconds(10);
+  uint64_t linger_bytes = 256 << 10;
   // So much is taken ahead of each append as long as the disk has it, for the logs that are to have it: what
   // they may still write when it has not.
   uint64_t headroom_bytes = 0;
@@ -153,12 +157,16 @@ class LogStore {
     std::optional<Error> error{};
   };
 
+  enum class Pace : uint8_t { at_once, lingers };
   void add_write(Log& log, std::shared_ptr<const std::string> path, uint64_t position,
-                 runtime::BufferSlice data, Offset base);
+                 runtime::BufferSlice data, Offset base, Pace pace);
   // `work` runs in the write lane behind all earlier effects; `done` on the shard, exactly once. A failure
   // takes the log offline.
   void add_effect(Log& log, Work work, std::move_only_function<void(bool ok)> done);
   void run_effects();
+  [[nodiscard]] bool may_linger() const;
+  // Somebody waits for what is lingering.
+  void hurry();
   static void run_in_lane(FileCache& cache, std::vector<Effect>& effects);
   void effects_ran(std::vector<Effect>& effects);
   runtime::Task<bool> effects_done(uint64_t number);
@@ -195,6 +203,8 @@ class LogStore {
   runtime::Task<Result<void>> sync_names();
   runtime::Task<void> write_derived(std::vector<KeyValueWrite> writes);
   runtime::Task<void> scrub_loop();
+  runtime::Task<void> headroom_loop();
+  static runtime::Task<void> keep_headroom_of(std::shared_ptr<Log> log);
   runtime::Task<void> scrub(std::shared_ptr<Log> log);
   runtime::Task<void> remove_later(std::vector<std::string> paths, int64_t delay_ms);
   runtime::Task<void> switch_mode(std::shared_ptr<Log> log, LogSettings settings);
@@ -216,6 +226,9 @@ class LogStore {
 
   std::vector<Effect> effects_;
   bool effects_running_ = false;
+  bool effects_hurry_ = false;    // those that wait are not all to linger, or have long enough
+  uint64_t lingering_bytes_ = 0;  // of those that wait
+  runtime::TimerId linger_timer_;
   runtime::MonoTime effects_since_{};  // when those that run were given to the lane
   uint64_t effects_added_ = 0;
   uint64_t effects_finished_ = 0;

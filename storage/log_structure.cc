@@ -267,6 +267,7 @@ Task<Result<void>> Log::move_start(Offset offset) {
       state_.log_start = offset;
       state_changed_ = true;
       epochs_.truncate_from_start(offset);
+      shared_epochs_.reset();
       std::vector<Segment> dropped;
       while (segments_.size() > 1 && segments_[1].base <= offset) {
         dropped.push_back(segments_.front());
@@ -372,6 +373,7 @@ Task<Result<void>> Log::cut_at(Offset offset) {
   state_.gaps_below = std::min(state_.gaps_below, new_end);
   state_changed_ = true;
   epochs_.truncate_from_end(new_end);
+  shared_epochs_.reset();
   active().bytes = position;
   set_reserved(position);
   cut_ = {active().base, position};

@@ -54,6 +54,33 @@ TEST_CASE("a flipped bit in a shard's journal takes that shard's partitions offl
   CHECK(world.produce("another", 1, 100) == ErrorCode::NONE);
 }
 
+TEST_CASE(
+    "a leader epoch that a partition has never come to takes it offline at the start, and never the node") {
+  OneBroker world;
+  world.start();
+  REQUIRE(world.create_topic("tide", 2) == ErrorCode::NONE);
+  for (int32_t p = 0; p < 2; ++p) REQUIRE(world.produce("tide", p, 100) == ErrorCode::NONE);
+  world.broker->stop();
+  while (!world.broker->stopped()) REQUIRE(world.time.step());
+  world.crash(CrashKind::kill);
+  {
+    SimFileSystem files(world.disk);
+    auto file = files.open("/data/tide-0/00000000000000000000.log", storage::OpenMode::read_write);
+    REQUIRE(file);
+    // No checksum covers it.
+    REQUIRE((*file)->write(protocol::kBatchLeaderEpochAt, std::vector<std::byte>{std::byte{1}}));
+  }
+  for (int life = 0; life < 2; ++life) {
+    world.start();
+    CHECK(world.produce("tide", 0, 100) == ErrorCode::KAFKA_STORAGE_ERROR);
+    CHECK(world.produce("tide", 1, 100) == ErrorCode::NONE);
+    CHECK(std::ranges::any_of(world.log, [](const std::string& line) {
+      return line.find("has leader epoch 16777") != std::string::npos;
+    }));
+    world.crash(CrashKind::kill);
+  }
+}
+
 TEST_CASE("a node whose metadata journal is damaged says which file it is, and what to do") {
   OneBroker world;
   damage(world, "1-65535-0.journal");

@@ -172,7 +172,6 @@ TEST_CASE("what holds records and is of no topic is put aside") {
   copy_tree(files, "/data", "/copy");  // in the same term: no start can tell
   REQUIRE(world.create_topic("neap", 4) == ErrorCode::NONE);
   for (int32_t p = 0; p < 4; ++p) REQUIRE(world.produce("neap", p, 10) == ErrorCode::NONE);
-  world.crash(CrashKind::power);
   const auto stands = [&](const std::string& folder, const std::string& end) {
     const auto entries = files.list(folder);
     REQUIRE(entries);
@@ -182,6 +181,7 @@ TEST_CASE("what holds records and is of no topic is put aside") {
   };
   const auto there = stands("/more", "");
   REQUIRE(there > 0);
+  world.crash(CrashKind::power);
   world.disk.remove_tree("/data");
   REQUIRE(files.rename("/copy", "/data"));
   for (int i = 0; i < 2; ++i) {

@@ -20,6 +20,7 @@ struct Sealed : HostileWorld {
         kPerSegment * kBatch + protocol::kBatchHeaderBytes;  // add() asks for a little more
     settings.index_interval_bytes = recovery.index_interval_bytes = 1500;
     options.tail_cache_bytes = 0;
+    options.linger_bytes = 0;
     if (snapshots) derived = std::make_unique<simulation::SimStoreContent>(disk, counters);
     begin_life();
     log = create("a-0");
@@ -201,6 +202,7 @@ TEST_CASE("a batch in another one's place is damage; a hole is none where record
         RawBatch stranger;
         stranger.base_offset = offset + static_cast<int64_t>(slot) - 3;
         stranger.payload_bytes = kPayload;
+        stranger.epoch = 1;
         world.write_to(log_file(10), slot * kBatch, stranger.encode());
       }
       const auto bytes = world.consume(Offset(11), 4 * kBatch, 1500);
@@ -447,6 +449,37 @@ TEST_CASE("a scrub takes a log offline for what no read of headers sees, and for
                              ? "00000000000000000010.log: the batch at position 4000 has a wrong checksum"
                          : damage == 1 ? "00000000000000000020.log: ends at byte 7000 instead of 10000"
                                        : "00000000000000000000.log: the segment is gone");
+  }
+}
+
+TEST_CASE(
+    "a flipped bit of a leader epoch, which no checksum covers, is damage to readers, scrub and start") {
+  const auto flip = [](Sealed& world) {
+    world.write_to(log_file(10), 3 * kBatch + protocol::kBatchLeaderEpochAt, {std::byte{0x01}});
+  };
+  SECTION("readers") {
+    Sealed world;
+    flip(world);
+    CHECK_FALSE(world.consume(Offset(11), 4 * kBatch, 1500).has_value());
+    world.expect_offline("00000000000000000010.log: byte 3000 has leader epoch 16777217 instead of 1");
+  }
+  SECTION("scrub") {
+    Sealed world;
+    world.options.scrub_bytes_per_second = 1 << 20;
+    world.stop();
+    world.begin_life();
+    flip(world);
+    world.time.run_until(world.time.mono() + std::chrono::seconds(6));
+    world.expect_offline("00000000000000000010.log: the batch at position 3000 has leader epoch 16777217");
+  }
+  SECTION("start") {
+    Sealed world;
+    world.stop();
+    flip(world);
+    world.begin_life();
+    REQUIRE(world.log->offline());
+    CHECK(world.log->offline()->message().find("byte 4000 has leader epoch 1, and one before it 16777217") !=
+          std::string::npos);
   }
 }
 
