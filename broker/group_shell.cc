@@ -77,11 +77,14 @@ struct Look {
   runtime::Signal changed;
 };
 
-Task<void> ask_shard(Shard& shard, runtime::Scheduler& home, Places places, std::shared_ptr<Look> look) {
+Task<void> ask_shard(Shard& shard, runtime::Scheduler& home, Places places, std::shared_ptr<Look> look,
+                     std::shared_ptr<std::set<uint16_t>> silent) {
+  silent->insert(shard.index());
   auto make = [target = &shard, places = std::move(places)] { return look_here(*target, places); };
   auto calling = shard.call(home, std::move(make));
   const auto found = co_await calling;
   for (const auto& [place, extent] : found) look->found[place.topic].partitions[place.id.partition] = extent;
+  silent->erase(shard.index());
   --look->missing;
   look->changed.notify_all();
 }
@@ -237,27 +240,32 @@ Task<void> GroupShell::run([[maybe_unused]] std::shared_ptr<GroupShell> self) {
   end();
 }
 
-// What is due, then one input: neither keeps the other waiting.
+// The inputs that are here, then what was due when they were: who has spoken up in time is not late because
+// the log or another shard has kept this one waiting.
 Task<void> GroupShell::decide_next() {
-  if (core_->next_deadline() <= moment().mono) {
-    // Who speaks up while the shards are asked is heard before the next moment.
-    const coordinator::Now now = moment();
-    auto looking = look_at(core_->unused_partitions(now));
-    const auto extents = co_await looking;
-    if (ending()) co_return;
-    Decision due = core_->tick(now, extents);
-    if (planted_ == storage::Planted::expiry_unlogged) plant_unlogged_expiry(due);
-    auto ticking = carry_out(std::move(due));
-    co_await ticking;
-    if (planted_ == storage::Planted::living_group_expired) {
-      auto expiring = carry_out(plant_expiry());
-      co_await expiring;
-    }
-    // More may be due at once: others of this loop come first.
-    auto pause = runtime::sleep_for(shard_.loop(), runtime::Duration(0));
-    co_await pause;
+  const coordinator::Now now = moment();
+  for (size_t here = inputs_.size(); here > 0 && !ending(); --here) {
+    auto deciding = decide_input();
+    co_await deciding;
   }
-  if (inputs_.empty() || ending()) co_return;
+  if (ending() || core_->next_deadline() > now.mono) co_return;
+  auto looking = look_at(core_->unused_partitions(now));
+  const auto extents = co_await looking;
+  if (ending()) co_return;
+  Decision due = core_->tick(now, extents);
+  if (planted_ == storage::Planted::expiry_unlogged) plant_unlogged_expiry(due);
+  auto ticking = carry_out(std::move(due));
+  co_await ticking;
+  if (planted_ == storage::Planted::living_group_expired) {
+    auto expiring = carry_out(plant_expiry());
+    co_await expiring;
+  }
+  // More may be due at once: others of this loop come first.
+  auto pause = runtime::sleep_for(shard_.loop(), runtime::Duration(0));
+  co_await pause;
+}
+
+Task<void> GroupShell::decide_input() {
   auto input = std::move(inputs_.front());
   inputs_.pop_front();
   Decision decision;
@@ -294,9 +302,9 @@ Task<coordinator::Extents> GroupShell::look_at(coordinator::Partitions partition
   }
   for (const auto& shard : shards_) {
     Places& places = by_shard[shard->index()];
-    if (places.empty()) continue;
+    if (places.empty() || silent_->contains(shard->index())) continue;
     ++look->missing;
-    shard_.tasks().spawn(ask_shard(*shard, shard_.loop(), std::move(places), look));
+    shard_.tasks().spawn(ask_shard(*shard, shard_.loop(), std::move(places), look, silent_));
   }
   const runtime::MonoTime deadline = shard_.loop().mono() + kLookPatience;
   while (look->missing > 0 && shard_.loop().mono() < deadline) {

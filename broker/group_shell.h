@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -67,6 +68,7 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
   void skip_unreadable(Offset offset, const Error& why);
   void forget_missing_topics();
   runtime::Task<void> decide_next();
+  runtime::Task<void> decide_input();
   // What partitions hold, as far as their shards say. Of a topic that is no more: nothing.
   runtime::Task<coordinator::Extents> look_at(coordinator::Partitions partitions);
   runtime::Task<void> carry_out(coordinator::Decision decision);
@@ -86,6 +88,8 @@ class GroupShell : public std::enable_shared_from_this<GroupShell> {
 
   Shard& shard_;
   const std::vector<std::unique_ptr<Shard>>& shards_;
+  // That were asked what partitions hold, and have not answered.
+  const std::shared_ptr<std::set<uint16_t>> silent_ = std::make_shared<std::set<uint16_t>>();
   const std::shared_ptr<replication::Partition> partition_;
   const coordinator::GroupSettings settings_;
   Log& events_;

@@ -67,7 +67,8 @@ void MetadataService::check_epoch(storage::RecoveredLog& log, const replication:
   const auto latest = log.epochs.latest();
   if (log.damage || !latest || latest->epoch <= partition.leader_epoch) return;
   log.damage = Error::corruption(fmt::format(
-      "{}: a batch at offset {} or after it has leader epoch {}, and the partition has come to {}",
+      "{}: a batch at offset {} or after it has leader epoch {}, and the partition has come to {}: it is "
+      "damaged, or the metadata log is an older copy",
       log.folder_name, latest->start_offset, latest->epoch, partition.leader_epoch));
   events_.error(
       "partition is damaged and stays offline",

@@ -88,8 +88,10 @@ std::string objection(Offset found, Offset expected, Offset gaps_below) {
 // checksum.
 std::string objection(const protocol::BatchHeader& header, const LeaderEpochCache& epochs) {
   const auto epoch = epochs.epoch_for_offset(header.base_offset);
-  if (!epoch || header.leader_epoch == *epoch) return {};
-  return fmt::format("has leader epoch {} instead of {}", header.leader_epoch, *epoch);
+  const bool fits = epoch ? header.leader_epoch == *epoch : header.leader_epoch >= kNoLeaderEpoch;
+  if (fits) return {};
+  return fmt::format("has leader epoch {} instead of {}", header.leader_epoch,
+                     epoch.value_or(kNoLeaderEpoch));
 }
 
 // Where the segment's index file says that the search for `from` begins; 0 if it cannot say.

@@ -451,10 +451,11 @@ class LogRecovery {
           break;
         }
         // It lies outside the checksum. No write that was cut short looks like this: nothing is cut.
-        const auto before = log_.epochs.latest();
-        if (before && h.leader_epoch < before->epoch) {
+        const auto latest = log_.epochs.latest();
+        const LeaderEpoch before = latest ? latest->epoch : kNoLeaderEpoch;
+        if (h.leader_epoch < before) {
           stop_reason_ = fmt::format("the batch at byte {} has leader epoch {}, and one before it {}",
-                                     walker.batch_position(), h.leader_epoch, before->epoch);
+                                     walker.batch_position(), h.leader_epoch, before);
           if (!log_.damage)
             log_.damage = Error::corruption(
                 fmt::format("{}: segment {} is damaged: {}", log_.folder_name, s.base, stop_reason_));

@@ -337,6 +337,7 @@ void LogStore::add_write(Log& log, std::shared_ptr<const std::string> path, uint
   if (pace == Pace::at_once) {
     effects_hurry_ = true;
   } else {
+    if (lingering_bytes_ == 0) lingering_since_ = loop_.mono();
     lingering_bytes_ += data.size();
   }
   effects_.push_back(
@@ -365,7 +366,7 @@ void LogStore::run_effects() {
   if (effects_running_ || effects_.empty()) return;
   if (may_linger()) {
     if (linger_timer_) return;
-    linger_timer_ = loop_.after(options_.linger, [this, alive = alive_] {
+    linger_timer_ = loop_.at(lingering_since_ + options_.linger, [this, alive = alive_] {
       if (!*alive) return;
       linger_timer_ = {};
       hurry();

@@ -228,6 +228,7 @@ class LogStore {
   bool effects_running_ = false;
   bool effects_hurry_ = false;    // those that wait are not all to linger, or have long enough
   uint64_t lingering_bytes_ = 0;  // of those that wait
+  runtime::MonoTime lingering_since_{};
   runtime::TimerId linger_timer_;
   runtime::MonoTime effects_since_{};  // when those that run were given to the lane
   uint64_t effects_added_ = 0;

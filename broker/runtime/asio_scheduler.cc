@@ -81,15 +81,19 @@ void AsioScheduler::Loop::run() {
   if (!std::exchange(reading_wakes, true)) read_wakes();
   runtime::MonoTime served = clock.mono();  // when every socket that was ready had its turn
   while (!stopping.exchange(false)) {
-    if (!run_jobs(served + kShare) && fall_asleep()) {
+    const bool more = run_jobs(served + kShare);
+    const bool late = clock.mono() >= served + kShare;
+    const bool slept = !more && fall_asleep();
+    if (slept) {
       context.run_one();
       const std::lock_guard lock(mutex);
       asleep = false;
-    } else if (clock.mono() < served + kShare) {
+    }
+    if (late) {
+      run_handlers();
+    } else if (!slept) {
       context.poll_one();
       continue;
-    } else {
-      run_handlers();
     }
     served = clock.mono();
   }
