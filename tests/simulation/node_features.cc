@@ -204,6 +204,7 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: second data folder",
                            "world: life with write.caching",
                            "world: second data folder left out",
+                           "disk: slow for a while",
                            "disk: one folder fails alone",
                            "world: killed",
                            "world: power cut",

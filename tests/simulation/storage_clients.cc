@@ -24,6 +24,16 @@ int64_t draw_timestamp(StorageRun& run, const StorageNode::Shard& shard) {
 
 }  // namespace
 
+void declare_client_counters(FaultCounters& counters) {
+  for (const char* name :
+       {"storage: appended", "storage: append acknowledged", "storage: append possibly persisted",
+        "storage: append refused on a full disk", "storage: duplicate recognised",
+        "storage: read from memory", "storage: read from a file", "storage: searched by time",
+        "storage: trimmed", "storage: retention deleted", "storage: truncated", "storage: created",
+        "storage: deleted", "storage: write.caching changed"})
+    counters.declare(name);
+}
+
 bool StorageClients::excused(const Log& log, const LogModel& model, std::optional<uint64_t> stable,
                              const Error& error) {
   if (error.kind() == ErrorKind::no_space && run_.disk_may_be_full) {

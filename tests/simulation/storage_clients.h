@@ -35,9 +35,14 @@ struct StorageWorkload {
   storage::LogSettings settings;  // of new topics
 };
 
+// Everything that the clients count.
+void declare_client_counters(FaultCounters& counters);
+
 // What a run knows across the lives of its process.
 struct StorageRun {
-  StorageRun(VirtualTime& t, uint64_t seed, FaultCounters& c) : time(t), random(seed), counters(c) {}
+  StorageRun(VirtualTime& t, uint64_t seed, FaultCounters& c) : time(t), random(seed), counters(c) {
+    declare_client_counters(c);
+  }
 
   // The first violation ends the run.
   void violate(std::string what) {

@@ -58,7 +58,6 @@ class StorageSimulation {
       };
     }
     if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
-    counters_.declare("storage: write.caching changed");
     declare_counters();
     draw_features();
     draw_options();
@@ -81,29 +80,11 @@ class StorageSimulation {
 
  private:
   void declare_counters() {
-    for (const char* name : {"storage: appended",
-                             "storage: append acknowledged",
-                             "storage: append refused on a full disk",
-                             "storage: duplicate recognised",
-                             "storage: read from memory",
-                             "storage: read from a file",
-                             "storage: searched by time",
-                             "storage: trimmed",
-                             "storage: retention deleted",
-                             "storage: truncated",
-                             "storage: created",
-                             "storage: deleted",
-                             "storage: segment lost above what was cleaned",
-                             "storage: checkpoints",
-                             "storage: bytes scrubbed",
-                             "storage: cleanings",
-                             "storage: torn tail cut",
-                             "storage: records replayed",
-                             "storage: rolled",
-                             "storage: clean start",
-                             "storage: corruption seen",
-                             "world: crash during recovery",
-                             "world: another number of shards"})
+    for (const char* name :
+         {"disk: slow for a while", "storage: segment lost above what was cleaned", "storage: checkpoints",
+          "storage: bytes scrubbed", "storage: cleanings", "storage: torn tail cut",
+          "storage: records replayed", "storage: rolled", "storage: clean start", "storage: corruption seen",
+          "world: crash during recovery", "world: another number of shards"})
       counters_.declare(name);
   }
 
