@@ -103,6 +103,7 @@ void draw_folders(uint64_t seed, NodeFeatures& features, SimBrokerOptions& broke
   runtime::SeededRandom random(seed ^ 0xF01D);
   if (!random.chance(0.25)) return;
   features.second_folder = true;
+  features.folder_lost = random.chance(0.6);
   broker.config.data_dirs.emplace_back(kSecondFolder);
 }
 
@@ -204,6 +205,8 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: second data folder",
                            "world: life with write.caching",
                            "world: second data folder left out",
+                           "world: second data folder lost",
+                           "node: partition of a lost folder refused",
                            "disk: slow for a while",
                            "disk: one folder fails alone",
                            "world: killed",

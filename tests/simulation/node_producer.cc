@@ -86,6 +86,7 @@ void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, ui
     // By name, it may have gone to another topic than the client knew.
     const NameModel& name = run_.cluster.name(topic.name);
     if (!batch.by_id && (topic.gone || name.busy || name.topic != out.topic)) return;
+    run_.judge(topic.partition(batch.partition).served(life));
     run_.judge(topic.partition(batch.partition).acked(batch, base, life, out.was_promised));
     return;
   }
@@ -95,7 +96,7 @@ void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, ui
     out.fate = Out::Fate::lost_place;  // who sent it knows whether that is right
     return;
   }
-  if (!excuses(topic, version_at_send, code)) {
+  if (!excuses(topic, batch.partition, version_at_send, code)) {
     run_.violate(fmt::format("{}: batch #{} is answered with {}", topic.partition(batch.partition).name(),
                              batch.identity, error_name(code)));
   }
@@ -264,6 +265,7 @@ Task<void> NodeProducer::produce_idempotent() {
       co_await backing_off;
     }
     if (session_->topic->gone || attempt > 40) break;
+    if (session_->topic->partition(session_->partition).may_be_lost(run_.life) && attempt > 2) break;
     auto sending = send_pipelined(outs, kAll, some_version(by_id));
     co_await sending;
     const auto& first = *outs.front();

@@ -65,8 +65,6 @@ class StorageSimulation {
 
   SeedResult run() {
     while (!run_.violation && !over_) live();
-    // What this world does not do.
-    counters_.forget("disk: folder removed");
     SeedResult result;
     result.violation = run_.violation;
     result.trace = time_.trace().value();
@@ -478,8 +476,13 @@ class StorageSimulation {
 }  // namespace
 
 SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters) {
-  StorageSimulation simulation(options, counters);
-  return simulation.run();
+  FaultCounters own;
+  StorageSimulation simulation(options, own);
+  const SeedResult result = simulation.run();
+  // The node world's, which has two folders.
+  for (const char* name : {"disk: folder removed", "disk: folder emptied"}) own.forget(name);
+  counters.merge(own);
+  return result;
 }
 
 }  // namespace tidemark::simulation
