@@ -78,7 +78,7 @@ SimBrokerOptions draw_broker(Random& random) {
   o.request_memory_bytes = one_of<uint64_t>(random, {1 << 20, 32 << 20});
   o.server.max_in_flight = one_of<size_t>(random, {1, 5, 64});
   o.server.max_idle = one_of<Duration>(random, {2s, 600s});
-  o.wall_skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
+  o.wall_clock.skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
   o.cross_delay = one_of<Duration>(random, {0us, 20us, 2ms});
   o.config.broker.log_scrub_bytes_per_second = one_of(random, {0, 4 << 10, 256 << 10});
   o.scrub_interval = one_of<Duration>(random, {1s, 10s});
@@ -207,6 +207,7 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: second data folder left out",
                            "world: second data folder lost",
                            "node: partition of a lost folder refused",
+                           "node: record of the future refused",
                            "disk: slow for a while",
                            "disk: one folder fails alone",
                            "world: killed",
@@ -216,6 +217,7 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: another number of shards",
                            "world: crash while stopping"})
     counters.declare(name);
+  declare_clock_counters(counters);
 }
 
 }  // namespace tidemark::simulation

@@ -40,6 +40,7 @@ class NodeSimulation {
         world_(time_),
         cleaned_(options.seed ^ 0xC1EA4),
         lost_(options.seed ^ 0x1057),
+        clocks_(options.seed ^ 0xC10C),
         began_(time_.mono()) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
@@ -51,6 +52,8 @@ class NodeSimulation {
     features_ = draw_features(random_);
     run_.workload = draw_workload(random_);
     broker_ = draw_broker(random_);
+    usual_skew_ = broker_.wall_clock.skew;
+    clock_jumps_ = clocks_.chance(0.4);
     draw_compaction(options.seed, run_.workload, broker_);
     draw_folders(options.seed, features_, broker_);
     if (features_.second_folder) counters_.count("world: second data folder");
@@ -127,6 +130,9 @@ class NodeSimulation {
       if (caching) counters_.count("world: life with write.caching");
     }
     run_.life_began = time_.mono();
+    broker_.wall_clock = draw_wall_clock(clocks_, usual_skew_, clock_jumps_ && !ending(), time_.mono());
+    run_.walls.begins(broker_.wall_clock);
+    count_clock(counters_, run_.walls, run_.life);
     auto& broker = process.host<SimBroker>(process, network_, broker_, derived_, random_.next(),
                                            [this](const std::string& line) { judge_line(line); });
     disk_.stop_errors();
@@ -138,11 +144,13 @@ class NodeSimulation {
     if (run_.disk_may_be_full) run_.last_full_life = run_.life;
     if (draw(0.5)) heal_disk();
     plan_end();
-    say(fmt::format("life {} with {} shards", run_.life, shards));
+    say(fmt::format("life {} with {} shards, its clock {} ms off", run_.life, shards,
+                    broker_.wall_clock.skew.count()));
     broker.start();
     live_until_end(process, broker);
     if (!process.ended()) end_by_crash(process);
     run_.life_ended = time_.mono();
+    run_.walls.ends(run_.life_ended);
     run_.stopping = false;
     world_.drop_events();
     if (features_.folder_lost && !ending() && lost_.chance(0.25)) lose_second_folder();
@@ -466,6 +474,9 @@ class NodeSimulation {
   bool in_exchange_ = false;       // where this life is to end
   runtime::SeededRandom cleaned_;  // for what only worlds with compacted topics have
   runtime::SeededRandom lost_;     // and for folders that are lost
+  runtime::SeededRandom clocks_;   // and for wall clocks
+  std::chrono::milliseconds usual_skew_{0};
+  bool clock_jumps_ = false;
   const MonoTime began_;
   Duration duration_{};  // at least
   uint64_t most_operations_ = 0;

@@ -24,7 +24,7 @@ StorageNode::StorageNode(SimProcess& process, StorageNodeOptions options, SimSto
   for (size_t i = 0; i < options_.shards; ++i) {
     journal_lanes_.push_back(&process.add_lane(options_.cross_delay));
     auto shard = std::make_unique<Shard>();
-    shard->loop = &process.add_loop(options_.wall_skew, options_.cross_delay);
+    shard->loop = &process.add_loop(options_.wall_clock, options_.cross_delay);
     shard->scope = std::make_unique<runtime::TaskScope>();
     shards_.push_back(std::move(shard));
   }

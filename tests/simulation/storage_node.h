@@ -22,7 +22,7 @@ struct StorageNodeOptions {
   storage::LogStoreOptions store;  // journal.folder, generation and the like are filled in
   storage::LogSettings settings;   // of logs that are found; then LogStore::create's argument
   uint32_t index_interval_bytes = 4096;
-  std::chrono::milliseconds wall_skew{0};
+  WallClock wall_clock;
   runtime::Duration cross_delay{0};
   std::optional<storage::LogCleanerOptions> cleaner;  // none: no log is cleaned
   storage::Planted planted = storage::Planted::none;

@@ -51,7 +51,8 @@ class StorageSimulation {
         random_(options.seed * 4 + 3),
         world_(time_),
         began_(time_.mono()),
-        cleaned_(options.seed ^ 0xC1EA4) {
+        cleaned_(options.seed ^ 0xC1EA4),
+        clocks_(options.seed ^ 0xC10C) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
         show(fmt::format("  {} {} {}+{}", disk_op_name(op), path, position, bytes));
@@ -84,6 +85,7 @@ class StorageSimulation {
           "storage: records replayed", "storage: rolled", "storage: clean start", "storage: corruption seen",
           "world: crash during recovery", "world: another number of shards"})
       counters_.declare(name);
+    declare_clock_counters(counters_);
   }
 
   bool draw(double probability) { return random_.chance(probability); }
@@ -116,7 +118,8 @@ class StorageSimulation {
     store.max_reserve_bytes = store.min_reserve_bytes * one_of<uint64_t>({1, 16});
     node_.max_open_files = one_of<size_t>({2, 5, 64});
     node_.index_interval_bytes = one_of<uint32_t>({1, 512, 4096});
-    node_.wall_skew = std::chrono::milliseconds(random_.between(-5'000, 5'000));
+    usual_skew_ = std::chrono::milliseconds(random_.between(-5'000, 5'000));
+    clock_jumps_ = clocks_.chance(0.4);
     node_.cross_delay = one_of<Duration>({0us, 20us, 2ms});
     node_.planted = options_.planted;
     // Draws of its own: what a seed says of everything else stays.
@@ -171,6 +174,9 @@ class StorageSimulation {
     const size_t shards = 1 + random_.below(3);
     if (lives_++ > 0 && shards != node_.shards) counters_.count("world: another number of shards");
     node_.shards = shards;
+    node_.wall_clock = draw_wall_clock(clocks_, usual_skew_, clock_jumps_, time_.mono());
+    walls_.begins(node_.wall_clock);
+    count_clock(counters_, walls_, lives_);
     if (features_.derived_removed && draw(0.3)) derived_.remove_all();
     SimProcess process(time_, disk_);
     const auto settings_of = [this](const std::string& name) {
@@ -460,6 +466,10 @@ class StorageSimulation {
   const MonoTime began_;
   runtime::SeededRandom cleaned_;  // for what only worlds with a log cleaner have
   bool loses_segments_ = false;
+  runtime::SeededRandom clocks_;  // for wall clocks
+  std::chrono::milliseconds usual_skew_{0};
+  bool clock_jumps_ = false;
+  WallHistory walls_;
   Features features_{};
   StorageNodeOptions node_;
   End end_ = End::last;
