@@ -309,7 +309,8 @@ void SimDisk::empty_folder(const std::string& path) {
   dir->synced.clear();
 }
 
-std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const std::string& path)>& filter) {
+std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const std::string& path)>& filter,
+                                               const MayHit& may_hit) {
   std::vector<std::string> paths;
   for (const std::string& path : all_files())
     if (filter(path) && find(path)->content.size() > 0) paths.push_back(path);
@@ -317,6 +318,7 @@ std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const st
   const std::string& path = paths[random_.below(paths.size())];
   SimFileContent& content = find(path)->content;
   const uint64_t position = random_.below(content.size());
+  if (may_hit && !may_hit(content.seen(), position)) return std::nullopt;
   if (!content.flip_bit(position, static_cast<unsigned>(random_.below(8)))) return std::nullopt;
   ++counts_.bit_flipped;
   return Flip{path, position};

@@ -123,13 +123,15 @@ class SimDisk {
   // Damage, done behind the process's back: a file or folder goes; or all that is in a folder.
   void remove_tree(const std::string& path);
   void empty_folder(const std::string& path);
-  // Flips one bit of synced content; the path and position, or nothing if there is no such byte. `position`
-  // is drawn if not given.
+  // Flips one bit of synced content; the path and position, or nothing if there is no such byte, or if
+  // `may_hit` does not want it.
   struct Flip {
     std::string path;
     uint64_t position;
   };
-  std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter);
+  using MayHit = std::function<bool(std::span<const std::byte> content, uint64_t position)>;
+  std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter,
+                               const MayHit& may_hit = {});
   // Every file, in order of their paths, as seen.
   [[nodiscard]] std::vector<std::string> all_files() const;
   [[nodiscard]] bool holds(std::string_view path) const { return find(path) != nullptr; }

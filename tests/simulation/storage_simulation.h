@@ -13,6 +13,7 @@ struct SeedOptions {
   uint64_t seed = 1;
   uint64_t operations = 2'000;                            // of clients, at least
   runtime::Duration duration = std::chrono::seconds(60);  // of virtual time, at least
+  uint64_t crashes = 3;                                   // at least
   uint64_t events = 0;                                    // that a seed may take at most; 0: any number
   storage::Planted planted = storage::Planted::none;
   bool write_caching = false;  // more often than seeds draw it: topics switch to write.caching and back
