@@ -160,7 +160,8 @@ class NodeSimulation {
 
   // This life is a whole one, or the one that looks at what that has left.
   bool ending() const {
-    return stopped_last_ || (run_.operations >= options_.operations && time_.mono() - began_ >= duration_);
+    return stopped_last_ || (run_.operations >= options_.operations && crashes_ >= options_.crashes &&
+                             time_.mono() - began_ >= duration_);
   }
 
   void plan_end() {

@@ -589,6 +589,15 @@ class StorageSimulation {
 
 }  // namespace
 
+Verdict too_small(const SeedOptions& options, const SeedResult& result) {
+  const bool is_whole = result.operations >= options.operations && result.crashes >= options.crashes &&
+                        result.virtual_time >= options.duration;
+  // One that ends after so many events has no size.
+  if (is_whole || options.events != 0) return std::nullopt;
+  return fmt::format("it ends after {} operations, {} crashes and {:.0f} seconds", result.operations,
+                     result.crashes, std::chrono::duration<double>(result.virtual_time).count());
+}
+
 SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters) {
   FaultCounters own;
   StorageSimulation simulation(options, own);

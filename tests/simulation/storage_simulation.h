@@ -31,6 +31,9 @@ struct SeedResult {
   runtime::Duration virtual_time{0};
 };
 
+// Whether a seed that found nothing was as large as it was asked to be.
+[[nodiscard]] Verdict too_small(const SeedOptions& options, const SeedResult& result);
+
 // Counters are added to `counters`.
 SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters);
 
