@@ -67,9 +67,29 @@ Verdict ClusterModel::created(const std::string& name, Uuid id, int32_t partitio
     model.topic->may_be_compacted();
   topics_.push_back(model.topic);
   by_id_.emplace(id, model.topic);
+  tell_lost(*model.topic);
   allow_late_trims(model);
   settle(model);
   return std::nullopt;
+}
+
+void ClusterModel::lost(const Uuid& id, PartitionId partition, uint64_t life) {
+  const TopicPtr known = topic(id);
+  if (known && partition.value < known->partition_count()) {
+    known->partition(partition).lose(life, true);
+  } else {
+    lost_unknown_[id][partition] = life;
+  }
+}
+
+void ClusterModel::tell_lost(TopicModel& topic) {
+  auto& lost = lost_unknown_[topic.id];
+  std::erase_if(lost, [&](const auto& entry) {
+    const auto& [partition, life] = entry;
+    if (partition.value >= topic.partition_count()) return false;
+    topic.partition(partition).lose(life, false);
+    return true;
+  });
 }
 
 void ClusterModel::trim_unanswered(const std::string& name, PartitionId partition, Offset to) {
@@ -93,6 +113,7 @@ void ClusterModel::erased(const std::string& name) {
 void ClusterModel::grown(const std::string& name, int32_t partitions) {
   NameModel& model = change(name);
   model.topic->set_partitions(partitions);
+  tell_lost(*model.topic);
   allow_late_trims(model);
   settle(model);
 }

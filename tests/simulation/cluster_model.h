@@ -70,6 +70,9 @@ class ClusterModel {
                                 std::map<std::string, std::string> settings);
   void erased(const std::string& name);
   void grown(const std::string& name, int32_t partitions);
+  // After `life` the folder with this log is lost. A partition that nobody knows of yet may have been on its
+  // way to be made there, or have got no further than to have a folder.
+  void lost(const Uuid& topic, PartitionId partition, uint64_t life);
   void trim_unanswered(const std::string& name, PartitionId partition, Offset to);
   void altered(const std::string& name, const std::map<std::string, std::string>& settings);
 
@@ -102,11 +105,13 @@ class ClusterModel {
   NameModel& change(const std::string& name);
   void settle(NameModel& name);
   static void allow_late_trims(NameModel& name);
+  void tell_lost(TopicModel& topic);
 
   std::vector<std::string> names_;
   std::map<std::string, NameModel> by_name_;
   std::vector<TopicPtr> topics_;
   std::map<Uuid, TopicPtr> by_id_;
+  std::map<Uuid, std::map<PartitionId, uint64_t>> lost_unknown_;  // -> life
   std::set<ProducerId> producer_ids_;
   std::map<uint64_t, SentBatch> batches_;
   uint64_t changes_ = 0;

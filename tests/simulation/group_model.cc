@@ -135,9 +135,12 @@ void GroupModel::deletion_answered(uint64_t life, bool is_deleted) {
 
 bool GroupModel::may_expire(const Commit& commit, runtime::MonoTime now) const {
   if (retention_ == runtime::Duration(0)) return false;
-  // Who is in the group's generation has committed it.
-  const runtime::MonoTime used = has_members_ ? std::max(last_alive_, commit.sent) : commit.sent;
-  return commit.may_have_expired != 0 || used + retention_ <= now + kRounding;
+  if (commit.may_have_expired != 0) return true;
+  // Who is in the group's generation has committed it; when the group was left, any life since may have said,
+  // by its own clock. The time of a commit is of the life that was asked.
+  const auto passed = has_members_ ? walls_->most_within(std::max(last_alive_, commit.sent), now)
+                                   : walls_->most_since(commit.sent, now);
+  return retention_ <= passed + kRounding;
 }
 
 bool GroupModel::may_have_gone(runtime::MonoTime now) const {

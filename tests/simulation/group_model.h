@@ -14,6 +14,7 @@
 #include "protocol/ids.h"
 #include "protocol/runtime/time.h"
 #include "tests/simulation/partition_model.h"
+#include "tests/simulation/wall_clock.h"
 
 namespace tidemark::simulation {
 
@@ -31,7 +32,11 @@ class GroupModel {
 
   // Offsets expire so long after the group was left, or, of a group that nobody joins, after their commit; a
   // group that is empty and has none goes, and its generations begin again (KIP-211). 0: nothing expires.
-  void let_expire(runtime::Duration retention) { retention_ = retention; }
+  // By the wall clocks of the lives that ran meanwhile. REQUIRES: `walls` outlives this.
+  void let_expire(runtime::Duration retention, const WallHistory& walls) {
+    retention_ = retention;
+    walls_ = &walls;
+  }
 
   // --- generations
   // The least that a JoinGroup asked now in this life may be answered with, as long as the group does not go:
@@ -104,6 +109,7 @@ class GroupModel {
   std::map<PartitionId, std::deque<Commit>> commits_;
   uint64_t now_ = 0;  // counts what happens
   runtime::Duration retention_{0};
+  const WallHistory* walls_ = nullptr;
   bool has_members_ = false;
   runtime::MonoTime last_alive_{};
   uint64_t incarnation_ = 0;

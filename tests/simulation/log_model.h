@@ -63,8 +63,10 @@ class LogModel {
   // What a restart found. Forgets what did not survive; what did is promised from now on.
   [[nodiscard]] Verdict recovered(Offset start, Offset end, bool power_lost);
   // Bytes that a read from `from` returned, with nothing beyond `limit`; `next`: where the next one goes on.
-  [[nodiscard]] Verdict judge_read(Offset from, Offset limit, std::span<const std::byte> bytes,
-                                   Offset* next) const;
+  // `is_damaged`: bits of the log were flipped, and a batch may be another one whose checksum does not hold:
+  // nobody takes it for what was appended.
+  [[nodiscard]] Verdict judge_read(Offset from, Offset limit, std::span<const std::byte> bytes, Offset* next,
+                                   bool is_damaged = false) const;
   // Where a search by time must lead below `limit`: the offset, or nothing.
   [[nodiscard]] std::optional<Offset> find_by_time(int64_t timestamp_ms, Offset limit) const;
   // -1: there is none.

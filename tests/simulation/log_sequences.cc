@@ -163,7 +163,8 @@ class SequenceRun {
       }
       if (process_->dying()) return Ended::crashed;
       if (node_->failure()) run_.violate("does not start: " + node_->failure()->message());
-      if (node_->offline()) run_.violate("went offline: " + node_->offline()->message());
+      for (const auto& offline : {node_->offline(), node_->log_offline()})
+        if (offline) run_.violate("went offline: " + offline->message());
       if (events > kMaxEvents) run_.violate("nothing moves any more");
       if (run_.violation) return Ended::wrong;
     }

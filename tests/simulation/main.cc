@@ -177,6 +177,10 @@ std::optional<int> run_seed(const Arguments& arguments, const World& world, uint
                std::chrono::duration_cast<std::chrono::seconds>(options.duration).count());
     return 1;
   }
+  if (const auto small = too_small(options, result)) {
+    fmt::print("seed {} of the {} world: {}\n", seed, world.name, *small);
+    return 1;
+  }
   if (arguments.twice) {
     FaultCounters again_counters;
     const SeedResult again = world.simulate(options, again_counters);

@@ -268,7 +268,9 @@ Task<void> NodeAdmin::trim(std::string name) {
     co_return run_.violate("DeleteRecords answers for another partition");
   const auto& answer = body.topics[0].partitions[0];
   const auto code = static_cast<ErrorCode>(answer.error_code);
+  if (code != ErrorCode::NONE && excuses(*topic, partition, version_of(*topic), code)) co_return;
   if (judge(name, "DeleteRecords", code) != Outcome::done) co_return;
+  run_.judge(model.served(life()));
   run_.judge(model.trimmed(to, Offset(answer.low_watermark), view));
   run_.count("node: records deleted");
   run_.note("trimmed {} to {}", model.name(), answer.low_watermark);

@@ -53,6 +53,7 @@ Task<bool> NodeAdmin::look_at_topics() {
     for (const auto& p : topic.partitions) {
       if (p.partition_index >= known->partition_count()) continue;
       PartitionModel& model = known->partition(PartitionId(p.partition_index));
+      if (p.leader_id >= 0) run_.judge(model.served(life()));
       run_.judge(model.saw_leader(LeaderEpoch(p.leader_epoch), life()));
     }
   }

@@ -72,7 +72,12 @@ TopicPtr NodeClient::some_topic(bool may_be_gone) {
   return nullptr;
 }
 
-bool NodeClient::excuses(const TopicModel& topic, uint64_t version, ErrorCode code) {
+bool NodeClient::excuses(const TopicModel& topic, PartitionId partition, uint64_t version, ErrorCode code) {
+  const bool is_away = code == ErrorCode::KAFKA_STORAGE_ERROR || code == ErrorCode::NOT_LEADER_OR_FOLLOWER;
+  if (is_away && topic.partitions[static_cast<size_t>(partition.value)].may_be_lost(life_)) {
+    run_.counters.count("node: partition of a lost folder refused");
+    return true;
+  }
   const NameModel& name = run_.cluster.name(topic.name);
   const bool unsettled = topic.gone || name.busy || name.version != version || name.topic.get() != &topic;
   switch (code) {

@@ -65,7 +65,7 @@ class NodeClient {
   // A topic that is thought to be there, and now and then one that is gone; nullptr: none.
   TopicPtr some_topic(bool may_be_gone = false);
   // Whether an error that says so is right about a topic that had `version` when it was asked.
-  bool excuses(const TopicModel& topic, uint64_t version, ErrorCode code);
+  bool excuses(const TopicModel& topic, PartitionId partition, uint64_t version, ErrorCode code);
   [[nodiscard]] uint64_t version_of(const TopicModel& topic) { return run_.cluster.name(topic.name).version; }
 
   template <class T>

@@ -78,7 +78,7 @@ SimBrokerOptions draw_broker(Random& random) {
   o.request_memory_bytes = one_of<uint64_t>(random, {1 << 20, 32 << 20});
   o.server.max_in_flight = one_of<size_t>(random, {1, 5, 64});
   o.server.max_idle = one_of<Duration>(random, {2s, 600s});
-  o.wall_skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
+  o.wall_clock.skew = std::chrono::milliseconds(random.between(-5'000, 5'000));
   o.cross_delay = one_of<Duration>(random, {0us, 20us, 2ms});
   o.config.broker.log_scrub_bytes_per_second = one_of(random, {0, 4 << 10, 256 << 10});
   o.scrub_interval = one_of<Duration>(random, {1s, 10s});
@@ -103,6 +103,7 @@ void draw_folders(uint64_t seed, NodeFeatures& features, SimBrokerOptions& broke
   runtime::SeededRandom random(seed ^ 0xF01D);
   if (!random.chance(0.25)) return;
   features.second_folder = true;
+  features.folder_lost = random.chance(0.6);
   broker.config.data_dirs.emplace_back(kSecondFolder);
 }
 
@@ -204,6 +205,10 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: second data folder",
                            "world: life with write.caching",
                            "world: second data folder left out",
+                           "world: second data folder lost",
+                           "node: partition of a lost folder refused",
+                           "node: record of the future refused",
+                           "disk: slow for a while",
                            "disk: one folder fails alone",
                            "world: killed",
                            "world: power cut",
@@ -212,6 +217,7 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: another number of shards",
                            "world: crash while stopping"})
     counters.declare(name);
+  declare_clock_counters(counters);
 }
 
 }  // namespace tidemark::simulation

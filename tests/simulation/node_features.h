@@ -21,6 +21,7 @@ struct NodeFeatures {
   bool cut_offs = false;
   bool caching = false;        // each life has write.caching or not: no power is cut, and no sync fails
   bool second_folder = false;  // of data, which may fail alone, or be left out of a life
+  bool folder_lost = false;    // and be lost between two lives
   NetworkFaults network;       // while the world is hostile
 };
 

@@ -17,6 +17,7 @@ using runtime::Task;
 namespace {
 
 constexpr int16_t kAll = -1;
+constexpr std::chrono::milliseconds kMostAhead = std::chrono::hours(1);  // message.timestamp.after.max.ms
 
 }  // namespace
 
@@ -75,7 +76,7 @@ std::shared_ptr<NodeProducer::Out> NodeProducer::make(const TopicPtr& topic, Par
 // --- one request
 
 void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, uint64_t version_at_send,
-                         uint64_t life) {
+                         uint64_t life, runtime::MonoTime sent) {
   SentBatch& batch = *out.batch;
   TopicModel& topic = *out.topic;
   if (code == ErrorCode::NONE) {
@@ -86,6 +87,9 @@ void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, ui
     // By name, it may have gone to another topic than the client knew.
     const NameModel& name = run_.cluster.name(topic.name);
     if (!batch.by_id && (topic.gone || name.busy || name.topic != out.topic)) return;
+    run_.judge(topic.partition(batch.partition).served(life));
+    if (batch.timestamp_ms > runtime::unix_ms(run_.walls.at(life, run_.time.mono())) + kMostAhead.count())
+      run_.violate(fmt::format("batch #{} is of the future, and acknowledged", batch.identity));
     run_.judge(topic.partition(batch.partition).acked(batch, base, life, out.was_promised));
     return;
   }
@@ -95,7 +99,14 @@ void NodeProducer::judge(Out& out, ErrorCode code, Offset base, int16_t acks, ui
     out.fate = Out::Fate::lost_place;  // who sent it knows whether that is right
     return;
   }
-  if (!excuses(topic, version_at_send, code)) {
+  // By the clock that it has looked at since it was sent; of that life, which may be over.
+  if (code == ErrorCode::INVALID_TIMESTAMP &&
+      batch.timestamp_ms > runtime::unix_ms(run_.walls.at(life, sent)) + kMostAhead.count()) {
+    run_.counters.count("node: record of the future refused");
+    out.fate = Out::Fate::of_the_future;
+    return;
+  }
+  if (!excuses(topic, batch.partition, version_at_send, code)) {
     run_.violate(fmt::format("{}: batch #{} is answered with {}", topic.partition(batch.partition).name(),
                              batch.identity, error_name(code)));
   }
@@ -128,6 +139,7 @@ Task<void> NodeProducer::send(Outs outs, int16_t acks, int16_t version) {
   const auto through = connection();
   if (!through) co_return;
   const uint64_t of_life = life();
+  const runtime::MonoTime sent = run_.time.mono();
   if (acks == 0) {
     auto telling = through->tell(request, version);
     (void)co_await telling;
@@ -150,7 +162,7 @@ Task<void> NodeProducer::send(Outs outs, int16_t acks, int16_t version) {
     const auto& answer = responses[i].partition_responses[0];
     if (answer.error_message) run_.note("  because: {}", *answer.error_message);
     judge(*outs[i], static_cast<ErrorCode>(answer.error_code), Offset(answer.base_offset), acks, versions[i],
-          of_life);
+          of_life, sent);
   }
 }
 
@@ -264,6 +276,7 @@ Task<void> NodeProducer::produce_idempotent() {
       co_await backing_off;
     }
     if (session_->topic->gone || attempt > 40) break;
+    if (session_->topic->partition(session_->partition).may_be_lost(run_.life) && attempt > 2) break;
     auto sending = send_pipelined(outs, kAll, some_version(by_id));
     co_await sending;
     const auto& first = *outs.front();
@@ -272,7 +285,7 @@ Task<void> NodeProducer::produce_idempotent() {
       run_.violate(fmt::format("{}: batch #{}, next in its producer's order, is out of sequence",
                                first.topic->partition(session_->partition).name(), first.batch->identity));
     }
-    const bool refused = first.fate == Out::Fate::refused;
+    const bool refused = first.fate == Out::Fate::refused || first.fate == Out::Fate::of_the_future;
     std::erase_if(outs, [](const auto& o) { return o->fate == Out::Fate::acked; });
     if (refused) break;
   }

@@ -25,7 +25,7 @@ class NodeProducer final : public NodeClient {
     Offset was_promised;
     uint64_t first_version = 0;  // of its topic's name, when it was first sent
     // lost_place: its sequence is not the next one, or so the broker says.
-    enum class Fate : uint8_t { unknown, acked, refused, lost_place };
+    enum class Fate : uint8_t { unknown, acked, refused, lost_place, of_the_future };
     Fate fate = Fate::unknown;
   };
   using Outs = std::vector<std::shared_ptr<Out>>;
@@ -48,7 +48,8 @@ class NodeProducer final : public NodeClient {
   runtime::Task<void> send(Outs outs, int16_t acks, int16_t version);
   runtime::Task<void> send_counted(Outs outs, int16_t acks, int16_t version, size_t* missing,
                                    runtime::Signal* done);
-  void judge(Out& out, ErrorCode code, Offset base, int16_t acks, uint64_t version_at_send, uint64_t life);
+  void judge(Out& out, ErrorCode code, Offset base, int16_t acks, uint64_t version_at_send, uint64_t life,
+             runtime::MonoTime sent);
   int16_t some_version(bool by_id) { return static_cast<int16_t>(by_id ? 13 : run_.random.between(3, 12)); }
 
   std::optional<Session> session_;

@@ -173,6 +173,7 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
                                  bool must_return) {
   PartitionModel& model = w.model();
   const auto code = static_cast<ErrorCode>(data.error_code);
+  if (code == ErrorCode::NONE || code == ErrorCode::OFFSET_OUT_OF_RANGE) run_.judge(model.served(life()));
   if (w.gone && code == ErrorCode::NONE) {
     run_.violate(fmt::format("{}: is deleted, and answers a fetch", model.name()));
     return w.from;
@@ -188,7 +189,7 @@ Offset NodeReader::judge_fetched(const Wish& w, const FetchResponse::PartitionDa
   if (code != ErrorCode::NONE) {
     // Clients of before KAFKA_STORAGE_ERROR are told this one instead.
     const bool is_disk = version < 6 && code == ErrorCode::NOT_LEADER_OR_FOLLOWER;
-    if (!excuses(*w.topic, w.version, is_disk ? ErrorCode::KAFKA_STORAGE_ERROR : code))
+    if (!excuses(*w.topic, w.partition, w.version, is_disk ? ErrorCode::KAFKA_STORAGE_ERROR : code))
       run_.violate(fmt::format("{}: a fetch is answered with {}", model.name(), error_name(code)));
     return w.from;
   }
@@ -267,10 +268,11 @@ Task<std::optional<Offset>> NodeReader::list_offset(TopicPtr topic, PartitionId 
   }
   const auto& answer = body.topics[0].partitions[0];
   if (const auto code = static_cast<ErrorCode>(answer.error_code); code != ErrorCode::NONE) {
-    if (!excuses(*topic, mine.version, code))
+    if (!excuses(*topic, partition, mine.version, code))
       run_.violate(fmt::format("{}: ListOffsets is answered with {}", model.name(), error_name(code)));
     co_return std::nullopt;
   }
+  run_.judge(model.served(life()));
   const Offset offset(answer.offset);
   if (timestamp == kLatest) {
     run_.judge(model.saw_high_watermark(offset, mine.view));

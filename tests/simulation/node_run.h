@@ -70,7 +70,7 @@ struct NodeRun {
 
   GroupModel& group(const std::string& name) {
     const auto [group, is_new] = groups.try_emplace(name, name);
-    if (is_new) group->second.let_expire(workload.offsets_retention);
+    if (is_new) group->second.let_expire(workload.offsets_retention, walls);
     return group->second;
   }
 
@@ -86,6 +86,7 @@ struct NodeRun {
   uint64_t operations = 0;
   uint64_t identities = 0;
   uint64_t life = 0;                  // of the process that runs, from 1 on
+  WallHistory walls;                  // of all of them
   runtime::MonoTime life_began{};     // that one
   runtime::MonoTime life_ended{};     // the one before
   std::map<int32_t, uint64_t> terms;  // of the metadata log -> life

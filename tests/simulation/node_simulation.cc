@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "storage/partition_state.h"
 #include "tests/simulation/node_consumer.h"
 #include "tests/simulation/node_features.h"
 #include "tests/simulation/node_member.h"
@@ -38,6 +39,8 @@ class NodeSimulation {
         random_(options.seed * 8 + 4),
         world_(time_),
         cleaned_(options.seed ^ 0xC1EA4),
+        lost_(options.seed ^ 0x1057),
+        clocks_(options.seed ^ 0xC10C),
         began_(time_.mono()) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
@@ -49,6 +52,8 @@ class NodeSimulation {
     features_ = draw_features(random_);
     run_.workload = draw_workload(random_);
     broker_ = draw_broker(random_);
+    usual_skew_ = broker_.wall_clock.skew;
+    clock_jumps_ = clocks_.chance(0.4);
     draw_compaction(options.seed, run_.workload, broker_);
     draw_folders(options.seed, features_, broker_);
     if (features_.second_folder) counters_.count("world: second data folder");
@@ -125,6 +130,9 @@ class NodeSimulation {
       if (caching) counters_.count("world: life with write.caching");
     }
     run_.life_began = time_.mono();
+    broker_.wall_clock = draw_wall_clock(clocks_, usual_skew_, clock_jumps_ && !ending(), time_.mono());
+    run_.walls.begins(broker_.wall_clock);
+    count_clock(counters_, run_.walls, run_.life);
     auto& broker = process.host<SimBroker>(process, network_, broker_, derived_, random_.next(),
                                            [this](const std::string& line) { judge_line(line); });
     disk_.stop_errors();
@@ -136,20 +144,24 @@ class NodeSimulation {
     if (run_.disk_may_be_full) run_.last_full_life = run_.life;
     if (draw(0.5)) heal_disk();
     plan_end();
-    say(fmt::format("life {} with {} shards", run_.life, shards));
+    say(fmt::format("life {} with {} shards, its clock {} ms off", run_.life, shards,
+                    broker_.wall_clock.skew.count()));
     broker.start();
     live_until_end(process, broker);
     if (!process.ended()) end_by_crash(process);
     run_.life_ended = time_.mono();
+    run_.walls.ends(run_.life_ended);
     run_.stopping = false;
     world_.drop_events();
+    if (features_.folder_lost && !ending() && lost_.chance(0.25)) lose_second_folder();
     // The machine is down for a while, or the process is started again at once.
     if (!over_ && !run_.violation && draw(0.7)) pass(Duration(random_.below(1'500'000'000)));
   }
 
   // This life is a whole one, or the one that looks at what that has left.
   bool ending() const {
-    return stopped_last_ || (run_.operations >= options_.operations && time_.mono() - began_ >= duration_);
+    return stopped_last_ || (run_.operations >= options_.operations && crashes_ >= options_.crashes &&
+                             time_.mono() - began_ >= duration_);
   }
 
   void plan_end() {
@@ -277,6 +289,7 @@ class NodeSimulation {
       const TopicPtr topic = run_.cluster.name(name).topic;
       if (!topic || run_.cluster.name(name).busy) continue;
       for (int32_t p = 0; p < topic->partition_count(); ++p) {
+        if (topic->partition(PartitionId(p)).may_be_lost(run_.life)) continue;
         ++insisting_;
         insisting_tasks_.spawn(insist_on(topic, PartitionId(p)));
       }
@@ -326,6 +339,31 @@ class NodeSimulation {
   }
 
   // --- faults of the world
+
+  // Its disk was exchanged for an empty one, or is not mounted, and the folder made again. Not where the
+  // groups' own log would be lost with it: nothing brings their coordinator back.
+  void lose_second_folder() {
+    const std::string folder(kSecondFolder);
+    SimFileSystem files(disk_);
+    const auto inside = files.list(folder);
+    if (!inside) return;
+    std::vector<storage::PartitionState> logs;
+    for (const auto& entry : *inside) {
+      if (entry.name.starts_with("__consumer_offsets")) return;
+      const auto state = storage::read_partition_state(files, folder + "/" + entry.name);
+      if (state && *state) logs.push_back(**state);
+    }
+    if (logs.empty()) return;
+    for (const auto& state : logs) run_.cluster.lost(state.topic_id, state.partition, run_.life);
+    derived_.remove(folder + "/");
+    if (lost_.chance(0.5)) {
+      disk_.remove_tree(folder);
+    } else {
+      disk_.empty_folder(folder);
+    }
+    counters_.count("world: second data folder lost");
+    say(fmt::format("{} is lost, with {} logs", folder, logs.size()));
+  }
 
   void schedule_faults() {
     world_.after(Duration(random_.below(4'000'000'000)), [this] {
@@ -436,6 +474,10 @@ class NodeSimulation {
   VirtualScheduler world_;
   bool in_exchange_ = false;       // where this life is to end
   runtime::SeededRandom cleaned_;  // for what only worlds with compacted topics have
+  runtime::SeededRandom lost_;     // and for folders that are lost
+  runtime::SeededRandom clocks_;   // and for wall clocks
+  std::chrono::milliseconds usual_skew_{0};
+  bool clock_jumps_ = false;
   const MonoTime began_;
   Duration duration_{};  // at least
   uint64_t most_operations_ = 0;
@@ -462,8 +504,7 @@ SeedResult simulate_node(const SeedOptions& options, FaultCounters& counters) {
   FaultCounters own;
   NodeSimulation simulation(options, own);
   const SeedResult result = simulation.run();
-  // The storage world's alone.
-  for (const char* name : {"disk: bit flipped", "disk: folder removed"}) own.forget(name);
+  own.forget("disk: bit flipped");  // the storage world's
   counters.merge(own);
   return result;
 }

@@ -169,6 +169,12 @@ Verdict PartitionModel::found_by_time(int64_t timestamp, Offset found, int64_t f
   return std::nullopt;
 }
 
+Verdict PartitionModel::served(uint64_t life) const {
+  if (!is_lost(life)) return std::nullopt;
+  return fmt::format("{}: life {} serves it, and its folder was lost after life {}", name_, life,
+                     lost_after_);
+}
+
 Verdict PartitionModel::trimmed(Offset to, Offset low_watermark, View at_send) {
   if (to != kAnyOffset && low_watermark < to)
     return fmt::format("{}: trimmed to {}, and still starts at {}", name_, to, low_watermark);

@@ -87,6 +87,17 @@ class PartitionModel {
   [[nodiscard]] Verdict found_by_time(int64_t timestamp, Offset found, int64_t found_timestamp,
                                       View at_send) const;
 
+  // The folder that its log was in is lost, after `life`: nobody serves it any more, and nothing is made in
+  // its place. `is_certain`: it was known to be there.
+  void lose(uint64_t life, bool is_certain) {
+    lost_after_ = life;
+    is_certainly_lost_ = is_certain;
+  }
+  [[nodiscard]] bool may_be_lost(uint64_t life) const { return lost_after_ != 0 && life > lost_after_; }
+  [[nodiscard]] bool is_lost(uint64_t life) const { return is_certainly_lost_ && may_be_lost(life); }
+  // It was answered by `life` as if it were there.
+  [[nodiscard]] Verdict served(uint64_t life) const;
+
   void begin_trim(Offset to) { start_limit_ = std::max(start_limit_, to); }
   [[nodiscard]] Verdict trimmed(Offset to, Offset low_watermark, View at_send);
 
@@ -111,6 +122,8 @@ class PartitionModel {
   Offset promised_end_;                     // acknowledged, or seen by a reader
   Offset start_;                            // the highest start that anybody was told
   bool compacted_ = false;
+  uint64_t lost_after_ = 0;  // 0: it is not
+  bool is_certainly_lost_ = false;
   Offset start_limit_;  // no start beyond it: the furthest trim that was ever asked for
 };
 

@@ -50,7 +50,7 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
       memory_(options_.request_memory_bytes, options_.shards) {
   broker::NodeSeams seams(process.files(), random_);
   for (size_t i = 0; i < options_.shards; ++i) {
-    loops_.push_back(&process.add_loop(options_.wall_skew, options_.cross_delay));
+    loops_.push_back(&process.add_loop(options_.wall_clock, options_.cross_delay));
     seams.shards.push_back(loops_.back());
   }
   seams.make_lane = [this](const std::string&) -> std::unique_ptr<runtime::Lane> {

@@ -28,7 +28,7 @@ struct SimBrokerOptions {
   uint64_t bypass_bytes = 16 << 10;
   uint64_t checkpoint_bytes = 256 << 10;
   runtime::Duration scrub_interval = std::chrono::hours(24);
-  std::chrono::milliseconds wall_skew{0};
+  WallClock wall_clock;
   runtime::Duration cross_delay{0};
   storage::Planted planted = storage::Planted::none;
 };

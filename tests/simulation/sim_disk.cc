@@ -88,7 +88,8 @@ SimDisk::SimDisk(uint64_t seed, FaultCounters& c, TraceHash* trace)
               c.declare("disk: written back unasked"),
               c.declare("disk: full"),
               c.declare("disk: bit flipped"),
-              c.declare("disk: folder removed")} {}
+              c.declare("disk: folder removed"),
+              c.declare("disk: folder emptied")} {}
 
 void SimDisk::operation(DiskOp op, std::string_view path, uint64_t position, uint64_t bytes,
                         const std::function<void()>& before_crash) {
@@ -280,10 +281,7 @@ void SimDisk::crash_power() {
   for (const auto& also : on_power_crash) also(draws);
 }
 
-void SimDisk::remove_tree(const std::string& path) {
-  const auto [dir, name] = find_parent(path);
-  if (!dir || !dir->entries.contains(name)) return;
-  ++counts_.tree_removed;
+void SimDisk::lose(const std::shared_ptr<SimInode>& dir, const std::string& name) {
   const auto inode = dir->entries.at(name);
   std::erase_if(dir_ops_, [&](const DirOp& op) { return op.inode == inode; });
   dir->synced.erase(name);
@@ -296,7 +294,23 @@ void SimDisk::remove_tree(const std::string& path) {
   }
 }
 
-std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const std::string& path)>& filter) {
+void SimDisk::remove_tree(const std::string& path) {
+  const auto [dir, name] = find_parent(path);
+  if (!dir || !dir->entries.contains(name)) return;
+  if (dir->entries.at(name)->is_dir) ++counts_.tree_removed;
+  lose(dir, name);
+}
+
+void SimDisk::empty_folder(const std::string& path) {
+  const auto dir = find(path);
+  if (!dir || dir->entries.empty()) return;
+  ++counts_.folder_emptied;
+  while (!dir->entries.empty()) lose(dir, std::string(dir->entries.begin()->first));
+  dir->synced.clear();
+}
+
+std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const std::string& path)>& filter,
+                                               const MayHit& may_hit) {
   std::vector<std::string> paths;
   for (const std::string& path : all_files())
     if (filter(path) && find(path)->content.size() > 0) paths.push_back(path);
@@ -304,6 +318,7 @@ std::optional<SimDisk::Flip> SimDisk::flip_bit(const std::function<bool(const st
   const std::string& path = paths[random_.below(paths.size())];
   SimFileContent& content = find(path)->content;
   const uint64_t position = random_.below(content.size());
+  if (may_hit && !may_hit(content.seen(), position)) return std::nullopt;
   if (!content.flip_bit(position, static_cast<unsigned>(random_.below(8)))) return std::nullopt;
   ++counts_.bit_flipped;
   return Flip{path, position};

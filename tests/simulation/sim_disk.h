@@ -120,15 +120,18 @@ class SimDisk {
   // What the operations since the last call cost. The lane that runs them calls it.
   runtime::Duration take_cost() { return std::exchange(cost_, runtime::Duration(0)); }
 
-  // Damage, done behind the process's back.
+  // Damage, done behind the process's back: a file or folder goes; or all that is in a folder.
   void remove_tree(const std::string& path);
-  // Flips one bit of synced content; the path and position, or nothing if there is no such byte. `position`
-  // is drawn if not given.
+  void empty_folder(const std::string& path);
+  // Flips one bit of synced content; the path and position, or nothing if there is no such byte, or if
+  // `may_hit` does not want it.
   struct Flip {
     std::string path;
     uint64_t position;
   };
-  std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter);
+  using MayHit = std::function<bool(std::span<const std::byte> content, uint64_t position)>;
+  std::optional<Flip> flip_bit(const std::function<bool(const std::string& path)>& filter,
+                               const MayHit& may_hit = {});
   // Every file, in order of their paths, as seen.
   [[nodiscard]] std::vector<std::string> all_files() const;
   [[nodiscard]] bool holds(std::string_view path) const { return find(path) != nullptr; }
@@ -168,6 +171,7 @@ class SimDisk {
   static void apply(const DirOp& op);
   // Takes disk space for the file up to `end`; false: the disk is full, and nothing was taken.
   bool allocate(SimInode& inode, uint64_t end);
+  void lose(const std::shared_ptr<SimInode>& dir, const std::string& name);
   void release(SimInode& inode, uint64_t size);
   void closed(SimInode& inode);
   void recount();
@@ -206,6 +210,7 @@ class SimDisk {
     uint64_t& full;
     uint64_t& bit_flipped;
     uint64_t& tree_removed;
+    uint64_t& folder_emptied;
   };
   Counts counts_;
 };

@@ -43,6 +43,12 @@ void SimStoreContent::remove_all() {
   unsynced_.clear();
 }
 
+void SimStoreContent::remove(const std::string& prefix) {
+  const auto is_its = [&](const std::string& key) { return key.starts_with(prefix); };
+  for (Map* map : {&seen_, &synced_}) std::erase_if(*map, [&](const auto& e) { return is_its(e.first); });
+  for (Batch& batch : unsynced_) std::erase_if(batch, [&](const auto& write) { return is_its(write.key); });
+}
+
 Result<std::optional<std::string>> SimKeyValueStore::get(std::string_view key) {
   if (content_.disk_.dying()) return dead();
   content_.disk_.operation(DiskOp::kv_read, kName, 0, 0);

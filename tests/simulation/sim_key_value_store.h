@@ -20,6 +20,8 @@ class SimStoreContent {
 
   // Somebody removed the database's folder.
   void remove_all();
+  // Of one of the stores that share it, the folder went with all that was around it.
+  void remove(const std::string& prefix);
 
  private:
   friend class SimKeyValueStore;

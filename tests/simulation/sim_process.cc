@@ -6,11 +6,24 @@
 
 namespace tidemark::simulation {
 
+void declare_clock_counters(FaultCounters& counters) {
+  for (const char* name :
+       {"world: wall clock set ahead", "world: wall clock set back", "world: wall clock drifts"})
+    counters.declare(name);
+}
+
+void count_clock(FaultCounters& counters, const WallHistory& walls, size_t life) {
+  constexpr std::chrono::minutes kMuch{1};
+  if (walls.set_ahead(life) > kMuch) counters.count("world: wall clock set ahead");
+  if (walls.set_ahead(life) < -kMuch) counters.count("world: wall clock set back");
+  if (walls.drift(life) != 0) counters.count("world: wall clock drifts");
+}
+
 SimProcess::~SimProcess() { INVARIANT(ended_ || hosted_.empty(), "a process was left running"); }
 
-VirtualScheduler& SimProcess::add_loop(std::chrono::milliseconds wall_skew, runtime::Duration cross_delay) {
+VirtualScheduler& SimProcess::add_loop(const WallClock& wall_clock, runtime::Duration cross_delay) {
   loops_.push_back(std::make_unique<VirtualScheduler>(time_));
-  loops_.back()->set_wall_skew(wall_skew);
+  loops_.back()->set_wall_clock(wall_clock);
   loops_.back()->set_max_cross_delay(cross_delay);
   return *loops_.back();
 }

@@ -20,6 +20,10 @@ enum class CrashKind : uint8_t {
   power,  // what was not synced is at the mercy of the disk
 };
 
+// A life's clock against the one before it.
+void declare_clock_counters(FaultCounters& counters);
+void count_clock(FaultCounters& counters, const WallHistory& walls, size_t life);
+
 class SimProcess {
  public:
   SimProcess(VirtualTime& time, SimDisk& disk) : time_(time), disk_(disk), files_(disk) {}
@@ -28,7 +32,7 @@ class SimProcess {
   // REQUIRES: crashed or exited, or never hosted anything.
   ~SimProcess();
 
-  VirtualScheduler& add_loop(std::chrono::milliseconds wall_skew = {}, runtime::Duration cross_delay = {});
+  VirtualScheduler& add_loop(const WallClock& wall_clock = {}, runtime::Duration cross_delay = {});
   SimLane& add_lane(runtime::Duration cross_delay = {});
   [[nodiscard]] storage::FileSystem& files() { return files_; }
   [[nodiscard]] const std::vector<std::unique_ptr<VirtualScheduler>>& loops() const { return loops_; }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tests/simulation/log_model.h"
@@ -35,9 +36,14 @@ struct StorageWorkload {
   storage::LogSettings settings;  // of new topics
 };
 
+// Everything that the clients count.
+void declare_client_counters(FaultCounters& counters);
+
 // What a run knows across the lives of its process.
 struct StorageRun {
-  StorageRun(VirtualTime& t, uint64_t seed, FaultCounters& c) : time(t), random(seed), counters(c) {}
+  StorageRun(VirtualTime& t, uint64_t seed, FaultCounters& c) : time(t), random(seed), counters(c) {
+    declare_client_counters(c);
+  }
 
   // The first violation ends the run.
   void violate(std::string what) {
@@ -70,6 +76,16 @@ struct StorageRun {
   bool disk_may_be_full = false;
   bool power_lost = false;  // since the last restart that was judged
   bool disk_may_fail = false;
+  // What damage was done between two lives: these logs may be offline, or have no identity. All of them where
+  // it was done to a journal.
+  std::set<std::string> damaged;
+  bool journal_damaged = false;
+  std::set<std::string> damaged_times;  // searches by time there are not judged
+  std::set<std::string> gone_back;      // to an older partition.state: nothing there is judged
+  [[nodiscard]] bool is_damaged() const { return journal_damaged || !damaged.empty(); }
+  [[nodiscard]] bool may_be_damaged(const std::string& name) const {
+    return journal_damaged || damaged.contains(name);
+  }
 };
 
 class StorageClients {
@@ -80,6 +96,8 @@ class StorageClients {
   void verify();
   // Reads from every offset of every log, a batch each; verified() follows.
   void read_each();
+  // Reads and searches from many places of every log; verified() follows.
+  void probe();
   [[nodiscard]] bool verified() const { return verifying_ == 0; }
   void begin();
   // Every client ends behind its current operation; idle() follows.
@@ -107,6 +125,7 @@ class StorageClients {
   void judge_derived(const storage::Log& log, const LogModel& model);
   runtime::Task<void> read_everything(Shard& shard);
   runtime::Task<void> read_each_offset(Shard& shard);
+  runtime::Task<void> probe_all(Shard& shard);
   runtime::Task<void> client(Shard& shard, uint64_t number);
   runtime::Task<void> operate(Shard& shard, uint64_t number);
   runtime::Task<void> append(LogPtr log, ModelPtr model, uint64_t number, bool wait);

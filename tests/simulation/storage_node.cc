@@ -24,7 +24,7 @@ StorageNode::StorageNode(SimProcess& process, StorageNodeOptions options, SimSto
   for (size_t i = 0; i < options_.shards; ++i) {
     journal_lanes_.push_back(&process.add_lane(options_.cross_delay));
     auto shard = std::make_unique<Shard>();
-    shard->loop = &process.add_loop(options_.wall_skew, options_.cross_delay);
+    shard->loop = &process.add_loop(options_.wall_clock, options_.cross_delay);
     shard->scope = std::make_unique<runtime::TaskScope>();
     shards_.push_back(std::move(shard));
   }
@@ -144,7 +144,7 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   shard.store->on_offline = [this](const Error& error) { went_offline(error); };
   shard.store->on_log_offline = [this](const storage::Log& log, const Error& error) {
     // A deleted log goes offline too.
-    if (error.kind() != ErrorKind::protocol) went_offline(error);
+    if (error.kind() != ErrorKind::protocol && !log_offline_) log_offline_ = error;
     (void)log;
   };
   // The old journals' files are named to one of the stores.
@@ -170,7 +170,7 @@ void StorageNode::start_cleaner(Shard& shard) {
   shard.cleaner = std::make_unique<storage::LogCleaner>(*options_.cleaner, *shard.store, random_, candidates);
   shard.cleaner->on_failure = [this](const storage::Log&, const Error& error) {
     // A disk that does not give a file now may give it later.
-    if (error.kind() == ErrorKind::corruption) went_offline(error);
+    if (error.kind() == ErrorKind::corruption && !log_offline_) log_offline_ = error;
   };
   shard.scope->spawn(shard.cleaner->run());
 }

@@ -22,7 +22,7 @@ struct StorageNodeOptions {
   storage::LogStoreOptions store;  // journal.folder, generation and the like are filled in
   storage::LogSettings settings;   // of logs that are found; then LogStore::create's argument
   uint32_t index_interval_bytes = 4096;
-  std::chrono::milliseconds wall_skew{0};
+  WallClock wall_clock;
   runtime::Duration cross_delay{0};
   std::optional<storage::LogCleanerOptions> cleaner;  // none: no log is cleaned
   storage::Planted planted = storage::Planted::none;
@@ -47,8 +47,9 @@ class StorageNode {
   void start();
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
-  // The first thing that went offline in this life.
+  // Why its folder went offline in this life; and the first of its logs that did, or that is damaged.
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
+  [[nodiscard]] const std::optional<Error>& log_offline() const { return log_offline_; }
 
   // Orderly: checkpoints, the clean-stop mark; stopped() follows (or offline()).
   void stop();
@@ -90,6 +91,7 @@ class StorageNode {
   bool stopped_ = false;
   std::optional<Error> failure_;
   std::optional<Error> offline_;
+  std::optional<Error> log_offline_;
 };
 
 }  // namespace tidemark::simulation

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "protocol/batch/header.h"
 #include "tests/simulation/storage_clients.h"
 
 namespace tidemark::simulation {
@@ -14,6 +15,14 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::Duration;
 using runtime::MonoTime;
+
+// Of a batch's header, outside of its checksum and of no use to a reader that knows where it is: a read does
+// not look at the leader epoch yet. Until it does, none of its bits flips.
+constexpr uint64_t kUncheckedEpochBegin = 12;
+constexpr uint64_t kUncheckedEpochEnd = 16;
+// A search by time believes a sealed segment's time index, and batch headers without their checksum: a bit
+// that flips there may lead it past records. Until that is noticed, such a log's searches are not judged.
+constexpr bool kSearchesCheckSums = false;
 
 // What a seed has at all: each is off in some seeds, so that no fault hides another (swarm testing).
 struct Features {
@@ -51,14 +60,14 @@ class StorageSimulation {
         random_(options.seed * 4 + 3),
         world_(time_),
         began_(time_.mono()),
-        cleaned_(options.seed ^ 0xC1EA4) {
+        cleaned_(options.seed ^ 0xC1EA4),
+        clocks_(options.seed ^ 0xC10C) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
         show(fmt::format("  {} {} {}+{}", disk_op_name(op), path, position, bytes));
       };
     }
     if (options.verbose) run_.show = [this](const std::string& what) { show(what); };
-    counters_.declare("storage: write.caching changed");
     declare_counters();
     draw_features();
     draw_options();
@@ -66,8 +75,6 @@ class StorageSimulation {
 
   SeedResult run() {
     while (!run_.violation && !over_) live();
-    // What this world does not do.
-    counters_.forget("disk: folder removed");
     SeedResult result;
     result.violation = run_.violation;
     result.trace = time_.trace().value();
@@ -81,30 +88,15 @@ class StorageSimulation {
 
  private:
   void declare_counters() {
-    for (const char* name : {"storage: appended",
-                             "storage: append acknowledged",
-                             "storage: append refused on a full disk",
-                             "storage: duplicate recognised",
-                             "storage: read from memory",
-                             "storage: read from a file",
-                             "storage: searched by time",
-                             "storage: trimmed",
-                             "storage: retention deleted",
-                             "storage: truncated",
-                             "storage: created",
-                             "storage: deleted",
-                             "storage: segment lost above what was cleaned",
-                             "storage: checkpoints",
-                             "storage: bytes scrubbed",
-                             "storage: cleanings",
-                             "storage: torn tail cut",
-                             "storage: records replayed",
-                             "storage: rolled",
-                             "storage: clean start",
-                             "storage: corruption seen",
-                             "world: crash during recovery",
-                             "world: another number of shards"})
+    for (const char* name :
+         {"disk: slow for a while", "disk: bit of a journal flipped", "disk: bit of a sealed segment flipped",
+          "disk: bit of an index flipped", "disk: bit of a time index flipped",
+          "disk: bit of partition.state flipped", "storage: segment lost above what was cleaned",
+          "storage: checkpoints", "storage: bytes scrubbed", "storage: cleanings", "storage: torn tail cut",
+          "storage: records replayed", "storage: rolled", "storage: clean start", "storage: corruption seen",
+          "world: crash during recovery", "world: another number of shards"})
       counters_.declare(name);
+    declare_clock_counters(counters_);
   }
 
   bool draw(double probability) { return random_.chance(probability); }
@@ -114,7 +106,7 @@ class StorageSimulation {
   }
 
   void draw_features() {
-    features_ = {draw(0.3), draw(0.4), draw(0.3), draw(0.2), draw(0.3),
+    features_ = {draw(0.3), draw(0.4), draw(0.3), draw(0.2), draw(0.6),
                  draw(0.7), draw(0.8), draw(0.5), draw(0.5), draw(0.3)};
     if (!features_.kills && !features_.power_cuts) features_.power_cuts = true;
     disk_.faults.writes_back = one_of({0.0, 0.02, 0.2});
@@ -137,7 +129,8 @@ class StorageSimulation {
     store.max_reserve_bytes = store.min_reserve_bytes * one_of<uint64_t>({1, 16});
     node_.max_open_files = one_of<size_t>({2, 5, 64});
     node_.index_interval_bytes = one_of<uint32_t>({1, 512, 4096});
-    node_.wall_skew = std::chrono::milliseconds(random_.between(-5'000, 5'000));
+    usual_skew_ = std::chrono::milliseconds(random_.between(-5'000, 5'000));
+    clock_jumps_ = clocks_.chance(0.4);
     node_.cross_delay = one_of<Duration>({0us, 20us, 2ms});
     node_.planted = options_.planted;
     // Draws of its own: what a seed says of everything else stays.
@@ -154,6 +147,8 @@ class StorageSimulation {
       node_.cleaner->bytes_per_second = clean.chance(0.5) ? UINT64_MAX : 64 << 10;
       loses_segments_ = cleaned_.chance(0.5);
     }
+
+    damages_ = features_.bit_flips || loses_segments_ ? 3 : 0;  // not each finds what it could hit
 
     StorageWorkload& w = run_.workload;
     w.cleans = w.settings.compact_policy = cleans;
@@ -192,6 +187,9 @@ class StorageSimulation {
     const size_t shards = 1 + random_.below(3);
     if (lives_++ > 0 && shards != node_.shards) counters_.count("world: another number of shards");
     node_.shards = shards;
+    node_.wall_clock = draw_wall_clock(clocks_, usual_skew_, clock_jumps_, time_.mono());
+    walls_.begins(node_.wall_clock);
+    count_clock(counters_, walls_, lives_);
     if (features_.derived_removed && draw(0.3)) derived_.remove_all();
     SimProcess process(time_, disk_);
     const auto settings_of = [this](const std::string& name) {
@@ -202,7 +200,7 @@ class StorageSimulation {
     auto& clients = process.host<StorageClients>(run_, node);
     expect_clean_ = std::exchange(clean_, false);
     disk_.stop_errors();
-    run_.disk_may_fail = flipped_;
+    run_.disk_may_fail = false;
     if (draw(0.5)) {
       disk_.heal();
     } else {
@@ -221,9 +219,22 @@ class StorageSimulation {
   void plan_end() {
     end_ = End::crash_at_operation;
     end_time_ = runtime::kNever;
-    const bool enough = run_.operations >= options_.operations && time_.mono() - began_ >= options_.duration;
-    if (flipped_ || stopped_last_) {
+    const bool enough = run_.operations >= options_.operations && crashes_ >= options_.crashes &&
+                        time_.mono() - began_ >= options_.duration;
+    if (run_.is_damaged() || stopped_last_) {
       end_ = End::verified;
+      return;
+    }
+    // Damage comes last: nothing that is judged by is whole behind it.
+    if (enough && damages_ > 0) {
+      --damages_;
+      end_ = loses_segments_ && (!features_.bit_flips || cleaned_.chance(0.5)) ? End::lost_segment
+                                                                               : End::bit_flip;
+      end_time_ = time_.mono() + 3s;
+      most_operations_ = run_.operations + 300;
+      world_.drop_events();
+      disk_.heal();
+      run_.disk_may_be_full = false;
       return;
     }
     if (enough) {
@@ -233,11 +244,8 @@ class StorageSimulation {
       run_.disk_may_be_full = false;
       return;
     }
-    if (loses_segments_ && lives_ > 2 && cleaned_.chance(0.3)) {
-      end_ = End::lost_segment;
-    } else if (features_.bit_flips && lives_ > 2 && draw(0.3)) {
-      end_ = End::bit_flip;
-    } else if (features_.clean_stops && draw(0.25)) {
+    most_operations_ = options_.operations + 500;
+    if (features_.clean_stops && draw(0.25)) {
       end_ = End::clean_stop;
     } else if (draw(0.5)) {
       end_ = End::crash_at_time;
@@ -262,6 +270,7 @@ class StorageSimulation {
     enum class Stage : uint8_t { starting, verifying, working, finishing, settling, stopping };
     Stage stage = Stage::starting;
     MonoTime settled = runtime::kNever;
+    MonoTime failed = runtime::kNever;
     const MonoTime give_up = time_.mono() + 10 * options_.duration;
     while (!run_.violation && !over_) {
       step();
@@ -270,7 +279,15 @@ class StorageSimulation {
         return;
       }
       if (node.failure()) return judge_failed_start(*node.failure());
-      if (node.offline()) return judge_offline(*node.offline());
+      const auto& offline = run_.is_damaged() || node.offline() ? node.offline() : node.log_offline();
+      if (offline && failed == runtime::kNever) {
+        judge_offline(*offline);
+        // Those who wait for their appends are told.
+        failed = time_.mono() + 5ms;
+        world_.at(failed, [] {});
+      }
+      if (offline && time_.mono() < failed) continue;
+      if (offline) return;
       if (time_.mono() > give_up) return run_.violate("nothing moves any more");
       switch (stage) {
         case Stage::starting:
@@ -281,8 +298,15 @@ class StorageSimulation {
           break;
         case Stage::verifying:
           if (!clients.verified()) break;
+          if (end_ == End::verified && run_.is_damaged() && !probed_) {
+            probed_ = true;
+            clients.probe();
+            break;
+          }
           if (end_ == End::verified) {
-            over_ = true;
+            // What is damaged must not look whole to the start after the next one either.
+            over_ = !run_.is_damaged() || ++looks_ == 2;
+            probed_ = false;
             return;
           }
           if (end_ == End::last) {
@@ -294,7 +318,7 @@ class StorageSimulation {
           stage = Stage::working;
           break;
         case Stage::working:
-          if (time_.mono() < end_time_ && run_.operations < options_.operations + 500) break;
+          if (time_.mono() < end_time_ && run_.operations < most_operations_) break;
           if (end_ == End::crash_at_time || end_ == End::crash_at_operation) return;
           clients.finish();
           stage = Stage::finishing;
@@ -312,7 +336,7 @@ class StorageSimulation {
             keep_time_moving(settled);
             break;
           }
-          if (end_ == End::bit_flip) return flip_bits();
+          if (end_ == End::bit_flip) return cleaned_.chance(0.4) ? flip_journals() : flip_logs(node);
           if (end_ == End::lost_segment) return lose_segment(node);
           disk_.crash_at(0);
           node.stop();
@@ -348,9 +372,10 @@ class StorageSimulation {
   void end_by_crash(SimProcess& process) {
     const bool power = features_.power_cuts && (!features_.kills || draw(0.6));
     say(power ? "power cut" : "killed");
-    if (!flipped_) ++crashes_;
-    run_.power_lost |= power && !flipped_;
-    process.crash(power && !flipped_ ? CrashKind::power : CrashKind::kill);
+    const bool damaged = run_.is_damaged();
+    if (!damaged) ++crashes_;
+    run_.power_lost |= power && !damaged;
+    process.crash(power && !damaged ? CrashKind::power : CrashKind::kill);
   }
 
   // --- faults of the world
@@ -393,12 +418,75 @@ class StorageSimulation {
     }
   }
 
-  void flip_bits() {
-    flipped_ = true;
+  void flip_journals() {
     const auto in_journal = [](const std::string& path) { return path.ends_with(".journal"); };
-    for (int i = 0; i < 12; ++i) {
-      if (const auto flip = disk_.flip_bit(in_journal))
+    // Much of a journal is room.
+    const auto is_used = [](std::span<const std::byte> content, uint64_t position) {
+      return content[position] != std::byte{};
+    };
+    for (int tries = 0, flips = 0; tries < 2'000 && flips < 12; ++tries) {
+      const auto flip = disk_.flip_bit(in_journal, is_used);
+      if (!flip) continue;
+      ++flips;
+      run_.journal_damaged = true;
+      counters_.count("disk: bit of a journal flipped");
+      say(fmt::format("a bit of {} flips at {}", flip->path, flip->position));
+    }
+  }
+
+  // Whether a byte of a segment is of a batch's leader epoch.
+  static bool is_unchecked(std::span<const std::byte> content, uint64_t position) {
+    uint64_t batch = 0;
+    while (batch + protocol::kBatchHeaderBytes <= content.size()) {
+      const auto header = protocol::read_batch_header(content.subspan(batch));
+      const uint64_t next = batch + header.size_in_bytes();
+      if (next <= batch || next > content.size()) return false;  // a flip before this one
+      if (position < next)
+        return position >= batch + kUncheckedEpochBegin && position < batch + kUncheckedEpochEnd;
+      batch = next;
+    }
+    return false;
+  }
+
+  // Of a few logs: in sealed segments, indexes, or what tells whose log it is. Without a journal nobody can
+  // tell damage from what power loss takes.
+  void flip_logs(StorageNode& node) {
+    struct Kind {
+      std::string_view suffix;
+      const char* counted;
+    };
+    static constexpr Kind kKinds[] = {{storage::kLogSuffix, "disk: bit of a sealed segment flipped"},
+                                      {storage::kLogSuffix, "disk: bit of a sealed segment flipped"},
+                                      {storage::kOffsetIndexSuffix, "disk: bit of an index flipped"},
+                                      {storage::kOffsetIndexSuffix, "disk: bit of an index flipped"},
+                                      {storage::kTimeIndexSuffix, "disk: bit of a time index flipped"},
+                                      {storage::kPartitionStateName, "disk: bit of partition.state flipped"}};
+    std::vector<std::shared_ptr<storage::Log>> logs;
+    for (const auto& shard : node.shards())
+      for (const auto& [name, log] : shard->logs)
+        if (!log->offline() && log->state().journaled && !run_.models.at(name)->caching) logs.push_back(log);
+    for (int hits = 1 + static_cast<int>(cleaned_.below(3)); hits > 0 && !logs.empty(); --hits) {
+      const auto log = logs[cleaned_.below(logs.size())];
+      const bool any_sealed = log->segments().size() > 1;
+      const Kind kind =
+          any_sealed ? kKinds[cleaned_.below(std::size(kKinds))] : kKinds[std::size(kKinds) - 1];
+      const std::string active =
+          storage::segment_path(log->folder(), log->segments().back().base, storage::kLogSuffix);
+      const auto is_hit = [&](const std::string& path) {
+        return path.starts_with(log->folder() + "/") && path.ends_with(kind.suffix) && path != active;
+      };
+      const auto may_hit = [&](std::span<const std::byte> content, uint64_t position) {
+        return kind.suffix != storage::kLogSuffix || !is_unchecked(content, position);
+      };
+      for (int flips = 1 + static_cast<int>(cleaned_.below(4)); flips > 0; --flips) {
+        const auto flip = disk_.flip_bit(is_hit, may_hit);
+        if (!flip) continue;
+        run_.damaged.insert(log->folder_name());
+        const bool has_times = kind.suffix == storage::kTimeIndexSuffix || kind.suffix == storage::kLogSuffix;
+        if (has_times && !kSearchesCheckSums) run_.damaged_times.insert(log->folder_name());
+        counters_.count(kind.counted);
         say(fmt::format("a bit of {} flips at {}", flip->path, flip->position));
+      }
     }
   }
 
@@ -420,9 +508,10 @@ class StorageSimulation {
       }
     }
     if (paths.empty()) return;
-    flipped_ = true;
     const std::string& path = paths[cleaned_.below(paths.size())];
     disk_.remove_tree(path);
+    const std::string folder = path.substr(0, path.rfind('/'));
+    run_.damaged.insert(folder.substr(folder.rfind('/') + 1));
     counters_.count("storage: segment lost above what was cleaned");
     say(path + " is lost");
   }
@@ -431,18 +520,15 @@ class StorageSimulation {
 
   void judge_failed_start(const Error& error) {
     say("does not start: " + error.message());
-    const bool excused =
-        flipped_ || run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
+    // Damage costs logs, and never a start.
+    const bool excused = run_.disk_may_fail || (run_.disk_may_be_full && error.kind() == ErrorKind::no_space);
     if (!excused) run_.violate("does not start: " + error.message());
-    if (flipped_) over_ = true;
     disk_.heal();
   }
 
   void judge_offline(const Error& error) {
     say("offline: " + error.message());
-    if (!flipped_ && !run_.disk_may_fail)
-      run_.violate("went offline on a disk that did not fail: " + error.message());
-    if (flipped_) over_ = true;
+    if (!run_.disk_may_fail) run_.violate("went offline on a disk that did not fail: " + error.message());
   }
 
   void count_recovery(StorageNode& node) {
@@ -455,7 +541,7 @@ class StorageSimulation {
     counters_.count("storage: records replayed", data.replay().records);
     counters_.count("storage: torn tail cut", data.journals().torn_tails());
     counters_.count("storage: corruption seen", data.journals().corruption().size());
-    if (!data.journals().corruption().empty() && !flipped_)
+    if (!data.journals().corruption().empty() && !run_.journal_damaged)
       run_.violate("corruption on a disk that keeps its bits: " + data.journals().corruption().front().what);
     say(fmt::format("replayed {} records into {} logs", data.replay().records, data.replay().logs.size()));
   }
@@ -481,6 +567,10 @@ class StorageSimulation {
   const MonoTime began_;
   runtime::SeededRandom cleaned_;  // for what only worlds with a log cleaner have
   bool loses_segments_ = false;
+  runtime::SeededRandom clocks_;  // for wall clocks
+  std::chrono::milliseconds usual_skew_{0};
+  bool clock_jumps_ = false;
+  WallHistory walls_;
   Features features_{};
   StorageNodeOptions node_;
   End end_ = End::last;
@@ -489,16 +579,33 @@ class StorageSimulation {
   uint64_t crashes_ = 0;
   bool clean_ = false;
   bool expect_clean_ = false;
-  bool flipped_ = false;
+  int damages_ = 0;  // that are still to be done to the disk
+  int looks_ = 0;    // at what is left of it
+  bool probed_ = false;
+  uint64_t most_operations_ = 0;  // that this life goes on to
   bool stopped_last_ = false;
   bool over_ = false;
 };
 
 }  // namespace
 
+Verdict too_small(const SeedOptions& options, const SeedResult& result) {
+  const bool is_whole = result.operations >= options.operations && result.crashes >= options.crashes &&
+                        result.virtual_time >= options.duration;
+  // One that ends after so many events has no size.
+  if (is_whole || options.events != 0) return std::nullopt;
+  return fmt::format("it ends after {} operations, {} crashes and {:.0f} seconds", result.operations,
+                     result.crashes, std::chrono::duration<double>(result.virtual_time).count());
+}
+
 SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters) {
-  StorageSimulation simulation(options, counters);
-  return simulation.run();
+  FaultCounters own;
+  StorageSimulation simulation(options, own);
+  const SeedResult result = simulation.run();
+  // The node world's, which has two folders.
+  for (const char* name : {"disk: folder removed", "disk: folder emptied"}) own.forget(name);
+  counters.merge(own);
+  return result;
 }
 
 }  // namespace tidemark::simulation

@@ -13,6 +13,7 @@ struct SeedOptions {
   uint64_t seed = 1;
   uint64_t operations = 2'000;                            // of clients, at least
   runtime::Duration duration = std::chrono::seconds(60);  // of virtual time, at least
+  uint64_t crashes = 3;                                   // at least
   uint64_t events = 0;                                    // that a seed may take at most; 0: any number
   storage::Planted planted = storage::Planted::none;
   bool write_caching = false;  // more often than seeds draw it: topics switch to write.caching and back
@@ -29,6 +30,9 @@ struct SeedResult {
   uint64_t crashes = 0;
   runtime::Duration virtual_time{0};
 };
+
+// Whether a seed that found nothing was as large as it was asked to be.
+[[nodiscard]] Verdict too_small(const SeedOptions& options, const SeedResult& result);
 
 // Counters are added to `counters`.
 SeedResult simulate_storage(const SeedOptions& options, FaultCounters& counters);

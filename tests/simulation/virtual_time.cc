@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace tidemark::simulation {
-namespace {
-
-// 2026-01-01T00:00:00Z: where every simulated wall clock starts.
-constexpr std::chrono::milliseconds kEpoch{1'767'225'600'000};
-
-}  // namespace
 
 bool VirtualTime::step() {
   if (queue_.empty()) return false;
@@ -37,11 +31,6 @@ void VirtualTime::run_until(runtime::MonoTime until) {
 void VirtualTime::run(uint64_t max_events) {
   for (uint64_t i = 0; i < max_events && step(); ++i) {
   }
-}
-
-runtime::WallTime VirtualScheduler::wall() const {
-  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time_.mono().time_since_epoch());
-  return runtime::WallTime(kEpoch + since + wall_skew_);
 }
 
 void VirtualScheduler::enqueue(runtime::MonoTime when, uint64_t draw, uint64_t timer, runtime::Job job) {

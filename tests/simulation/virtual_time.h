@@ -12,6 +12,7 @@
 #include "protocol/runtime/random.h"
 #include "protocol/runtime/scheduler.h"
 #include "tests/simulation/trace_hash.h"
+#include "tests/simulation/wall_clock.h"
 
 namespace tidemark::simulation {
 
@@ -77,14 +78,14 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
   // What a crash does: everything queued is dropped unrun, again and again until the queue stays dry.
   void drop_events();
   [[nodiscard]] bool has_events() const;
-  // Skew of this process's wall clock, and the longest delay drawn for a job posted by another loop.
-  void set_wall_skew(std::chrono::milliseconds skew) { wall_skew_ = skew; }
+  // This process's wall clock, and the longest delay drawn for a job posted by another loop.
+  void set_wall_clock(const WallClock& clock) { wall_clock_ = clock; }
   void set_max_cross_delay(runtime::Duration delay) { max_cross_delay_ = delay; }
 
  private:
   friend class VirtualTime;
   [[nodiscard]] runtime::MonoTime mono() const override { return time_.mono(); }
-  [[nodiscard]] runtime::WallTime wall() const override;
+  [[nodiscard]] runtime::WallTime wall() const override { return wall_clock_.at(time_.mono()); }
   void enqueue(runtime::MonoTime when, uint64_t draw, uint64_t timer, runtime::Job job);
 
   VirtualTime& time_;
@@ -92,7 +93,7 @@ class VirtualScheduler final : public runtime::Scheduler, private runtime::Clock
   const uint64_t number_;                            // of all schedulers of this world
   std::map<uint64_t, runtime::MonoTime> last_from_;  // jobs of one caller keep their order
   uint64_t next_timer_ = 0;
-  std::chrono::milliseconds wall_skew_{0};
+  WallClock wall_clock_;
   runtime::Duration max_cross_delay_{0};
 };
 
