@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 using runtime::Duration;
 using runtime::MonoTime;
 
-// Of a batch's header, outside of its checksum and of no use to a reader that knows where it is: a read does
-// not look at the leader epoch yet. Until it does, none of its bits flips.
+// Of a batch's header, outside of its checksum: a leader epoch that a start finds to fit its neighbours is
+// believed, and nothing could tell better. damage_test.cc flips the bits that do not fit.
 constexpr uint64_t kUncheckedEpochBegin = 12;
 constexpr uint64_t kUncheckedEpochEnd = 16;
 // A search by time believes a sealed segment's time index, and batch headers without their checksum: a bit
