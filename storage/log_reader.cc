@@ -261,6 +261,10 @@ Result<TimeSearch> find_timestamp(std::span<const std::byte> bytes, int64_t time
   while (true) {
     TRY_ASSIGN(const auto batch, batches.next());
     if (!batch || batch->header.base_offset >= until) return search;
+    if (!protocol::batch_crc_holds(batch->bytes)) {
+      return fail(Error::corruption(
+          fmt::format("the batch at offset {} has a wrong checksum", batch->header.base_offset)));
+    }
     if (batch->header.max_timestamp >= timestamp && batch->header.last_offset() >= from) {
       TRY_ASSIGN(const auto open, protocol::OpenBatch::open(*batch));
       auto records = open.records();

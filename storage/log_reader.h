@@ -97,7 +97,8 @@ struct TimeSearch {
 };
 // Which of the records at or after a timestamp; of equal ones the first.
 enum class TimePick : uint8_t { first, greatest };
-// The record at or after `timestamp` with `from` <= offset < `until` in these whole batches.
+// The record at or after `timestamp` with `from` <= offset < `until` in these whole batches. Corruption: one
+// of them has a wrong checksum.
 Result<TimeSearch> find_timestamp(std::span<const std::byte> batches, int64_t timestamp, Offset from,
                                   Offset until, TimePick pick);
 

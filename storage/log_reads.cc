@@ -268,7 +268,9 @@ Task<Result<std::optional<TimedRecord>>> Log::search_times(int64_t timestamp, Of
       }
       if (!bytes) co_return fail(bytes.error());
       auto hit = find_timestamp(*bytes, timestamp, from, until, pick);
-      if (!hit) co_return fail(hit.error());
+      if (!hit) {
+        co_return unreadable(Error::corruption(fmt::format("{}: {}", folder_name_, hit.error().message())));
+      }
       if (hit->found) {
         best = hit->found;
         if (pick == TimePick::first || best->timestamp == INT64_MAX) co_return best;

@@ -73,6 +73,9 @@ class ClusterModel {
   // After `life` the folder with this log is lost. A partition that nobody knows of yet may have been on its
   // way to be made there, or have got no further than to have a folder.
   void lost(const Uuid& topic, PartitionId partition, uint64_t life);
+  // So may be whatever else stands in no folder that is left: a journal that was lost may have known of it.
+  // And what nobody knows of yet.
+  void others_may_be_lost(const std::set<std::pair<Uuid, PartitionId>>& left, uint64_t life);
   void trim_unanswered(const std::string& name, PartitionId partition, Offset to);
   void altered(const std::string& name, const std::map<std::string, std::string>& settings);
 
@@ -112,6 +115,7 @@ class ClusterModel {
   std::vector<TopicPtr> topics_;
   std::map<Uuid, TopicPtr> by_id_;
   std::map<Uuid, std::map<PartitionId, uint64_t>> lost_unknown_;  // -> life
+  std::map<std::string, uint64_t> changing_at_loss_;              // names that were busy -> life
   std::set<ProducerId> producer_ids_;
   std::map<uint64_t, SentBatch> batches_;
   uint64_t changes_ = 0;

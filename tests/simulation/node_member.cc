@@ -55,7 +55,8 @@ void NodeMember::heard(runtime::MonoTime sent, bool is_renewed) {
 }
 
 bool NodeMember::must_be_known() const {
-  if (!heard_ || life() != run_.life || (!instance_.empty() && may_be_replaced())) return false;
+  if (!heard_ || may_have_left_ || life() != run_.life || (!instance_.empty() && may_be_replaced()))
+    return false;
   const auto [since, in] = *heard_;
   const bool was_in_time = in + 1 == life() && run_.life_ended - since < patience_;
   const runtime::MonoTime from = in == life() ? since : run_.life_began;
@@ -221,6 +222,7 @@ Task<void> NodeMember::join() {
   if (member_ != body.member_id) {
     is_in_log_ = false;
     given_in_ = life();
+    may_have_left_ = false;
   }
   member_ = body.member_id;
   generation_ = body.generation_id;
@@ -291,6 +293,7 @@ Task<void> NodeMember::leave() {
   protocol::LeaveGroupRequest request;
   request.group_id = group_;
   heard_.reset();
+  may_have_left_ = true;  // also if its answer does not come, and much later
   const int16_t version = this->version(0, 3, 5);
   if (version < 3) {
     request.member_id = member_;
@@ -305,6 +308,7 @@ Task<void> NodeMember::leave() {
   ErrorCode error = code_of(reply->body.error_code);
   if (version >= 3 && error == ErrorCode::NONE) error = code_of(reply->body.members.at(0).error_code);
   take("LeaveGroup", error);
+  may_have_left_ = error == ErrorCode::NONE;
   if (error != ErrorCode::NONE) co_return;
   run_.count("group: left");
   forget();

@@ -77,6 +77,7 @@ class NodeMember final : public NodeClient {
   runtime::Duration patience_{};      // that the group has with it, at least
   // Its last sign of life of which the answer told that it counts, and to whom.
   std::optional<std::pair<runtime::MonoTime, uint64_t>> heard_;
+  bool may_have_left_ = false;  // with this id
   std::string old_member_;
   int32_t old_generation_ = -1;
   bool found_ = false;

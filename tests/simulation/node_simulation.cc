@@ -353,8 +353,16 @@ class NodeSimulation {
       const auto state = storage::read_partition_state(files, folder + "/" + entry.name);
       if (state && *state) logs.push_back(**state);
     }
-    if (logs.empty()) return;
+    const auto others = files.list("/data");
+    const auto is_of_groups = [](const auto& entry) { return entry.name.starts_with("__consumer_offsets"); };
+    if (logs.empty() || !others || std::ranges::none_of(*others, is_of_groups)) return;
     for (const auto& state : logs) run_.cluster.lost(state.topic_id, state.partition, run_.life);
+    std::set<std::pair<Uuid, PartitionId>> left;
+    for (const auto& entry : *others) {
+      const auto state = storage::read_partition_state(files, "/data/" + entry.name);
+      if (state && *state) left.emplace((*state)->topic_id, (*state)->partition);
+    }
+    run_.cluster.others_may_be_lost(left, run_.life);
     derived_.remove(folder + "/");
     if (lost_.chance(0.5)) {
       disk_.remove_tree(folder);

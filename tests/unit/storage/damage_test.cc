@@ -452,6 +452,13 @@ TEST_CASE("a scrub takes a log offline for what no read of headers sees, and for
   }
 }
 
+TEST_CASE("a search by time believes no batch with a wrong checksum") {
+  Sealed world;
+  world.spoil(log_file(10), 4 * kBatch + 500, 1);
+  CHECK_FALSE(world.run(world.log->find_by_time(1014, world.log->end())).has_value());
+  world.expect_offline("a-0: the batch at offset 14 has a wrong checksum");
+}
+
 TEST_CASE(
     "a flipped bit of a leader epoch, which no checksum covers, is damage to readers, scrub and start") {
   const auto flip = [](Sealed& world) {
