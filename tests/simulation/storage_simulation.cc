@@ -20,9 +20,6 @@ using runtime::MonoTime;
 // believed, and nothing could tell better. damage_test.cc flips the bits that do not fit.
 constexpr uint64_t kUncheckedEpochBegin = 12;
 constexpr uint64_t kUncheckedEpochEnd = 16;
-// A search by time believes a sealed segment's time index, and batch headers without their checksum: a bit
-// that flips there may lead it past records. Until that is noticed, such a log's searches are not judged.
-constexpr bool kSearchesCheckSums = false;
 
 // What a seed has at all: each is off in some seeds, so that no fault hides another (swarm testing).
 struct Features {
@@ -482,8 +479,7 @@ class StorageSimulation {
         const auto flip = disk_.flip_bit(is_hit, may_hit);
         if (!flip) continue;
         run_.damaged.insert(log->folder_name());
-        const bool has_times = kind.suffix == storage::kTimeIndexSuffix || kind.suffix == storage::kLogSuffix;
-        if (has_times && !kSearchesCheckSums) run_.damaged_times.insert(log->folder_name());
+        if (kind.suffix == storage::kTimeIndexSuffix) run_.damaged_times.insert(log->folder_name());
         counters_.count(kind.counted);
         say(fmt::format("a bit of {} flips at {}", flip->path, flip->position));
       }
