@@ -122,7 +122,7 @@ bool MutationQuota::take(size_t partitions) {
 Duration MutationQuota::pause() const {
   if (pause_ == Duration{}) return {};
   const Duration left = pause_ - (clock_.mono() - asked_);
-  return std::max(std::chrono::duration_cast<Duration>(std::chrono::round<std::chrono::milliseconds>(left)),
+  return std::max(std::chrono::duration_cast<Duration>(std::chrono::ceil<std::chrono::milliseconds>(left)),
                   Duration{});
 }
 
