@@ -76,6 +76,8 @@ class MetadataService {
   [[nodiscard]] LeaderEpoch term() const { return term_; }
   // Constant once lead() is done.
   [[nodiscard]] BrokerEpoch broker_epoch() const { return broker_epoch_; }
+  // Of this node's replica, as the metadata has it.
+  [[nodiscard]] Uuid directory_of(const replication::PartitionImage& partition) const;
   [[nodiscard]] BrokerId node() const { return config_.node_id; }
   [[nodiscard]] const config::NodeConfig& node_config() const { return config_; }
 
@@ -122,8 +124,6 @@ class MetadataService {
   [[nodiscard]] std::shared_ptr<ClusterView> next_view() const;
   uint16_t least_loaded();
   [[nodiscard]] std::vector<FolderState> folder_states() const;
-  // Of this node's replica, as the metadata has it.
-  [[nodiscard]] Uuid directory_of(const replication::PartitionImage& partition) const;
   void check_epoch(storage::RecoveredLog& log, const replication::PartitionImage& partition);
   // Where its log stands, or is to be made. nullopt: it stays away, which is told.
   std::optional<size_t> place(ShardChange::Open& open, const replication::PartitionImage& partition,

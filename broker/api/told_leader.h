@@ -20,19 +20,15 @@ struct ToldLeader {
   const replication::PartitionImage& partition = *topic.image->partitions[index];
   ToldLeader told{.error = ErrorCode::NONE, .leader = partition.leader, .offline_replicas = {}};
   const BrokerId node = services.metadata.node();
-  const auto replica = std::ranges::find(partition.replicas, node);
-  // With one folder, a partition of it that is not open yet waits for room on its disk: it is led all the
-  // same.
-  const bool is_ours = replica != partition.replicas.end();
-  const Uuid directory =
-      is_ours ? partition.directories[static_cast<size_t>(replica - partition.replicas.begin())] : Uuid{};
-  const auto is_its = [&](const auto& folder) { return folder->id() == directory; };
+  const bool is_ours = std::ranges::find(partition.replicas, node) != partition.replicas.end();
   const bool is_open = topic.shards[index] != kNoShard;
-  const bool one_folder = services.folders.size() == 1;
-  const bool is_away =
-      is_open ? !one_folder && services.folders[topic.folders[index]]->offline()
-              : !one_folder || (!directory.is_zero() && std::ranges::none_of(services.folders, is_its));
-  if (is_ours && is_away) {
+  const auto is_away = [&] {
+    if (services.folders.size() > 1) return !is_open || services.folders[topic.folders[index]]->offline();
+    // One of the only folder that is not open yet waits for room on its disk: it is led all the same.
+    const Uuid directory = services.metadata.directory_of(partition);
+    return !is_open && !directory.is_zero() && directory != services.folders.front()->id();
+  };
+  if (is_ours && is_away()) {
     told.offline_replicas.push_back(node.value);
     if (told.leader == node) told.leader = kNoBroker;
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A real daemon on a small file system of its own, filled to the last byte. Produce is refused and nothing else is: what was
-acknowledged is read, and groups commit what they have read; the daemon is killed and starts, is stopped and starts, all on the full disk; a topic is deleted there,
-and writing resumes by itself in the room that this gives. Needs root, for the mount.
+acknowledged is read, and groups commit what they have read; the daemon is killed and starts, is stopped and starts, all on the
+full disk; a topic is deleted there, and writing resumes by itself in the room that this gives. Needs root, for the mount.
 
     tests/chaos/full_disk.py [--file-system tmpfs|ext4]"""
 
@@ -126,7 +126,7 @@ def await_reserve(daemon):
 
 
 class Committer:
-    """A consumer of a group that comes back again and again, and commits one offset each time."""
+    """A consumer of a group that comes back again and again, and commits another offset each time, over and over."""
 
     def __init__(self):
         self.offset = 0

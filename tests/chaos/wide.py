@@ -7,7 +7,6 @@ its partitions and reads back, the broker is killed and starts, and stays below 
 import os
 import resource
 import shutil
-import struct
 import sys
 import tempfile
 import time
@@ -15,7 +14,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import broker as brokers  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
-from raw_frames import batch, framed, produce_answer, produce_body, request, string  # noqa: E402
+from raw_client import fetch_body  # noqa: E402
+from raw_frames import batch, framed, produce_answer, produce_body, request  # noqa: E402
 from served_apis import connect, receive  # noqa: E402
 
 PRODUCE, FETCH = 0, 1
@@ -31,12 +31,6 @@ def fail(text):
 
 def place(number):
     return f"wide-{number % TOPICS}", number // TOPICS % PARTITIONS
-
-
-def fetch(topic, partition):
-    """Version 4, from the beginning."""
-    return request(FETCH, 4, struct.pack(">iiiibi", -1, 500, 1, 1 << 20, 0, 1) + string(topic) +
-                   struct.pack(">iiqi", 1, partition, 0, 1 << 20))
 
 
 def write_all(connections):
@@ -56,7 +50,7 @@ def write_all(connections):
 def read_all(connections):
     for turn in range(WRITES):
         for index, connection in enumerate(connections):
-            connection.sendall(framed(fetch(*place(index * WRITES + turn))))
+            connection.sendall(framed(request(FETCH, 4, fetch_body(*place(index * WRITES + turn), 0))))
         for index, connection in enumerate(connections):
             if b"%d" % (index * WRITES + turn) not in receive(connection):
                 fail(f"record {index * WRITES + turn} is not where it was acknowledged")

@@ -86,20 +86,15 @@ void ClusterModel::others_may_be_lost(const std::set<std::pair<Uuid, PartitionId
   for (const auto& [name, model] : by_name_) {
     if (model.busy) changing_at_loss_[name] = life;
     if (!model.topic) continue;
-    for (int32_t p = 0; p < model.topic->partition_count(); ++p) {
-      PartitionModel& partition = model.topic->partition(PartitionId(p));
-      if (!left.contains({model.topic->id, PartitionId(p)}) && !partition.may_be_lost(life + 1))
-        partition.lose(life, false);
-    }
+    for (PartitionId p(0); p.value < model.topic->partition_count(); ++p.value)
+      if (!left.contains({model.topic->id, p})) model.topic->partition(p).lose_perhaps(life);
   }
 }
 
 void ClusterModel::tell_lost(TopicModel& topic) {
   if (const auto changing = changing_at_loss_.find(topic.name); changing != changing_at_loss_.end()) {
-    for (int32_t p = 0; p < topic.partition_count(); ++p) {
-      PartitionModel& partition = topic.partition(PartitionId(p));
-      if (!partition.may_be_lost(changing->second + 1)) partition.lose(changing->second, false);
-    }
+    for (PartitionId p(0); p.value < topic.partition_count(); ++p.value)
+      topic.partition(p).lose_perhaps(changing->second);
     changing_at_loss_.erase(changing);
   }
   auto& lost = lost_unknown_[topic.id];

@@ -93,6 +93,10 @@ class PartitionModel {
     lost_after_ = life;
     is_certainly_lost_ = is_certain;
   }
+  // Or may have been.
+  void lose_perhaps(uint64_t life) {
+    if (!may_be_lost(life + 1)) lose(life, false);
+  }
   [[nodiscard]] bool may_be_lost(uint64_t life) const { return lost_after_ != 0 && life > lost_after_; }
   [[nodiscard]] bool is_lost(uint64_t life) const { return is_certainly_lost_ && may_be_lost(life); }
   // It was answered by `life` as if it were there.

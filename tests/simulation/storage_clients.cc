@@ -78,11 +78,7 @@ void StorageClients::verify() {
   }
   if (run_.violation) return;
   run_.power_lost = false;
-  for (auto& shard : node_.shards()) {
-    ++verifying_;
-    Shard& there = *shard;
-    there.loop->post([this, &there] { there.scope->spawn(read_everything(there)); });
-  }
+  on_each_shard(verifying_, &StorageClients::read_everything);
 }
 
 void StorageClients::judge_recovery(Shard& shard) {
@@ -150,11 +146,15 @@ Task<void> StorageClients::read_everything(Shard& shard) {
   --verifying_;
 }
 
-void StorageClients::read_each() {
+void StorageClients::read_each() { on_each_shard(verifying_, &StorageClients::read_each_offset); }
+void StorageClients::probe() { on_each_shard(verifying_, &StorageClients::probe_all); }
+void StorageClients::append_to_all() { on_each_shard(last_appends_, &StorageClients::append_last); }
+
+void StorageClients::on_each_shard(size_t& running, Task<void> (StorageClients::*work)(Shard&)) {
   for (auto& shard : node_.shards()) {
-    ++verifying_;
+    ++running;
     Shard& there = *shard;
-    there.loop->post([this, &there] { there.scope->spawn(read_each_offset(there)); });
+    there.loop->post([this, &there, work] { there.scope->spawn((this->*work)(there)); });
   }
 }
 
@@ -168,14 +168,6 @@ Task<void> StorageClients::read_each_offset(Shard& shard) {
     }
   }
   --verifying_;
-}
-
-void StorageClients::probe() {
-  for (auto& shard : node_.shards()) {
-    ++verifying_;
-    Shard& there = *shard;
-    there.loop->post([this, &there] { there.scope->spawn(probe_all(there)); });
-  }
 }
 
 Task<void> StorageClients::probe_all(Shard& shard) {
@@ -555,14 +547,6 @@ Task<void> StorageClients::create(Shard& shard, std::string name) {
   shard.logs[name] = log;
   run_.note("created", *model, model->end());
   run_.count("storage: created");
-}
-
-void StorageClients::append_to_all() {
-  for (auto& shard : node_.shards()) {
-    ++last_appends_;
-    Shard& there = *shard;
-    there.loop->post([this, &there] { there.scope->spawn(append_last(there)); });
-  }
 }
 
 Task<void> StorageClients::append_last(Shard& shard) {

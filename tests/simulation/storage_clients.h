@@ -123,6 +123,8 @@ class StorageClients {
  private:
   void judge_recovery(Shard& shard);
   void judge_derived(const storage::Log& log, const LogModel& model);
+  // Begun on each; each takes its one off `running` when it ends.
+  void on_each_shard(size_t& running, runtime::Task<void> (StorageClients::*work)(Shard&));
   runtime::Task<void> read_everything(Shard& shard);
   runtime::Task<void> read_each_offset(Shard& shard);
   runtime::Task<void> probe_all(Shard& shard);
