@@ -5,6 +5,7 @@
 #include "protocol/messages/describe_quorum_response.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
+#include "tests/simulation/library_clients.h"
 #include "tests/simulation/node_admin.h"
 #include "tests/simulation/node_member.h"
 
@@ -35,7 +36,7 @@ Task<bool> NodeAdmin::look_at_topics() {
   std::map<std::string, ClusterModel::Seen> seen;
   for (const auto& topic : reply->body.topics) {
     const std::string name(topic.name.value_or(""));
-    if (name == kGroupsTopic || name == "__consumer_offsets") continue;
+    if (name == kGroupsTopic || name == LibraryClients::kTopic || name == "__consumer_offsets") continue;
     if (!versions.contains(name)) {
       run_.violate(fmt::format("there is a topic {}, which nobody made", name));
       co_return false;

@@ -1,6 +1,7 @@
 #include "tests/simulation/node_features.h"
 
 #include "config/resolver.h"
+#include "tests/simulation/library_clients.h"
 
 namespace tidemark::simulation {
 
@@ -146,6 +147,12 @@ Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& w, Si
   return 150s;
 }
 
+bool draw_library(uint64_t seed, const NodeFeatures& features, const NodeWorkload& workload) {
+  runtime::SeededRandom random(seed ^ 0x11B4A4);
+  // They do not know what a lost folder may cost, nor an offset that expires.
+  return random.chance(0.4) && !features.second_folder && workload.offsets_retention.count() == 0;
+}
+
 void declare_node_counters(FaultCounters& counters) {
   for (const char* name : {"node: acknowledged by all",
                            "node: acknowledged by the leader",
@@ -217,6 +224,7 @@ void declare_node_counters(FaultCounters& counters) {
                            "world: another number of shards",
                            "world: crash while stopping"})
     counters.declare(name);
+  LibraryClients::declare_counters(counters);
   declare_clock_counters(counters);
 }
 

@@ -40,6 +40,8 @@ void draw_static_members(uint64_t seed, NodeWorkload& workload);
 // And offsets that expire: such a seed takes at least so long, from `began` on.
 runtime::Duration draw_expiry(uint64_t seed, runtime::MonoTime began, NodeWorkload& workload,
                               SimBrokerOptions& broker);
+// And the client library's own clients.
+[[nodiscard]] bool draw_library(uint64_t seed, const NodeFeatures& features, const NodeWorkload& workload);
 // Everything that the node world counts, so that what never happens is seen.
 void declare_node_counters(FaultCounters& counters);
 

@@ -94,6 +94,7 @@ struct NodeRun {
   uint64_t last_full_life = 0;  // in which it may have been at some time
   bool disk_may_fail = false;
   bool stopping = false;  // the process drains
+  bool library = false;   // there are LibraryClients
 };
 
 }  // namespace tidemark::simulation

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "storage/partition_state.h"
+#include "tests/simulation/library_clients.h"
 #include "tests/simulation/node_consumer.h"
 #include "tests/simulation/node_features.h"
 #include "tests/simulation/node_member.h"
@@ -41,6 +42,7 @@ class NodeSimulation {
         cleaned_(options.seed ^ 0xC1EA4),
         lost_(options.seed ^ 0x1057),
         clocks_(options.seed ^ 0xC10C),
+        ways_(options.seed ^ 0x3A7),
         began_(time_.mono()) {
     if (options.show_disk) {
       disk_.on_operation = [this](DiskOp op, std::string_view path, uint64_t position, uint64_t bytes) {
@@ -75,10 +77,15 @@ class NodeSimulation {
     for (size_t i = 0; i < run_.workload.members; ++i)
       members_.push_back(std::make_unique<NodeMember>(run_, fmt::format("member-{}", i)));
     verifier_ = std::make_unique<NodeVerifier>(run_, "verifier");
+    if (draw_library(options.seed, features_, run_.workload)) {
+      library_ = std::make_unique<LibraryClients>(run_, options.seed);
+      run_.library = true;
+    }
   }
 
   SeedResult run() {
     for_clients([](NodeClient& client) { client.begin(); });
+    if (library_) library_->begin();
     while (!run_.violation && !over_) live();
     SeedResult result;
     result.violation = run_.violation;
@@ -214,6 +221,7 @@ class NodeSimulation {
           }
           if (end_ == End::last) {
             for_clients([](NodeClient& client) { client.finish(); });
+            if (library_) library_->finish();
             stage = Stage::finishing;
             break;
           }
@@ -227,7 +235,7 @@ class NodeSimulation {
           stage = Stage::stopping;
           break;
         case Stage::finishing: {
-          bool idle = true;
+          bool idle = !library_ || library_->idle();
           for_clients([&](NodeClient& client) { idle = idle && client.idle(); });
           if (!idle) break;
           verifier_->verify(false);
@@ -310,6 +318,7 @@ class NodeSimulation {
   std::string what_hangs(int stage, bool healed) {
     std::string busy;
     for_clients([&](NodeClient& client) { busy += client.idle() ? '.' : 'x'; });
+    if (library_) busy += library_->busy();
     return fmt::format("{} (life {}, stage {}, clients {}, {} appends, verified life {})",
                        healed ? "healed, and not well in time" : "nothing moves any more", run_.life, stage,
                        busy, insisting_, verifier_->verified_life());
@@ -403,7 +412,9 @@ class NodeSimulation {
         return;
       case 3:
         if (!features_.cut_offs) return;
-        network_.cut_off(draw(0.5) ? SimBroker::address().host : "producer-0", time_.mono() + last);
+        network_.cut_off(draw(0.5) ? SimBroker::address().host : "producer-0", time_.mono() + last,
+                         std::array{SimNetwork::Way::both, SimNetwork::Way::to_host,
+                                    SimNetwork::Way::from_host}[ways_.below(3)]);
         return;
       default:
         if (!features_.disk_errors) return;
@@ -484,6 +495,7 @@ class NodeSimulation {
   runtime::SeededRandom cleaned_;  // for what only worlds with compacted topics have
   runtime::SeededRandom lost_;     // and for folders that are lost
   runtime::SeededRandom clocks_;   // and for wall clocks
+  runtime::SeededRandom ways_;     // and for which way a host is cut off
   std::chrono::milliseconds usual_skew_{0};
   bool clock_jumps_ = false;
   const MonoTime began_;
@@ -495,6 +507,7 @@ class NodeSimulation {
   std::vector<std::unique_ptr<NodeClient>> others_;
   std::vector<std::unique_ptr<NodeMember>> members_;
   std::unique_ptr<NodeVerifier> verifier_;
+  std::unique_ptr<LibraryClients> library_;
   End end_ = End::last;
   MonoTime end_time_{};
   Duration stalled_before_life_{};

@@ -3,6 +3,7 @@
 #include "broker/coordinator/placement.h"
 #include "protocol/messages/offset_fetch_request.h"
 #include "protocol/messages/offset_fetch_response.h"
+#include "tests/simulation/library_clients.h"
 
 namespace tidemark::simulation {
 
@@ -110,11 +111,13 @@ Task<bool> NodeVerifier::look_at_everything() {
 
 Task<std::optional<CommittedOffsets>> NodeVerifier::committed_offsets() {
   protocol::OffsetFetchRequest request;
-  for (const auto& [name, model] : run_.groups) {
+  const auto ask_for = [&](std::string_view name) {
     auto& group = request.groups.emplace_back();
     group.group_id = name;
     group.topics.reset();
-  }
+  };
+  for (const auto& [name, model] : run_.groups) ask_for(name);
+  if (run_.library) ask_for(LibraryClients::kGroup);
   const auto version = static_cast<int16_t>(run_.random.between(8, 9));
   auto asking = ask<protocol::OffsetFetchResponse>(request, version);
   const auto reply = co_await asking;
@@ -220,7 +223,7 @@ Task<void> NodeVerifier::operate() {
     if (!seen || life() != life_now || run_.life != life_now) co_return;
     read_life_ = life_now;
   }
-  if (!run_.groups.empty()) {
+  if (!run_.groups.empty() || run_.library) {
     auto comparing = look_at_groups();
     const bool compared = co_await comparing;
     if (!compared) co_return;

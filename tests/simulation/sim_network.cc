@@ -167,8 +167,8 @@ class SimNetwork::StreamEnd final : public runtime::Stream {
     const bool reset = network_.strikes(network_.faults.resets, network_.counts_.reset);
     pipe.in_flight_bytes += bytes.size();
     pipe.in_flight.push_back({std::move(bytes), last});
-    pipe.last_arrival = std::max(
-        {pipe.last_arrival, now + network_.delay(), pipe.stalled_until, network_.open_again(*connection_)});
+    pipe.last_arrival = std::max({pipe.last_arrival, now + network_.delay(), pipe.stalled_until,
+                                  network_.open_again(*connection_, 1 - side_)});
     network_.loop_.at(pipe.last_arrival,
                       [connection = connection_, to = 1 - side_, reset] { arrive(*connection, to, reset); });
   }
@@ -279,7 +279,8 @@ SimNetwork::SimNetwork(VirtualTime& time, uint64_t seed, FaultCounters& c)
       random_(seed),
       counts_{c.declare("network: stalled"),           c.declare("network: connection reset"),
               c.declare("network: connection silent"), c.declare("network: connection refused"),
-              c.declare("network: host cut off"),      c.declare("network: writer waited")} {}
+              c.declare("network: host cut off"),      c.declare("network: host cut off one way"),
+              c.declare("network: writer waited")} {}
 
 SimNetwork::~SimNetwork() = default;
 
@@ -306,13 +307,17 @@ bool SimNetwork::strikes(double rate, uint64_t& counter) {
   return true;
 }
 
-MonoTime SimNetwork::open_again(const Connection& connection) const {
-  return std::max(cut_off_until(connection.address[0].host), cut_off_until(connection.address[1].host));
+MonoTime SimNetwork::until(const CutOffs& cuts, const std::string& host) {
+  const auto it = cuts.find(host);
+  return it == cuts.end() ? MonoTime{} : it->second;
+}
+
+MonoTime SimNetwork::open_again(const Connection& connection, size_t to) const {
+  return std::max(until(deaf_, connection.address[to].host), until(mute_, connection.address[1 - to].host));
 }
 
 MonoTime SimNetwork::cut_off_until(const std::string& host) const {
-  const auto it = cut_off_.find(host);
-  return it == cut_off_.end() ? MonoTime{} : it->second;
+  return std::max(until(deaf_, host), until(mute_, host));
 }
 
 bool SimNetwork::is_up(const std::string& host) const {
@@ -331,10 +336,11 @@ void SimNetwork::finish_sending(runtime::Stream& stream) {
   end->finish_sending();
 }
 
-void SimNetwork::cut_off(const std::string& host, MonoTime until) {
-  ++counts_.cut_off;
-  MonoTime& when = cut_off_[host];
-  when = std::max(when, until);
+void SimNetwork::cut_off(const std::string& host, MonoTime until, Way way) {
+  ++(way == Way::both ? counts_.cut_off : counts_.cut_off_one_way);
+  const auto cut = [&](CutOffs& cuts) { cuts[host] = std::max(cuts[host], until); };
+  if (way != Way::from_host) cut(deaf_);
+  if (way != Way::to_host) cut(mute_);
 }
 
 void SimNetwork::power_lost(const std::string& host) {

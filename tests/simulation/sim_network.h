@@ -1,7 +1,7 @@
 // The Stream, Listener and Connector seams in memory. A connection is two pipes with a bounded buffer each;
 // bytes arrive in order, in pieces, after drawn delays. Faults: a pipe that stalls half-way through whatever
-// it carries, a connection reset, one that goes silent, a host that is cut off for a while. The network
-// outlives the processes; their ends go with them.
+// it carries, a connection reset, one that goes silent, a host that is cut off for a while, or one way only.
+// The network outlives the processes; their ends go with them.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +52,9 @@ class SimNetwork {
 
   // Half-close: the peer reads to the end, and may go on sending. REQUIRES: a stream of this network.
   static void finish_sending(runtime::Stream& stream);
-  // Nothing from or to this host arrives before `until`.
-  void cut_off(const std::string& host, runtime::MonoTime until);
+  // Nothing that goes this way arrives before `until`, and no connection is made.
+  enum class Way : uint8_t { both, to_host, from_host };
+  void cut_off(const std::string& host, runtime::MonoTime until, Way way = Way::both);
   // The host lost power: its connections end without a word, and the peers hear of it when they next send to
   // it while it is up again, or never. Call it before the process's streams are destroyed.
   void power_lost(const std::string& host);
@@ -66,15 +67,17 @@ class SimNetwork {
 
   runtime::Duration delay();
   bool strikes(double rate, uint64_t& counter);
-  [[nodiscard]] runtime::MonoTime cut_off_until(const std::string& host) const;
+  [[nodiscard]] runtime::MonoTime cut_off_until(const std::string& host) const;  // either way
   [[nodiscard]] bool is_up(const std::string& host) const;
-  [[nodiscard]] runtime::MonoTime open_again(const network_detail::Connection& connection) const;
+  [[nodiscard]] runtime::MonoTime open_again(const network_detail::Connection& connection, size_t to) const;
 
   VirtualTime& time_;
   VirtualScheduler loop_;
   runtime::SeededRandom random_;
   std::map<runtime::Endpoint, std::vector<std::weak_ptr<network_detail::Door>>> doors_;
-  std::map<std::string, runtime::MonoTime> cut_off_;
+  using CutOffs = std::map<std::string, runtime::MonoTime>;
+  static runtime::MonoTime until(const CutOffs& cuts, const std::string& host);
+  CutOffs deaf_, mute_;  // until when nothing arrives at a host, or from it
   std::vector<std::weak_ptr<network_detail::Connection>> connections_;
   uint16_t next_port_ = 20'000;
 
@@ -84,6 +87,7 @@ class SimNetwork {
     uint64_t& silenced;
     uint64_t& refused;
     uint64_t& cut_off;
+    uint64_t& cut_off_one_way;
     uint64_t& backpressure;
   };
   Counts counts_;
