@@ -94,6 +94,12 @@ class Node {
   [[nodiscard]] Shards& shards() { return shards_; }
   [[nodiscard]] MetadataService& metadata() { return *metadata_; }
   [[nodiscard]] const FolderInfos& folders() const { return folder_infos_; }
+  // What answers, elements of requests and fetch sessions take of memory.limit; each its own part. REQUIRES:
+  // it has started. Any thread.
+  [[nodiscard]] const runtime::ByteBudget& answer_memory() const { return *answer_memory_; }
+  [[nodiscard]] const runtime::ByteBudget& element_memory() const { return *element_memory_; }
+  [[nodiscard]] const runtime::ByteBudget& session_memory() const { return *session_memory_; }
+  [[nodiscard]] const FetchSessions& sessions(size_t shard) const { return *sessions_[shard]; }
 
  private:
   using FoundLog = MetadataService::FoundLog;

@@ -91,7 +91,8 @@ class LibraryClients::Host {
   [[nodiscard]] bool over() const { return shared_.run.violation.has_value(); }
   [[nodiscard]] bool draw(double probability) { return random_.chance(probability); }
   Task<void> pause(runtime::Duration mean) {
-    return runtime::sleep_for(loop_, runtime::Duration(random_.below(2 * static_cast<uint64_t>(mean.count()))));
+    return runtime::sleep_for(loop_,
+                              runtime::Duration(random_.below(2 * static_cast<uint64_t>(mean.count()))));
   }
 
   // Every record of it, which follow each other from `next` on without a gap: nothing is trimmed or cleaned.
@@ -169,9 +170,8 @@ class LibraryClients::Writer final : public Host {
   Task<void> write_as_one() {
     using protocol::CompressionType;
     client::ProducerOptions options;
-    options.codec =
-        std::array{CompressionType::none, CompressionType::gzip, CompressionType::snappy, CompressionType::lz4,
-                   CompressionType::zstd}[random_.below(5)];
+    options.codec = std::array{CompressionType::none, CompressionType::gzip, CompressionType::snappy,
+                               CompressionType::lz4, CompressionType::zstd}[random_.below(5)];
     options.linger_ms = static_cast<int32_t>(random_.below(50));
     options.batch_bytes = draw(0.5) ? 200 : 16'384;
     options.delivery_timeout_ms = draw(0.3) ? 3'000 : 120'000;
@@ -188,7 +188,8 @@ class LibraryClients::Writer final : public Host {
       for (uint64_t more = random_.below(8); more > 0 && !over(); --more) {
         client::OutgoingRecord record;
         record.topic = kTopic;
-        record.partition = PartitionId(static_cast<int32_t>(random_.below(static_cast<uint64_t>(model().partitions()))));
+        record.partition =
+            PartitionId(static_cast<int32_t>(random_.below(static_cast<uint64_t>(model().partitions()))));
         const uint64_t id = model().sends(number, *record.partition);
         const std::string value = value_of(id, random_.below(run().workload.max_value_bytes));
         record.value = std::as_bytes(std::span(value));
@@ -211,7 +212,8 @@ class LibraryClients::Writer final : public Host {
     shared_.written = shared_.finishing;
   }
 
-  void settle(const client::Delivery& delivery, std::map<client::RecordNumber, uint64_t>& sent, bool compressed) {
+  void settle(const client::Delivery& delivery, std::map<client::RecordNumber, uint64_t>& sent,
+              bool compressed) {
     for (size_t i = 0; i < delivery.records.size(); ++i) {
       const auto known = sent.find(delivery.records[i]);
       if (known == sent.end()) return run().violate("library: a record is settled twice, or was never sent");
@@ -257,7 +259,9 @@ class LibraryClients::Reader final : public Host {
       client::Consumer consumer(cluster_, options);
       std::vector<Offset> next = ends;
       for (size_t p = 0; p < count; ++p) {
-        if (last || draw(0.5)) next[p] = Offset(static_cast<int64_t>(last ? 0 : random_.below(static_cast<uint64_t>(ends[p].value) + 1)));
+        if (last || draw(0.5))
+          next[p] = Offset(
+              static_cast<int64_t>(last ? 0 : random_.below(static_cast<uint64_t>(ends[p].value) + 1)));
         consumer.assign(place_of(static_cast<int32_t>(p)), next[p]);
       }
       while (!over() && (last ? !at_end(next) : !shared_.written && !draw(0.01))) {
@@ -346,9 +350,11 @@ class LibraryClients::Member final : public Host {
         for (const TopicPartition& tp : event.partitions) {
           const auto found = event.committed.find(tp);
           const bool is_new = found == event.committed.end();
-          run().count(is_new ? "library: member begins at the beginning" : "library: member begins where committed");
+          run().count(is_new ? "library: member begins at the beginning"
+                             : "library: member begins where committed");
           run().note("{}: {} from {}", name_, tp, is_new ? -1 : found->second.offset.value);
-          run().judge(model().begins(tp.partition, is_new ? std::nullopt : std::optional(found->second.offset)));
+          run().judge(
+              model().begins(tp.partition, is_new ? std::nullopt : std::optional(found->second.offset)));
           next_[tp] = is_new ? Offset(0) : found->second.offset;
         }
         break;

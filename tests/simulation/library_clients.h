@@ -23,7 +23,8 @@ class LibraryClients {
 
   static void declare_counters(FaultCounters& counters);
   void begin();
-  // Everything that was sent is settled, read to its end, by the group too, and committed; then they are idle.
+  // Everything that was sent is settled, read to its end, by the group too, and committed; then they are
+  // idle.
   void finish();
   [[nodiscard]] bool idle() const;
   // Who is not, for a run that hangs.

@@ -87,8 +87,7 @@ Verdict LibraryModel::begins(PartitionId partition, std::optional<Offset> at) co
   if (std::ranges::any_of(of_it.attempts, [&](const Attempt& a) { return a.is_open && is_it(a); }))
     return std::nullopt;
   return fmt::format("library: a member begins partition {} at {}, and {} is committed", partition,
-                     at ? at->value : -1,
-                     of_it.committed ? of_it.attempts[*of_it.committed].next.value : -1);
+                     at ? at->value : -1, of_it.committed ? of_it.attempts[*of_it.committed].next.value : -1);
 }
 
 void LibraryModel::processed(PartitionId partition, Offset next) {

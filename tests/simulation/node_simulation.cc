@@ -207,6 +207,7 @@ class NodeSimulation {
     const MonoTime give_up = healed ? end_time_ : time_.mono() + 10 * options_.duration;
     while (!run_.violation && !over_) {
       step();
+      if (broker.started() && !broker.stopped() && !process.dying()) judge_bounds(broker.beyond_bounds());
       if (process.dying()) {
         if (stage == Stage::starting) counters_.count("world: crash during recovery");
         return;
@@ -266,6 +267,7 @@ class NodeSimulation {
             }
             break;
           }
+          judge_bounds(broker.still_held());
           process.exit();
           say("stopped cleanly");
           counters_.count("world: clean stop");
@@ -459,6 +461,10 @@ class NodeSimulation {
                          disk_.stalled() - stalled_before_life_ > disk_.faults.longest_stall;
     if (!run_.disk_may_fail && !run_.disk_may_be_full && !stalled)
       run_.violate("does not stop cleanly: " + error.message());
+  }
+
+  void judge_bounds(const std::optional<std::string>& beyond) {
+    if (beyond) run_.violate("memory: " + *beyond);
   }
 
   // What an operator would read.

@@ -1,6 +1,10 @@
 #include "tests/simulation/sim_broker.h"
 
+#include <fmt/format.h>
+
 #include <utility>
+
+#include "broker/api/fetch_session.h"
 
 namespace tidemark::simulation {
 
@@ -122,6 +126,49 @@ Task<void> SimBroker::drain_into(size_t shard, runtime::MonoTime deadline) {
   (void)co_await calling;
   --draining_;
   drained_->notify_all();
+}
+
+std::optional<std::string> SimBroker::beyond_bounds() {
+  const auto over = [](std::string_view what, uint64_t used, uint64_t most) {
+    return used <= most ? std::nullopt
+                        : std::optional(fmt::format("{} are {}, and {} at most", what, used, most));
+  };
+  const auto of_budget = [&](std::string_view what, const runtime::ByteBudget& memory) {
+    return over(what, memory.used(), memory.limit());
+  };
+  if (auto found = over("bytes of requests", memory_.used(), memory_.limit())) return found;
+  if (auto found = of_budget("bytes of answers", node_->answer_memory())) return found;
+  if (auto found = of_budget("bytes of elements", node_->element_memory())) return found;
+  if (auto found = of_budget("bytes of fetch sessions", node_->session_memory())) return found;
+  const auto slots = static_cast<size_t>(options_.config.broker.max_incremental_fetch_session_cache_slots);
+  for (size_t shard = 0; shard < loops_.size(); ++shard) {
+    const size_t share = (slots + loops_.size() - 1) / loops_.size();
+    if (auto found = over("fetch sessions of a shard", node_->sessions(shard).size(), share)) return found;
+    for (size_t folder = 0; folder < node_->shards()[shard]->folders(); ++folder) {
+      storage::LogStore* const store = node_->shards()[shard]->store(folder);
+      if (store == nullptr) continue;
+      const storage::LogStoreOptions& o = store->options();
+      // The buffer that goes over the bound is let in.
+      const uint64_t unwritten = o.max_unwritten_bytes + memory_.largest_frame();
+      if (auto found = over("unwritten bytes", store->unwritten_bytes(), unwritten)) return found;
+      const bool may_evict = store->evictable_appends() > 0;
+      if (auto found = over("bytes of tails", may_evict ? store->tail_bytes() : 0, o.tail_cache_bytes))
+        return found;
+      if (auto found = over("bytes of live journal", store->journal().live_bytes(), o.journal.max_bytes))
+        return found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> SimBroker::still_held() const {
+  const auto held = [](std::string_view what, uint64_t used) {
+    return used == 0 ? std::nullopt
+                     : std::optional(fmt::format("{} bytes of {} are held by nobody", used, what));
+  };
+  if (auto found = held("requests", memory_.used())) return found;
+  if (auto found = held("answers", node_->answer_memory().used())) return found;
+  return held("elements", node_->element_memory().used());
 }
 
 void SimBroker::stop() {

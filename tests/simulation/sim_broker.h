@@ -52,6 +52,10 @@ class SimBroker {
   [[nodiscard]] const std::optional<Error>& offline() const { return offline_; }
   [[nodiscard]] broker::Node& node() { return *node_; }
   [[nodiscard]] const broker::ServerMetrics& counts() const { return server_metrics_; }
+  // What of it is larger than its bound. REQUIRES: it has started, and not stopped.
+  [[nodiscard]] std::optional<std::string> beyond_bounds();
+  // What requests have taken and not given back. REQUIRES: it has stopped in order.
+  [[nodiscard]] std::optional<std::string> still_held() const;
 
   static runtime::Endpoint address() { return {"broker", 9092}; }
 
