@@ -49,6 +49,7 @@ struct NodeSeams {
   uint64_t coordinator_headroom_bytes = 128 << 10;
   uint64_t bypass_bytes = 256 << 10;
   uint64_t checkpoint_bytes = 16 << 20;
+  size_t whole_sync_from = storage::kWholeSyncFrom;
   runtime::Duration scrub_interval = std::chrono::hours(24);
 };
 

@@ -84,6 +84,8 @@ storage::LogStoreOptions NodeFolder::store_options(storage::JournalId journal, u
   options.bypass_bytes = seams_.bypass_bytes;
   options.checkpoint_bytes = std::min(seams_.checkpoint_bytes, journal_bytes / 4);
   options.producer_expiry_ms = config_.broker.producer_id_expiration_ms;
+  options.whole_sync = data_->whole_sync();
+  options.whole_sync_from = seams_.whole_sync_from;
   options.planted = seams_.planted;
   options.stores = shards_.size() + 1;
   if (journal == storage::kMetadataJournal) {
@@ -164,6 +166,7 @@ Task<Result<void>> NodeFolder::open(Uuid cluster_id, std::shared_ptr<storage::Fi
   if (holds_metadata()) options.reserve_bytes += 2 * seams_.metadata_headroom_bytes;
   options.cache = std::move(cache);
   options.max_open_files = seams_.max_open_segments;
+  options.whole_sync_from = seams_.whole_sync_from;
   options.planted = seams_.planted;
   auto work = [this, options] {
     return storage::DataFolder::open(options, seams_.files, seams_.open_store, seams_.random);

@@ -19,6 +19,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   std::unique_ptr<DataFolder> folder(new DataFolder(std::move(options), files));
   TRY(files.create_dir(folder->journal_folder()));
   TRY_ASSIGN(folder->lock_, files.lock(folder->own_path("lock")));
+  folder->whole_sync_ = files.whole_sync(folder->path());
   TRY(folder->take_reserve());
   TRY(folder->begin_generation(random));
   const Planted planted = folder->options_.planted;
@@ -88,16 +89,19 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
 
 Result<bool> DataFolder::finish_replay() {
   constexpr size_t kAtOnce = 8;  // logs
+  const auto changed =
+      std::ranges::count_if(replay_.logs, [](const auto& log) { return log.second.changed; });
+  if (whole_sync_ && replay_synced_ == LogId() && static_cast<size_t>(changed) >= options_.whole_sync_from) {
+    TRY_ASSIGN(const bool all, whole_sync_->sync());
+    if (all) replay_synced_ = replay_.logs.rbegin()->first;
+  }
   auto log = replay_.logs.upper_bound(replay_synced_);
   for (size_t i = 0; i < kAtOnce && log != replay_.logs.end(); ++i, ++log) {
     TRY(sync_replayed(files_, options_.path, log->second));
     replay_synced_ = log->first;
   }
   if (log != replay_.logs.end()) return false;
-  const bool any =
-      !replay_.graves.empty() || std::any_of(replay_.logs.begin(), replay_.logs.end(),
-                                             [](const auto& replayed) { return replayed.second.changed; });
-  if (any) TRY(files_.sync_dir(options_.path));
+  if (!replay_.graves.empty() || changed > 0) TRY(files_.sync_dir(options_.path));
   if (keeps_old_journals_) {
     // Before the floor passes them: the next start does not read them any more.
     TRY(files_.open(keep_marker(), OpenMode::create));

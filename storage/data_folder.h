@@ -33,8 +33,9 @@ struct DataFolderOptions {
   Uuid cluster_id;  // zero: whatever the folder says, or a new one
   // Where a node's folders share one, it is given, and its owner gives back what the system wants back.
   std::shared_ptr<FileCache> cache = nullptr;
-  bool takes_unnamed = true;     // see ReplayHome
-  size_t max_open_files = 4096;  // of a cache of its own, and of a replay
+  bool takes_unnamed = true;                // see ReplayHome
+  size_t max_open_files = 4096;             // of a cache of its own, and of a replay
+  size_t whole_sync_from = kWholeSyncFrom;  // logs that were replayed
   // What a start needs at most before the journals of the one before it are freed.
   uint64_t reserve_bytes = 0;
   Planted planted = Planted::none;
@@ -61,6 +62,8 @@ class DataFolder {
   [[nodiscard]] FileSystem& files() { return files_; }
   [[nodiscard]] FileCache& cache() { return *cache_; }
   [[nodiscard]] KeyValueStore* derived() { return derived_.get(); }
+  // Null where there is none.
+  [[nodiscard]] const std::shared_ptr<WholeSync>& whole_sync() const { return whole_sync_; }
   // Whether the last start ended with mark_clean_stop(): nothing was replayed.
   [[nodiscard]] bool was_clean() const { return was_clean_; }
   // What the journals of this start carry as their floor.
@@ -109,6 +112,7 @@ class DataFolder {
   FileSystem& files_;
   std::shared_ptr<FileCache> cache_;
   std::unique_ptr<FileLock> lock_;
+  std::shared_ptr<WholeSync> whole_sync_;
   IdentityFile identity_;
   bool was_clean_ = false;
   bool keeps_old_journals_ = false;

@@ -15,6 +15,9 @@ using runtime::Task;
 namespace {
 
 constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
+constexpr size_t kTogether = 64;  // logs whose snapshots are made in one go
+// Segment, state and folder, file by file, on a disk that is not fast.
+constexpr runtime::Duration kSyncsOfLog = std::chrono::milliseconds(2);
 
 }  // namespace
 
@@ -72,6 +75,7 @@ struct LogStore::Syncing {
   std::string snapshot;
   std::optional<Error> error;
   bool sync_failed = false;  // and no second one would tell
+  bool covered = false;      // by a sync of everything: what is left is to see what is there
 
   Syncing(std::shared_ptr<Log> of, const std::vector<Offset>& unsynced)
       : log(std::move(of)),
@@ -85,7 +89,7 @@ struct LogStore::Syncing {
 
   // In a lane. Indexes are derived: those that cannot be synced are removed.
   Result<void> sync_segments(FileCache& cache, FileSystem& files) {
-    for (const Offset base : sealed) {
+    for (const Offset base : covered ? std::vector<Offset>() : sealed) {
       TRY_ASSIGN(const bool there, sync_segment(cache, files, base));
       if (!there) continue;
       for (const std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix}) {
@@ -98,7 +102,7 @@ struct LogStore::Syncing {
     }
     TRY_ASSIGN(const bool there, sync_segment(cache, files, active));
     active_missing = !there && !active_empty;
-    if (!sync_folder) return {};
+    if (!sync_folder || covered) return {};
     auto synced = files.sync_dir(folder);
     if (!synced) {
       TRY_ASSIGN(sync_failed, files.exists(folder));
@@ -108,6 +112,11 @@ struct LogStore::Syncing {
   // In a lane, behind sync_segments().
   Result<void> sync_state(FileSystem& files) {
     if (!state_due) return {};
+    if (covered) {
+      TRY_ASSIGN(const bool there, files.exists(partition_state_path(folder)));
+      moved = !there;
+      return {};
+    }
     TRY_ASSIGN(const auto file, open_if_there(files, partition_state_path(folder), OpenMode::read_write));
     moved = file == nullptr;
     return moved ? Result<void>() : sync(*file);
@@ -122,6 +131,7 @@ struct LogStore::Syncing {
   // False: no such file. It was deleted meanwhile, or a full disk has kept it from being made.
   Result<bool> sync_segment(FileCache& cache, FileSystem& files, Offset base) {
     const std::string path = segment_path(folder, base, kLogSuffix);
+    if (covered) return files.exists(path);
     auto file = cache.get(path);
     if (!file) {
       TRY_ASSIGN(const bool exists, files.exists(path));
@@ -172,7 +182,26 @@ void LogStore::write_state(Syncing& item) {
   add_effect(log, std::move(write), [](bool) {});
 }
 
-Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync) {
+// A sync of everything waits for what strangers have written to the same disk, too.
+LogStore::SyncBy LogStore::cheapest_sync(size_t logs) {
+  if (options_.whole_sync == nullptr || logs < options_.whole_sync_from) return SyncBy::file;
+  if (whole_sync_took_ <= logs * kSyncsOfLog) return SyncBy::whole;
+  whole_sync_took_ /= 2;  // it is tried again
+  return SyncBy::file;
+}
+
+Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync, SyncBy by) {
+  const bool forgets =
+      options_.planted == Planted::whole_sync_once && !items->empty() && items->front().covered;
+  if (by == SyncBy::whole && !forgets) {
+    const runtime::MonoTime began = loop_.mono();
+    auto all =
+        runtime::on_lane(lanes_.background, loop_, [whole = options_.whole_sync] { return whole->sync(); });
+    const Result<bool> synced = co_await all;
+    whole_sync_took_ = loop_.mono() - began;
+    if (!synced) co_return fail_folder(synced.error());
+    for (Syncing& item : *items) item.covered = *synced;
+  }
   constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
   for (size_t first = 0; first < items->size(); first += kAtOnce) {
     auto work = [items, first, sync] {
@@ -201,11 +230,12 @@ Task<Result<void>> LogStore::run_checkpoint() {
   const std::vector<std::string> dead_keys = std::exchange(dead_keys_, {});
   // Group by group, each to its end: what a node has synced when it is killed, its next start need not scan,
   // also where a whole checkpoint takes longer than a life.
-  constexpr size_t kTogether = 64;
   bool disk_full = false;
   const std::span<const std::shared_ptr<Log>> all = dirty;
-  for (size_t first = 0; first < all.size(); first += kTogether) {
-    auto group = checkpoint_logs(all.subspan(first, std::min(kTogether, all.size() - first)));
+  const SyncBy by = cheapest_sync(all.size());
+  const size_t together = by == SyncBy::whole ? 16 * kTogether : kTogether;
+  for (size_t first = 0; first < all.size(); first += together) {
+    auto group = checkpoint_logs(all.subspan(first, std::min(together, all.size() - first)), by);
     auto done = co_await group;
     if (!done) co_return fail(done.error());
     disk_full |= *done == Wrote::disk_full;
@@ -245,9 +275,15 @@ Task<void> LogStore::write_derived(std::vector<KeyValueWrite> writes) {
   (void)co_await writing;
 }
 
-Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::shared_ptr<Log>> logs) {
+Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::shared_ptr<Log>> logs,
+                                                        SyncBy by) {
   auto items = std::make_shared<std::vector<Syncing>>();
-  for (const auto& log : logs) {
+  for (size_t i = 0; i < logs.size(); ++i) {
+    if (i % kTogether == kTogether - 1) {
+      auto others = runtime::let_others_run(loop_);
+      co_await others;
+    }
+    const std::shared_ptr<Log>& log = logs[i];
     if (!log->materialized_ && log->has_checkpoints()) {
       dirty_.push_back(log);
       continue;
@@ -275,14 +311,14 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
   SyncItem sync_segments = [cache = &cache_, files = &files_](Syncing& item) {
     return item.sync_segments(*cache, *files);
   };
-  auto segments = sync_items(items, std::move(sync_segments));
+  auto segments = sync_items(items, std::move(sync_segments), by);
   co_await segments;
   // Only now: without a journal, the state says what is synced.
   for (Syncing& item : *items) write_state(item);
   auto states = effects_done(effects_added_);
   co_await states;
   SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
-  auto rest = sync_items(items, std::move(sync_state));
+  auto rest = sync_items(items, std::move(sync_state), by);
   co_await rest;
   // A log's name must be settled where its record is freed, whether its state got into the folder or not: a
   // deletion may have come in between, and a namesake's state have been synced in its place.

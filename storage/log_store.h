@@ -57,6 +57,10 @@ struct LogStoreOptions {
   // nobody waits for it, and many small appends of one log become one write.
   runtime::Duration linger = std::chrono::milliseconds(10);
   uint64_t linger_bytes = 256 << 10;
+  // The folder's; null: each file is synced by itself. With it a checkpoint of so many logs syncs all at
+  // once.
+  std::shared_ptr<WholeSync> whole_sync = nullptr;
+  size_t whole_sync_from = kWholeSyncFrom;
   // So much is taken ahead of each append as long as the disk has it, for the logs that are to have it: what
   // they may still write when it has not.
   uint64_t headroom_bytes = 0;
@@ -190,7 +194,9 @@ class LogStore {
   struct Syncing;
   void write_state(Syncing& item);
   using SyncItem = std::function<Result<void>(Syncing&)>;
-  runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync);
+  enum class SyncBy : uint8_t { file, whole };
+  SyncBy cheapest_sync(size_t logs);
+  runtime::Task<void> sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync, SyncBy by);
   void bypassed(uint64_t bytes);
   [[nodiscard]] bool wants_checkpoint() const {
     return journal_.live_bytes() >= options_.checkpoint_bytes || journal_.starved() ||
@@ -199,7 +205,7 @@ class LogStore {
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
   enum class Wrote { all, disk_full };  // disk_full: not the state of each log
-  runtime::Task<Result<Wrote>> checkpoint_logs(std::span<const std::shared_ptr<Log>> logs);
+  runtime::Task<Result<Wrote>> checkpoint_logs(std::span<const std::shared_ptr<Log>> logs, SyncBy by);
   runtime::Task<Result<void>> sync_names();
   runtime::Task<void> write_derived(std::vector<KeyValueWrite> writes);
   runtime::Task<void> scrub_loop();
@@ -270,7 +276,8 @@ class LogStore {
   bool closing_ = false;
   [[nodiscard]] static Error closing(std::string_view folder_name);
   uint64_t checkpoints_ = 0;
-  uint64_t bypassed_bytes_ = 0;  // since the last one began; a start would scan them
+  runtime::Duration whole_sync_took_{0};  // the last one
+  uint64_t bypassed_bytes_ = 0;           // since the last one began; a start would scan them
   ScrubStats scrub_stats_;
   runtime::Signal checkpoint_signal_;
   std::optional<Error> offline_;

@@ -35,10 +35,11 @@ enum class Planted : uint8_t {
   tombstone_early,          // the log cleaner drops a tombstone when it first finds it
   newest_value_dropped,     // it drops the newest record of a key together with the older ones
   swap_unsynced,            // it removes the old segments before the new one's name is synced
+  whole_sync_once,          // what a checkpoint writes behind its first sync of everything is not synced
   gaps_anywhere,            // where a log was cleaned, missing offsets are no damage anywhere in it
 };
 
-inline constexpr std::array<std::pair<Planted, std::string_view>, 24> kPlantedBugs{{
+inline constexpr std::array<std::pair<Planted, std::string_view>, 25> kPlantedBugs{{
     {Planted::ack_before_sync, "ack-before-sync"},
     {Planted::forget_folder_sync, "forget-folder-sync"},
     {Planted::early_stretch_reuse, "early-stretch-reuse"},
@@ -62,6 +63,7 @@ inline constexpr std::array<std::pair<Planted, std::string_view>, 24> kPlantedBu
     {Planted::tombstone_early, "tombstone-early"},
     {Planted::newest_value_dropped, "newest-value-dropped"},
     {Planted::swap_unsynced, "swap-unsynced"},
+    {Planted::whole_sync_once, "whole-sync-once"},
     {Planted::gaps_anywhere, "gaps-anywhere"},
 }};
 

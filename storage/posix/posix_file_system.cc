@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -39,6 +43,43 @@ class PosixLock final : public FileLock {
  private:
   const int descriptor_;
 };
+
+// Linux reports a failed write of any file once to each descriptor that was open by then, and one that
+// nobody was told of to the next descriptor too.
+class PosixWholeSync final : public WholeSync {
+ public:
+  PosixWholeSync(int descriptor, std::string folder) : folder_(std::move(folder)), descriptor_(descriptor) {}
+  PosixWholeSync(const PosixWholeSync&) = delete;
+  PosixWholeSync& operator=(const PosixWholeSync&) = delete;
+  ~PosixWholeSync() override { ::close(descriptor_); }
+
+  Result<bool> sync() override {
+    const std::lock_guard lock(mutex_);
+    const bool may_be_old = std::exchange(is_first_, false);
+    if (failed_ == 0 && ::syncfs(descriptor_) != 0) {
+      if (may_be_old) return false;
+      failed_ = errno;
+    }
+    if (failed_ != 0) return fail(posix_error(failed_, folder_, "sync the file system"));
+    return true;
+  }
+
+ private:
+  const std::string folder_;
+  const int descriptor_;
+  std::mutex mutex_;
+  bool is_first_ = true;
+  int failed_ = 0;  // errno
+};
+
+// Since Linux 5.8 syncfs() returns the errors of writing back.
+bool syncfs_tells() {
+  utsname system{};
+  int major = 0;
+  int minor = 0;
+  if (::uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 5 || (major == 5 && minor >= 8);
+}
 
 // What somebody has set wrong, and no disk's failure.
 Error owners_error(int code, const std::string& path, const char* verb) {
@@ -114,6 +155,22 @@ Result<void> PosixFileSystem::sync_dir(const std::string& path) {
   ::close(descriptor);
   if (failed != 0) return fail(posix_error(code, path, "sync the folder"));
   return {};
+}
+
+std::unique_ptr<WholeSync> PosixFileSystem::whole_sync(const std::string& folder) {
+  if (!syncfs_tells()) return nullptr;
+  const int descriptor = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return nullptr;
+  auto whole = std::make_unique<PosixWholeSync>(descriptor, folder);
+  struct statfs system{};
+  if (::fstatfs(descriptor, &system) != 0) return nullptr;
+  switch (static_cast<uint64_t>(system.f_type)) {
+    case TMPFS_MAGIC:
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC: return whole;
+    default: return nullptr;  // overlays and networks are not known to tell
+  }
 }
 
 Result<std::vector<DirEntry>> PosixFileSystem::list(const std::string& path) {

@@ -138,11 +138,15 @@ class Disk:
             folder, name = self.parent(first)
             self.unsynced.append((self.records, folder, None, None, folder.entries.pop(name)))
         elif operation == SYNC_BEGIN:
-            self.syncs[position] = (self.nodes[inode], self.records)
+            self.syncs[position] = (self.nodes[inode] if inode else None, self.records)
         elif operation == SYNC_END:
             self.sync(*self.syncs.pop(position))
 
     def sync(self, node, before):
+        if node is None:  # the whole file system
+            for each in self.nodes.values():
+                self.sync(each, before)
+            return
         if isinstance(node, File):
             node.sync(before)
             return

@@ -196,7 +196,7 @@ ssize_t written(int file, const iovec* parts, int count, off_t position, bool po
 
 int synced(int file, long number) {
   if (folder_length == 0 || !path_of(file).inside) return static_cast<int>(syscall(number, file));
-  const uint64_t inode = inode_of(file);
+  const uint64_t inode = number == SYS_syncfs ? 0 : inode_of(file);
   const uint64_t sync = ++syncs;
   {
     const Locked lock;
@@ -290,6 +290,8 @@ int ftruncate64(int file, off_t size) noexcept { return ftruncate(file, size); }
 
 int fsync(int file) { return synced(file, SYS_fsync); }
 int fdatasync(int file) { return synced(file, SYS_fdatasync); }
+// Of everything: inode 0.
+int syncfs(int file) noexcept { return synced(file, SYS_syncfs); }
 
 int rename(const char* from, const char* to) noexcept { return renamed(AT_FDCWD, from, AT_FDCWD, to, 0); }
 int renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) noexcept {
@@ -324,7 +326,6 @@ REFUSED(ssize_t, copy_file_range, (int in, off_t* in_at, int out, off_t* out_at,
         (in, in_at, out, out_at, size, flags), true, out)
 REFUSED(int, link, (const char* from, const char* to) noexcept, (from, to), true, to)
 REFUSED(int, symlink, (const char* target, const char* path) noexcept, (target, path), true, path)
-REFUSED(int, syncfs, (int file) noexcept, (file), true, file)
 
 // Not through dlsym, which may want memory itself.
 void* mmap(void* where, size_t size, int protection, int flags, int file, off_t at) noexcept {

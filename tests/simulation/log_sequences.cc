@@ -124,6 +124,7 @@ class SequenceRun {
       case DiskOp::rename:
       case DiskOp::remove:
       case DiskOp::create_dir:
+      case DiskOp::sync_all:
       case DiskOp::sync_dir:
       case DiskOp::kv_write:
       case DiskOp::kv_sync: return true;

@@ -73,6 +73,7 @@ SimBroker::SimBroker(SimProcess& process, SimNetwork& network, SimBrokerOptions 
   seams.stretch_bytes = options_.stretch_bytes;
   seams.bypass_bytes = options_.bypass_bytes;
   seams.checkpoint_bytes = options_.checkpoint_bytes;
+  seams.whole_sync_from = options_.whole_sync_from;
   seams.scrub_interval = options_.scrub_interval;
   node_ = std::make_unique<broker::Node>(options_.config, std::move(seams));
 }

@@ -27,6 +27,7 @@ struct SimBrokerOptions {
   uint64_t stretch_bytes = 256 << 10;
   uint64_t bypass_bytes = 16 << 10;
   uint64_t checkpoint_bytes = 256 << 10;
+  size_t whole_sync_from = storage::kWholeSyncFrom;
   runtime::Duration scrub_interval = std::chrono::hours(24);
   WallClock wall_clock;
   runtime::Duration cross_delay{0};

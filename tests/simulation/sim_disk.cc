@@ -26,6 +26,7 @@ std::pair<runtime::Duration, runtime::Duration> cost_range(DiskOp op) {
     case DiskOp::sync:
     case DiskOp::sync_dir:
     case DiskOp::kv_sync: return {50us, 2ms};
+    case DiskOp::sync_all: return {200us, 20ms};
     case DiskOp::read:
     case DiskOp::list:
     case DiskOp::kv_read: return {5us, 200us};
@@ -63,8 +64,9 @@ void walk(const std::shared_ptr<SimInode>& dir, const std::string& path, const V
 
 std::string_view disk_op_name(DiskOp op) {
   static constexpr std::array<std::string_view, kDiskOps> kNames{
-      "open",       "read",     "write", "sync",   "truncate", "size", "reserve", "rename",   "remove",
-      "create_dir", "sync_dir", "list",  "exists", "space",    "lock", "kv_read", "kv_write", "kv_sync"};
+      "open",   "read",   "write",      "sync",     "truncate", "size", "reserve",
+      "rename", "remove", "create_dir", "sync_dir", "sync_all", "list", "exists",
+      "space",  "lock",   "kv_read",    "kv_write", "kv_sync"};
   return kNames[static_cast<size_t>(op)];
 }
 
@@ -82,6 +84,7 @@ SimDisk::SimDisk(uint64_t seed, FaultCounters& c, TraceHash* trace)
               c.declare("disk: unsynced directory operation lost"),
               c.declare("disk: unsynced directory operation kept"),
               c.declare("disk: sync failed"),
+              c.declare("disk: synced as a whole"),
               c.declare("disk: read failed"),
               c.declare("disk: write failed"),
               c.declare("disk: operation stalled"),
@@ -182,6 +185,25 @@ void SimDisk::sync_entries(const std::shared_ptr<SimInode>& dir) {
     if (here) apply(op);
     return here;
   });
+}
+
+void SimDisk::sync_all(double part) {
+  walk(root_, "", [&](const std::string&, const std::shared_ptr<SimInode>& inode) {
+    if (inode->content.dirty() && random_.chance(part)) inode->content.sync();
+  });
+  size_t names = part < 1 ? random_.below(dir_ops_.size() + 1) : dir_ops_.size();
+  for (; names > 0; --names) {
+    apply(dir_ops_.front());
+    dir_ops_.pop_front();
+  }
+}
+
+void SimDisk::fail_sync_all(const std::string& path) {
+  walk(root_, "", [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
+    if (!inode->content.dirty() || !at.starts_with(path) || random_.chance(0.5)) return;
+    inode->content.fail_sync(random_);
+  });
+  sync_all(1);
 }
 
 bool SimDisk::allocate(SimInode& inode, uint64_t end) {

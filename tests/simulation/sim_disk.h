@@ -38,6 +38,7 @@ enum class DiskOp : uint8_t {
   remove,
   create_dir,
   sync_dir,
+  sync_all,
   list,
   exists,
   space,
@@ -61,6 +62,11 @@ struct DiskFaults {
   runtime::Duration longest_stall = std::chrono::seconds(5);
 };
 
+// Whether a seed's disk can be synced as a whole.
+[[nodiscard]] inline bool draws_whole_syncs(uint64_t seed) {
+  return runtime::SeededRandom(seed ^ 0x5F5F).chance(0.6);
+}
+
 class SimDisk {
  public:
   SimDisk(uint64_t seed, FaultCounters& counters, TraceHash* trace = nullptr);
@@ -82,6 +88,9 @@ class SimDisk {
     faults.slowness = 1;
     quota_bytes = kNoQuota;
   }
+
+  // Whether the whole disk can be synced in one go.
+  bool syncs_whole = false;
 
   // How long operations have stalled, all together.
   [[nodiscard]] runtime::Duration stalled() const { return stalled_; }
@@ -150,6 +159,7 @@ class SimDisk {
  private:
   friend class SimFileSystem;
   friend class SimFile;
+  friend class SimWholeSync;
 
   struct DirOp {
     // A create has no `from`, a remove no `to`.
@@ -168,6 +178,10 @@ class SimDisk {
   void unlink(const std::shared_ptr<SimInode>& dir, const std::string& name);
   void record(DirOp op) { dir_ops_.push_back(std::move(op)); }
   void sync_entries(const std::shared_ptr<SimInode>& dir);
+  // Each file with this probability, and the names that changed first.
+  void sync_all(double part);
+  // Some of what is below `path` is lost; the rest of the disk is synced.
+  void fail_sync_all(const std::string& path);
   static void apply(const DirOp& op);
   // Takes disk space for the file up to `end`; false: the disk is full, and nothing was taken.
   bool allocate(SimInode& inode, uint64_t end);
@@ -203,6 +217,7 @@ class SimDisk {
     uint64_t& entry_lost;
     uint64_t& entry_kept;
     uint64_t& sync_failed;
+    uint64_t& synced_whole;
     uint64_t& read_failed;
     uint64_t& write_failed;
     uint64_t& stalled;

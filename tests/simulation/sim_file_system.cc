@@ -36,6 +36,29 @@ class SimLock final : public storage::FileLock {
 
 }  // namespace
 
+class SimWholeSync final : public storage::WholeSync {
+ public:
+  SimWholeSync(SimDisk& disk, std::string folder) : disk_(disk), folder_(std::move(folder)) {}
+
+  Result<bool> sync() override {
+    if (disk_.dying()) return dead(folder_);
+    disk_.operation(DiskOp::sync_all, folder_, 0, 0, [this] { disk_.sync_all(0.5); });
+    if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, folder_)) {
+      failed_ = true;
+      disk_.fail_sync_all(folder_);
+    }
+    if (failed_) return refuse(EIO, folder_, "sync the disk");
+    disk_.sync_all(1);
+    ++disk_.counts_.synced_whole;
+    return true;
+  }
+
+ private:
+  SimDisk& disk_;
+  const std::string folder_;
+  bool failed_ = false;
+};
+
 class SimFile final : public storage::File {
  public:
   SimFile(SimDisk& disk, std::shared_ptr<SimInode> inode, std::string path, bool writable)
@@ -253,6 +276,11 @@ Result<storage::DiskSpace> SimFileSystem::space(const std::string& path) {
   if (!disk_.find(path)) return refuse(ENOENT, path, "read the free space");
   const uint64_t used = std::min(disk_.used_bytes(), disk_.quota_bytes);
   return storage::DiskSpace{disk_.quota_bytes, disk_.quota_bytes - used};
+}
+
+std::unique_ptr<storage::WholeSync> SimFileSystem::whole_sync(const std::string& folder) {
+  if (!disk_.syncs_whole || !disk_.find(folder)) return nullptr;
+  return std::make_unique<SimWholeSync>(disk_, folder);
 }
 
 Result<std::unique_ptr<storage::FileLock>> SimFileSystem::lock(const std::string& path) {

@@ -90,6 +90,7 @@ Result<void> StorageNode::open_folder() {
   folder.path = options_.folder;
   folder.node = BrokerId(1);
   folder.max_open_files = options_.max_open_files;
+  folder.whole_sync_from = options_.store.whole_sync_from;
   folder.planted = options_.planted;
   const auto open_store = [this](const std::string&) -> Result<std::unique_ptr<storage::KeyValueStore>> {
     return std::make_unique<SimKeyValueStore>(derived_content_);
@@ -130,6 +131,7 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   storage::LogStoreOptions options = options_.store;
   options.folder = options_.folder;
   options.home = data_->identity().folder_id;
+  options.whole_sync = data_->whole_sync();
   options.planted = options_.planted;
   options.journal.planted = options_.planted;
   options.journal.id = storage::JournalId(static_cast<uint32_t>(index));

@@ -197,6 +197,29 @@ TEST_CASE("creates, renames and removes with a folder sync survive every crash")
   }
 }
 
+TEST_CASE("a sync of everything covers contents, names and folders, and a failed one only a part") {
+  for (const bool fails : {false, true}) {
+    const auto seen = outcomes([&](Machine& m) {
+      m.disk.syncs_whole = true;
+      const auto whole = m.files.whole_sync("/d");
+      m.put("/d/a", "a", true);
+      m.settle();
+      m.put("/d/a", "A", false);
+      REQUIRE(m.files.create_dir("/d/new"));
+      m.put("/d/new/b", "b", false);
+      m.disk.faults.sync_fails = fails ? 1 : 0;
+      REQUIRE(whole->sync().has_value() == !fails);
+      m.disk.faults.sync_fails = 0;
+      REQUIRE(whole->sync().has_value() == !fails);
+      m.disk.crash_power();
+      const std::string b = m.content("/d/new/b");
+      return m.content("/d/a") + (b == "b" ? b : "-");
+    });
+    CHECK(seen.contains("Ab"));
+    CHECK((seen.size() > 1) == fails);
+  }
+}
+
 TEST_CASE("a synced file in a folder whose own entry was not synced may vanish with it") {
   const auto seen = outcomes([](Machine& m) {
     m.settle();

@@ -338,3 +338,60 @@ TEST_CASE("what flush.messages had synced is there after a power cut before the 
     CHECK(world.readable(*world.logs.at("a-0")) == 3);
   }
 }
+
+TEST_CASE("a checkpoint of many logs syncs everything at once, twice, and no file by itself") {
+  HostileWorld world;
+  world.disk.syncs_whole = true;
+  world.options.whole_sync_from = 3;
+  world.start();
+  world.finish_replay();
+  const auto fill = [&](int logs) {
+    for (int i = 0; i < logs; ++i) {
+      const std::string name = fmt::format("many-{}", i);
+      world.append(world.logs.contains(name) ? *world.logs[name] : *world.create(name), 1, 100);
+    }
+  };
+  const auto counted = [&](simulation::DiskOp op, auto run) {
+    const uint64_t before = world.disk.operations(op);
+    run();
+    return world.disk.operations(op) - before;
+  };
+  const auto checkpoint = [&] { REQUIRE(world.run(world.store->checkpoint()).has_value()); };
+  fill(2);
+  CHECK(counted(simulation::DiskOp::sync_all, checkpoint) == 0);
+  fill(20);
+  world.settle();
+  uint64_t wholes = 0;
+  const uint64_t files =
+      counted(simulation::DiskOp::sync, [&] { wholes = counted(simulation::DiskOp::sync_all, checkpoint); });
+  CHECK(wholes == 2);
+  CHECK(files <= 1);  // the journal's own
+  // What it freed is in the files, names too.
+  world.cut_power();
+  world.start();
+  for (int i = 0; i < 20; ++i)
+    CHECK(world.readable(*world.logs.at(fmt::format("many-{}", i))) == (i < 2 ? 2 : 1));
+  // And what the journals held for many is synced by the start at once.
+  CHECK(counted(simulation::DiskOp::sync_all, [&] { world.finish_replay(); }) <= 1);
+  fill(20);
+  world.kill();
+  world.start();
+  CHECK(counted(simulation::DiskOp::sync_all, [&] { world.finish_replay(); }) == 1);
+}
+
+TEST_CASE("a sync of everything that fails takes the folder offline, and no later one is believed") {
+  HostileWorld world;
+  world.disk.syncs_whole = true;
+  world.options.whole_sync_from = 1;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("many-0");
+  world.append(*log, 1, 100);
+  world.disk.faults.sync_fails = 1;
+  CHECK(!world.run(world.store->checkpoint()).has_value());
+  world.disk.faults.sync_fails = 0;
+  REQUIRE(world.store->offline());
+  CHECK(world.store->offline()->message().find("sync the disk") != std::string::npos);
+  const auto again = world.data->whole_sync()->sync();
+  CHECK(!again.has_value());
+}

@@ -111,6 +111,9 @@ class FailingFiles final : public FileSystem {
   }
   Result<DiskSpace> space(const std::string& path) override { return below_.space(path); }
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override { return below_.lock(path); }
+  std::unique_ptr<WholeSync> whole_sync(const std::string& folder) override {
+    return below_.whole_sync(folder);
+  }
 
  private:
   struct Failing final : File {
@@ -162,6 +165,7 @@ struct HostileWorld {
     folder.path = "/data";
     folder.node = BrokerId(1);
     folder.reserve_bytes = reserve_bytes;
+    folder.whole_sync_from = options.whole_sync_from;
     DataFolder::OpenStore open_store;
     if (derived) {
       open_store = [this](const std::string&) -> Result<std::unique_ptr<KeyValueStore>> {
@@ -180,6 +184,7 @@ struct HostileWorld {
     options.journal.floor = data->floor();
     options.journal.folder = data->journal_folder();
     options.journal.keep_old_files = data->keeps_old_journals();
+    options.whole_sync = data->whole_sync();
     store = make_store(options.journal.id);
     REQUIRE(run(store->start(data->old_journal_files())).has_value());
     for (const JournalId id : other_journals) {
