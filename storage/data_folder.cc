@@ -29,7 +29,8 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), home, folder->journals_, planted,
                                               folder->options_.max_open_files));
   TRY_ASSIGN(folder->keeps_old_journals_, files.exists(folder->keep_marker()));
-  if (!folder->journals_.corruption().empty()) folder->keeps_old_journals_ = true;
+  if (!folder->journals_.corruption().empty() || folder->replay_.passed_over)
+    folder->keeps_old_journals_ = true;
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -36,6 +37,7 @@ Result<DoubleWrittenFile> DoubleWrittenFile::open(FileSystem& files, const std::
   std::array<std::byte, 2 * kSlotBytes> bytes{};
   TRY_ASSIGN(const size_t read, result.file_->read(0, bytes));
   result.damaged_ = read > 0;
+  result.rotten_ = std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; });
   for (size_t slot = 0; slot < 2; ++slot) {
     const std::byte* at = bytes.data() + slot * kSlotBytes;
     const auto length = load<uint16_t>(at + 18);
@@ -47,7 +49,7 @@ Result<DoubleWrittenFile> DoubleWrittenFile::open(FileSystem& files, const std::
                                     "newer release",
                                     path, version, format)));
     }
-    result.damaged_ = false;
+    result.damaged_ = result.rotten_ = false;
     const auto count = load<uint64_t>(at + 8);
     if (result.payload_ && count <= result.count_) continue;
     result.count_ = count;
@@ -58,14 +60,16 @@ Result<DoubleWrittenFile> DoubleWrittenFile::open(FileSystem& files, const std::
 
 Result<void> DoubleWrittenFile::write(std::vector<std::byte> payload, bool sync) {
   REQUIRES(payload.size() <= kMaxPayload);
-  std::array<std::byte, kSlotBytes> slot{};
+  std::array<std::byte, 2 * kSlotBytes> slots{};
+  const std::span<std::byte> slot = std::span(slots).first(kSlotBytes);
   store(slot.data(), kind_);
   store(slot.data() + 8, count_ + 1);
   store(slot.data() + 16, format_);
   store(slot.data() + 18, static_cast<uint16_t>(payload.size()));
   std::memcpy(slot.data() + kHeadBytes, payload.data(), payload.size());
-  store(slot.data() + 4, protocol::crc32c(std::span(slot).subspan(8)));
-  TRY(file_->write((count_ + 1) % 2 * kSlotBytes, std::span<const std::byte>(slot)));
+  store(slot.data() + 4, protocol::crc32c(slot.subspan(8)));
+  std::ranges::copy(slot, slots.data() + kSlotBytes);
+  TRY(file_->write(0, std::span<const std::byte>(slots)));
   if (sync) TRY(file_->sync_data());
   ++count_;
   payload_ = std::move(payload);

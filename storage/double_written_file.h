@@ -1,7 +1,7 @@
-// A small file of ours that no log holds and no crash may take: two slots of one sector, written in turn and
+// A small file of ours that no log holds and no crash may take: two slots of one sector, written together and
 // synced, each with a format version, a count and a checksum; the valid slot with the higher count is the
-// content. A torn write costs the newer content only before it was acknowledged. Blocking; runs in a lane or
-// before a node serves.
+// content. A disk writes a sector or does not, so a crash leaves each slot old or new, and bits that flip in
+// one of them cost nothing. Blocking; runs in a lane or before a node serves.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,11 @@ class DoubleWrittenFile {
   static Result<DoubleWrittenFile> open(FileSystem& files, const std::string& path, uint32_t kind,
                                         uint16_t format);
 
-  // Nothing: new, or both slots damaged (`damaged()` tells which).
+  // Nothing: new, or both slots damaged (`damaged()` tells which; rotten(): by more than a write that never
+  // reached the disk, which leaves zeros).
   [[nodiscard]] const std::optional<std::vector<std::byte>>& payload() const { return payload_; }
   [[nodiscard]] bool damaged() const { return damaged_; }
+  [[nodiscard]] bool rotten() const { return rotten_; }
 
   // Durable on return (unless `sync` is false: then only after sync()). REQUIRES: payload.size() <=
   // kMaxPayload.
@@ -39,6 +41,7 @@ class DoubleWrittenFile {
   uint16_t format_ = 0;
   uint64_t count_ = 0;
   bool damaged_ = false;
+  bool rotten_ = false;
   std::optional<std::vector<std::byte>> payload_;
 };
 

@@ -55,6 +55,11 @@ class Replayer {
         result.unreadable.emplace(entry.name, found.error());
         continue;
       }
+      if (!found && found.error().kind() == ErrorKind::corruption) {
+        rotten_.insert(entry.name);
+        result.unidentified.push_back(entry.name);
+        continue;
+      }
       TRY_ASSIGN(auto state, found);
       if (!state) {
         result.unidentified.push_back(entry.name);
@@ -75,7 +80,8 @@ class Replayer {
             ReplayedLog{entry.name, *state, kNoOffset, {}, {}, {}, false};
         if (state->damaged) {
           log.damage = Error::corruption(
-              entry.name + ": an earlier start found its journal damaged: restore it, or delete the topic");
+              entry.name +
+              ": an earlier start found it or its journal damaged: restore it, or delete the topic");
         }
         if (const JournalDamage* damage = journals_.damage_of(state->log)) TRY(condemn(log, *damage));
       }
@@ -105,6 +111,7 @@ class Replayer {
       id = namesake->first;
     }
     if (const JournalDamage* damage = journals_.damage_of(id)) return keep_name(record, *damage);
+    if (passed_over_.contains(id)) return {};
     ++result.records;
     if (record.type == JournalRecordType::create) return create(record);
     auto it = result.logs.find(id);
@@ -244,6 +251,9 @@ class Replayer {
         }
         log.touched.insert(base);
       }
+      // The next start has no journal any more that would say so.
+      if (log.damage && !std::exchange(log.state.damaged, true))
+        TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
     }
     return {};
   }
@@ -362,6 +372,11 @@ class Replayer {
       ++result.orphans;
       return {};
     }
+    if (rotten_.contains(name)) {
+      passed_over_.insert(record.log);
+      result.passed_over = true;
+      return {};
+    }
     // Without a state it holds nothing that was ever synced, or is an erased log's that came back.
     TRY(bury_unidentified(record));
     ReplayedLog log;
@@ -384,7 +399,7 @@ class Replayer {
 
   Result<void> bury_unidentified(const JournalRecord& record) {
     const std::string name(record.folder);
-    if (std::erase(result.unidentified, name) == 0) return {};
+    if (rotten_.contains(name) || std::erase(result.unidentified, name) == 0) return {};
     return bury(name, "unidentified");  // not its id: the log itself may be erased before this grave is gone
   }
 
@@ -421,6 +436,8 @@ class Replayer {
   const Planted planted_;
   const size_t max_open_files_;
   std::map<LogId, Extent> extents_;
+  std::set<std::string> rotten_;  // folders whose partition.state is damaged
+  std::set<LogId> passed_over_;   // logs that may be theirs
   std::map<LogId, std::string> dead_names_;
   uint64_t erases_ = 0;
   uint64_t planned_ = 0;  // records seen in each pass

@@ -26,8 +26,12 @@ struct ReplayedLog {
 
 struct JournalReplay {
   std::map<LogId, ReplayedLog> logs;
-  std::vector<std::string> graves;        // folders of erased logs, to be removed
-  std::vector<std::string> unidentified;  // folders without a whole partition.state
+  std::vector<std::string> graves;  // folders of erased logs, to be removed
+  // Folders without a whole partition.state. Whose it was that never reached the disk is for the journals to
+  // say; one that was there and is damaged has its folder left alone, and records that may be its are in
+  // no file, so that the journals have to stay.
+  std::vector<std::string> unidentified;
+  bool passed_over = false;
   // Folders whose partition.state the disk does not give, and why: whose they are may be known again at the
   // next start. Left alone; no record waits for any of them.
   std::map<std::string, Error> unreadable;

@@ -267,8 +267,9 @@ Task<Result<void>> LogStore::erase(std::shared_ptr<Log> log) {
     auto work = [files = &files_, cache = &cache_, folder = raw->folder(), grave, id = raw->id(),
                  outcome]() -> Result<void> {
       const auto bury = [&]() -> Result<void> {
-        TRY_ASSIGN(const auto state, read_partition_state(*files, folder));
-        if (state && state->log != id) return {};  // a namesake's
+        const auto state = read_partition_state(*files, folder);
+        if (!state && state.error().kind() != ErrorKind::corruption) return fail(state.error());
+        if (state && *state && (*state)->log != id) return {};  // a namesake's
         TRY_ASSIGN(const bool exists, files->exists(folder));
         if (!exists) return {};
         auto moved = files->rename(folder, grave);

@@ -57,6 +57,7 @@ Result<std::optional<PartitionState>> read_partition_state(FileSystem& files, co
   TRY_ASSIGN(const bool exists, files.exists(partition_state_path(folder)));
   if (!exists) return std::optional<PartitionState>();
   TRY_ASSIGN(const auto file, DoubleWrittenFile::open(files, partition_state_path(folder), kKind, kFormat));
+  if (file.rotten()) return fail(Error::corruption(partition_state_path(folder) + " is damaged"));
   if (!file.payload()) return std::optional<PartitionState>();
   const std::vector<std::byte>& payload = *file.payload();
   constexpr std::array kSizes{kBytes1, kBytes2, kBytes3, sizeof(Layout)};

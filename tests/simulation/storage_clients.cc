@@ -15,10 +15,6 @@ using storage::Log;
 
 namespace {
 
-// Where a bit flips in the newer one of the two states in `partition.state`, a start takes the older one: the
-// log's start goes back, and records come again that were deleted. Until a start notices, that is let pass.
-constexpr bool kOlderStatesAreNoticed = false;
-
 int64_t draw_timestamp(StorageRun& run, const StorageNode::Shard& shard) {
   // Mostly now, sometimes out of order.
   const runtime::Scheduler& loop = *shard.loop;
@@ -102,10 +98,6 @@ void StorageClients::judge_recovery(Shard& shard) {
       run_.violate(fmt::format("{} is offline: {}", name, log->offline()->message()));
       continue;
     }
-    if (!kOlderStatesAreNoticed && run_.damaged.contains(name) && log->start() < model.start()) {
-      run_.gone_back.insert(name);
-      continue;
-    }
     run_.judge(model.recovered(log->start(), log->end(), run_.power_lost));
     if (!run_.violation) judge_derived(*log, model);
     if (run_.may_be_damaged(name)) run_.counters.count("storage: damaged log is whole");
@@ -133,7 +125,7 @@ void StorageClients::judge_derived(const Log& log, const LogModel& model) {
 Task<void> StorageClients::read_everything(Shard& shard) {
   const std::map<std::string, LogPtr> logs = shard.logs;
   for (const auto& [name, log] : logs) {
-    if (log->offline() || run_.violation || run_.gone_back.contains(name)) continue;
+    if (log->offline() || run_.violation) continue;
     const ModelPtr model = run_.models.at(name);
     Offset from = log->start();
     while (from < log->counted() && !run_.violation && !log->offline()) {
@@ -175,7 +167,6 @@ Task<void> StorageClients::probe_all(Shard& shard) {
   const std::map<std::string, LogPtr> logs = shard.logs;
   for (const auto& [name, log] : logs) {
     const ModelPtr model = run_.models.at(name);
-    if (run_.gone_back.contains(name)) continue;
     for (int i = 0; i < kPlaces && !run_.violation && !log->offline(); ++i) {
       auto reading = read(log, model);
       co_await reading;

@@ -81,7 +81,6 @@ struct StorageRun {
   std::set<std::string> damaged;
   bool journal_damaged = false;
   std::set<std::string> damaged_times;  // searches by time there are not judged
-  std::set<std::string> gone_back;      // to an older partition.state: nothing there is judged
   [[nodiscard]] bool is_damaged() const { return journal_damaged || !damaged.empty(); }
   [[nodiscard]] bool may_be_damaged(const std::string& name) const {
     return journal_damaged || damaged.contains(name);

@@ -2,6 +2,7 @@
 // come to nothing: what each may cost, and what it may not.
 #include <fmt/format.h>
 
+#include "storage/double_written_file.h"
 #include "tests/unit/storage/hostile_world.h"
 
 using namespace tidemark;
@@ -342,4 +343,82 @@ TEST_CASE("a grave that cannot be removed holds nothing up; a sync that fails do
   world.start();
   world.files.fail_sync = [](const std::string& path) { return path.ends_with(".log"); };
   CHECK_FALSE(world.data->finish_replay().has_value());
+}
+
+// The sector of a partition.state that holds its first or its second copy.
+void flip_state(HostileWorld& world, size_t copy) {
+  flip(world, "/data/a-0/partition.state", copy * DoubleWrittenFile::kSlotBytes + 40);
+}
+
+TEST_CASE("one copy of a partition.state that rots costs nothing, not even the log's start") {
+  for (const size_t copy : {0, 1}) {
+    HostileWorld world;
+    world.start();
+    world.finish_replay();
+    auto log = world.create("a-0");
+    for (int i = 0; i < 5; ++i) world.append(*log, 1, 3000);
+    REQUIRE(world.run(log->trim(Offset(3))).has_value());
+    REQUIRE(world.run(world.store->settle()).has_value());
+    log.reset();
+    world.kill();
+    flip_state(world, copy);
+    world.start();
+    REQUIRE(world.logs.contains("a-0"));
+    CHECK(world.logs.at("a-0")->start() == Offset(3));
+    CHECK(world.readable(*world.logs.at("a-0")) == 2);
+  }
+}
+
+// Seed 48 of the storage world, as it was then.
+TEST_CASE("a folder whose partition.state has rotten is nobody's to bury, whatever the journal holds of it") {
+  for (const bool settled : {false, true}) {
+    HostileWorld world;
+    world.start();
+    world.finish_replay();
+    for (const char* name : {"a-0", "b-0"}) {
+      auto log = world.create(name);
+      world.append(*log, 1, 3000);
+      world.append(*log, 1, 20'000);  // past the journal
+    }
+    if (settled) REQUIRE(world.run(world.store->settle()).has_value());
+    world.kill();
+    const auto segment = bytes_of(world, "/data/a-0/00000000000000000000.log");
+    for (const size_t copy : {0, 1}) flip_state(world, copy);
+    for (int life = 0; life < 3; ++life) {
+      world.start();
+      CHECK(world.data->replay().unidentified == std::vector<std::string>{"a-0"});
+      CHECK_FALSE(world.logs.contains("a-0"));
+      CHECK(world.readable(*world.logs.at("b-0")) == 2);
+      world.finish_replay();
+      CHECK_FALSE(world.run(world.store->create("a-0", world.random.uuid(), PartitionId(0), world.settings)));
+      REQUIRE(world.run(world.store->settle()).has_value());
+      // The journals with its records are kept.
+      CHECK((journal_files(world, ".damaged") > 0) == !settled);
+      world.kill();
+    }
+    CHECK(bytes_of(world, "/data/a-0/00000000000000000000.log") == segment);
+  }
+}
+
+TEST_CASE(
+    "a file that is shorter than the journal knows is damaged at the next start too, without the journal") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 20'000);  // past the journal
+  log.reset();
+  world.kill();
+  {
+    auto file = world.below.open("/data/a-0/00000000000000000000.log", OpenMode::read_write);
+    REQUIRE((*file)->truncate(5'000).has_value());
+    REQUIRE((*file)->sync_data().has_value());
+  }
+  for (int life = 0; life < 2; ++life) {
+    world.start();
+    REQUIRE(world.logs.at("a-0")->offline());
+    world.finish_replay();
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.kill();
+  }
 }
