@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Every broker setting that gives topics a default, seen from outside: the tests of topics_test.py once more, but a topic has another
-value by its daemon's, and itself sets nothing. A test there for which no broker's setting is named here fails."""
+"""Every broker setting that gives topics a default, seen from outside: the tests of topics_test.py once more, but a topic has
+another value by its daemon's, and itself sets nothing. A test there for which no broker's setting is named here fails."""
 
 import topics_test
 from topics_test import HOUR_MS, client_suite
