@@ -1,11 +1,21 @@
 #!/usr/bin/python3
 """Every broker setting that gives topics a default, seen from outside: the tests of topics_test.py once more, but a topic has
-another value by its daemon's, and itself sets nothing. A test there for which no broker's setting is named here fails."""
+another value by its daemon's, and itself sets nothing. A test there for which no broker's setting is named here fails. And all of it
+again with values that change while the daemon runs, and has the topic."""
+
+import os
+import sys
 
 import topics_test
-from topics_test import HOUR_MS, client_suite
+from topics_test import HOUR_MS, NONE
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+import client_suite  # noqa: E402
+from admin_messages import INCREMENTAL_ALTER_CONFIGS  # noqa: E402
 
 MINUTE_MS = 60_000
+INVALID_REQUEST = 42
+BROKER, ALL_BROKERS = 4, ""
 
 
 class GivenByTheBroker:
@@ -15,9 +25,32 @@ class GivenByTheBroker:
 
     def topic_with(self, setting, value, both=None, partitions=1):
         self.assertIsNotNone(self.given_by, f"which of a broker's settings is the default of {setting}?")
-        place = self.open_place({self.given_by: int(value) // self.unit if self.unit else value})
+        place = self.open_place({self.given_by: self.in_its_unit(value)})
         self.addCleanup(place.close)
         return place.new_topic(both, partitions)
+
+    def in_its_unit(self, value):
+        return str(int(value) // self.unit) if self.unit else value
+
+
+class ChangedWhileItRuns:
+    """A default that comes when its topic is there already."""
+
+    at_start_only = ("log.retention.minutes", "log.retention.hours", "log.roll.hours", "log.roll.jitter.hours",
+                     "log.flush.scheduler.interval.ms")
+
+    def topic_with(self, _setting, value, both=None, partitions=1):
+        place = self.open_place()
+        self.addCleanup(place.close)
+        topic = place.new_topic(both, partitions)
+        change = {"name": self.given_by, "value": self.in_its_unit(value)}
+        answer = place.client.call(INCREMENTAL_ALTER_CONFIGS, 1,
+                                   resources=[{"type": BROKER, "name": ALL_BROKERS, "configs": [change]}])["responses"][0]
+        if self.given_by in self.at_start_only:
+            self.assertEqual(answer["error"], INVALID_REQUEST, answer)
+            self.skipTest("as in Kafka, this cannot change while the node runs")
+        self.assertEqual(answer["error"], NONE, answer)
+        return topic
 
 
 class TopicDefaults(GivenByTheBroker, topics_test.TopicSettings):
@@ -142,6 +175,14 @@ class DurabilityDefaults(GivenByTheBroker, topics_test.DurabilitySettings):
     def test_flush_scheduler(self):
         self.given_by = "log.flush.scheduler.interval.ms"
         super().test_flush_ms()
+
+
+class ChangedTopicDefaults(ChangedWhileItRuns, TopicDefaults):
+    pass
+
+
+class ChangedDurabilityDefaults(ChangedWhileItRuns, DurabilityDefaults):
+    pass
 
 
 if __name__ == "__main__":

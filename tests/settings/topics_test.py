@@ -22,6 +22,7 @@ MESSAGE_TOO_LARGE, INVALID_TIMESTAMP = 10, 32
 MIB = 1 << 20
 HOUR_MS = 3_600_000
 PATIENCE_SECONDS = 20
+FIRST_SEGMENT = "00000000000000000000.log"
 SOON = {"min.cleanable.dirty.ratio": "0.001"}  # every sealed segment is cleaned, however little of the log it is
 
 
@@ -381,12 +382,12 @@ class DurabilitySettings(TopicSuite):
         every, default = self.with_and_without("flush.messages", "1", cached)
         tenth = self.topic_with("flush.messages", "10", cached)
         # One sync may cover two appends, where the answer does not wait for it.
-        self.assertGreaterEqual(self.produce_and_count(every, f"/{every}-0/"), 15)
-        self.assertIn(self.produce_and_count(tenth, f"/{tenth}-0/"), range(1, 7))
+        self.assertGreaterEqual(self.produce_and_count(every, f"/{every}-0/{FIRST_SEGMENT}"), 15)
+        self.assertIn(self.produce_and_count(tenth, f"/{tenth}-0/{FIRST_SEGMENT}"), range(1, 7))
         self.await_unsynced(default, f"/{default}-0/")
 
     def synced_within(self, topic, seconds):
-        segment = f"/{topic}-0/0"
+        segment = f"/{topic}-0/{FIRST_SEGMENT}"
         before = topic.place.syncs(segment)
         self.assertEqual(topic.produce(batch([b"x"]))[0], NONE)
         deadline = time.monotonic() + seconds
