@@ -46,17 +46,16 @@ constexpr Setting kSettings[] = {
     group("streams.session.timeout.ms", kInt, "45000", at_least(1), "group.streams.session.timeout.ms",
           refused(kNoStreamsGroups), "Silence after which a member of this streams group is removed."),
     client_metrics("interval.ms", kInt, "300000",
-                   honoured("unit/telemetry/client_instances_test.cc: a client pushes as often as the "
-                            "shortest interval of its subscriptions says"),
+                   honoured("interop/raw_client_metrics_test.py: test_pushes_come_an_interval_apart"),
                    "How often clients push their metrics."),
-    client_metrics("match", kList, "",
-                   honoured("unit/telemetry/client_instances_test.cc: a subscription is for the clients that "
-                            "its match names"),
-                   "Which clients a subscription is for."),
-    client_metrics("metrics", kList, "",
-                   honoured("unit/telemetry/client_instances_test.cc: a client is asked for the metrics of "
-                            "all its subscriptions, each once"),
-                   "Which metrics a subscription asks for."),
+    client_metrics(
+        "match", kList, "",
+        honoured("interop/raw_client_metrics_test.py: test_subscriptions_come_together_and_are_matched"),
+        "Which clients a subscription is for."),
+    client_metrics(
+        "metrics", kList, "",
+        honoured("interop/raw_client_metrics_test.py: test_subscriptions_come_together_and_are_matched"),
+        "Which metrics a subscription asks for."),
 };
 
 }  // namespace

@@ -12,7 +12,8 @@ constexpr Setting kSettings[] = {
                        honoured("settings/topics_test.py: test_write_caching"),
                        "Kafka's durability: acks=all answers once the page cache has the records, and power "
                        "loss may take them.")),
-    beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide, kTopicDefault,
+    beyond_kafka(broker("write.caching", kBoolean, "false", kAny, kHigh, kClusterWide,
+                        honoured("settings/defaults_test.py: test_write_caching"),
                         "The default of the topic setting of this name.")),
     beyond_kafka(
         broker("memory.limit", kLong, kNull, size_at_least(33554432), kHigh, kReadOnly,

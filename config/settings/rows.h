@@ -109,9 +109,6 @@ struct StatusAndNote {
 // `test`: "PATH: TEXT", the file under tests/ and the beginning of the TEST_CASE's or function's name in it,
 // that sets another value and sees the effect (tests/checks/config_tests.py looks whether it is there).
 constexpr StatusAndNote honoured(std::string_view test) { return {Status::honoured, test}; }
-// A broker's default for a topic setting does nothing else than become the topic's value.
-inline constexpr StatusAndNote kTopicDefault{
-    Status::honoured, "unit/config/resolver_test.cc: a broker's default reaches the topics that set nothing"};
 constexpr StatusAndNote refused(std::string_view reason) { return {Status::refused, reason}; }
 constexpr StatusAndNote ignored(std::string_view reason) { return {Status::ignored, reason}; }
 

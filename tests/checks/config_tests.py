@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """config_tests.py TIDEMARK-CONFIG-REFERENCE: every honoured setting names the test that sets another value and sees the
 effect, as `PATH: TEXT`, the path relative to tests/ and the text the beginning of the name of a TEST_CASE or of a `def` of that file.
-The setting's name has to stand in that test's body, with dots or, as a field's or an argument's name, with underscores; but a test that
-walks the table (`settings_of(`) is about every setting. A name that leads nowhere is an error, and so is a setting without one."""
+The setting's name has to stand in that test's body, with dots or, as a field's or an argument's name, with underscores. A name that
+leads nowhere is an error, and so is a setting without one; the unit tests of config/ see what a value is resolved to, never its effect."""
 
 import os
 import re
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sources  # noqa: E402
 
 BEGINS = re.compile(r'^TEST_CASE\(\s*((?:"[^"]*"\s*)+)|^(?: {4})?def (\w+)\(', re.MULTILINE)
-WALKS_THE_TABLE = "settings_of("
+SEES_NO_EFFECT = "unit/config/"
 
 
 def tests_of(content):
@@ -26,7 +26,7 @@ def tests_of(content):
 
 def is_about(body, setting):
     dotted, joined = re.escape(setting), re.escape(setting.replace(".", "_"))
-    return WALKS_THE_TABLE in body or re.search(rf"(?<![\w.]){dotted}(?![\w.])|\b{joined}\b", body) is not None
+    return re.search(rf"(?<![\w.]){dotted}(?![\w.])|\b{joined}\b", body) is not None
 
 
 def judge(rows, read):
@@ -38,6 +38,9 @@ def judge(rows, read):
             continue
         path, separator, text = claim.partition(": ")
         content = read(path) if separator else None
+        if path.startswith(SEES_NO_EFFECT):
+            problems.append(f"{scope} {name}: `{claim}` sees no effect")
+            continue
         if content is None:
             problems.append(f"{scope} {name}: `{claim}` names no file under tests/")
             continue
@@ -51,13 +54,13 @@ def judge(rows, read):
 
 def prove_it_sees():
     rows = [("topic", "a.ms", "x.cc: one"), ("topic", "b", "x.cc: two"), ("topic", "c", "y.cc: one"), ("topic", "d", "nothing"),
-            ("topic", "e", ""), ("topic", "f", "z.py: test_it"), ("topic", "g", "z.py: test_other"), ("topic", "h", "x.cc: all"),
+            ("topic", "e", ""), ("topic", "f", "z.py: test_it"), ("topic", "g", "z.py: test_other"), ("topic", "h", "unit/config/x.cc: h"),
             ("topic", "ms", "x.cc: one"), ("topic", "g", "z.py: test_it")]
     missing, problems = judge(rows, {
-        "x.cc": '// two\nTEST_CASE(\n    "o"\n    "ne") {\n  of.a_ms = 1;\n}\nTEST_CASE("all") {\n  settings_of(topic);\n}',
+        "x.cc": '// two\nTEST_CASE(\n    "o"\n    "ne") {\n  of.a_ms = 1;\n}\n', "unit/config/x.cc": 'TEST_CASE("h") {\n  of.h = 1;\n}\n',
         "z.py": 'class Z:\n    def test_it(self):\n        set("f=1")\n\n    def test_g(self):\n        set("g")'}.get)
     assert missing == ["topic e"], missing
-    wrong = ["topic b", "topic c", "topic d", "topic g", "topic ms", "topic g"]
+    wrong = ["topic b", "topic c", "topic d", "topic g", "topic h", "topic ms", "topic g"]
     assert [problem.split(":")[0] for problem in problems] == wrong, problems
 
 

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from admin_messages import GET_TELEMETRY_SUBSCRIPTIONS, PUSH_TELEMETRY  # noqa: 
 from confluent_admin import Admin  # noqa: E402
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition  # noqa: E402
 from raw_client import FETCH, METADATA, NONE, PRODUCE, RawClient, fetch_body  # noqa: E402
-from raw_frames import batch, framed, produce_body, request, string  # noqa: E402
+from raw_frames import batch, framed, produce_answer, produce_body, request, string  # noqa: E402
 from served_apis import connect, exchange, receive  # noqa: E402
 
 CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_TOPIC_PARTITIONS = 19, 44, 75
@@ -82,6 +83,30 @@ class BrokerSettings(unittest.TestCase):
         self.addCleanup(broker.close)
         return broker
 
+    def with_listeners(self, names, properties=None):
+        """A broker, not started, and the port of each of its listeners; clients of it use the first."""
+        ports = [brokers.free_port() for _ in names]
+        listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in zip(names, ports))
+        broker = brokers.Broker(properties={"listeners": listeners, **(properties or {})})
+        broker.flags.remove("--listen")
+        broker.listen = f"127.0.0.1:{ports[0]}"
+        self.addCleanup(broker.close)
+        return broker, ports
+
+    def assert_refuses(self, broker, told):
+        """It ends while it starts, and says why."""
+        with self.assertRaisesRegex(brokers.BrokerFailed, told):
+            broker.start()
+        broker.process = None
+
+    def served(self, port):
+        """Whether a listener is there, and answers."""
+        try:
+            with connect(f"127.0.0.1:{port}") as connection:
+                return is_open(connection)
+        except ConnectionRefusedError:
+            return False
+
     def client(self, broker):
         client = RawClient(broker.bootstrap)
         self.addCleanup(client.close)
@@ -114,16 +139,14 @@ class BrokerSettings(unittest.TestCase):
         self.assertEqual([(number, rack) for number, (_, _, rack) in brokers_of(self.client(self.default)).items()],
                          [(1, None)])
 
+    def test_broker_id(self):
+        for broker, expected in ((self.start({"broker.id": 42}), [42]), (self.default, [1])):
+            self.assertEqual(list(brokers_of(self.client(broker))), expected)
+
     def test_listeners_and_advertised_listeners(self):
-        inside, outside = brokers.free_port(), brokers.free_port()
-        broker = brokers.Broker()
-        broker.listen = f"127.0.0.1:{inside}"
-        self.addCleanup(broker.close)
-        command = {"listeners": f"IN://127.0.0.1:{inside},OUT://127.0.0.1:{outside}",
-                   "advertised.listeners": f"IN://127.0.0.1:{inside},OUT://front.example:19092",
-                   "listener.security.protocol.map": "IN:PLAINTEXT,OUT:PLAINTEXT"}
-        broker.flags.remove("--listen")
-        broker.options = [word for key, value in command.items() for word in ("--set", f"{key}={value}")]
+        protocols = {"listener.security.protocol.map": "IN:PLAINTEXT,OUT:PLAINTEXT"}
+        broker, (inside, outside) = self.with_listeners(["IN", "OUT"], protocols)
+        broker.options += ["--set", f"advertised.listeners=IN://127.0.0.1:{inside},OUT://front.example:19092"]
         broker.start()
         for port, told in ((inside, ("127.0.0.1", inside)), (outside, ("front.example", 19092))):
             client = RawClient(f"127.0.0.1:{port}")
@@ -132,6 +155,43 @@ class BrokerSettings(unittest.TestCase):
         # Without: where the client connected to.
         host, port = self.default.bootstrap.rsplit(":", 1)
         self.assertEqual([place[:2] for place in brokers_of(self.client(self.default)).values()], [(host, int(port))])
+
+    def test_listener_security_protocol_map(self):
+        """Plain text is all that a listener is opened for, and only where the map says that it is what is meant."""
+        name = "listener.security.protocol.map"
+        broker, (port,) = self.with_listeners(["MINE"], {name: "MINE:PLAINTEXT"})
+        broker.start()
+        self.assertTrue(self.served(port))
+        for listener, protocols, told in (("MINE", None, "no protocol is defined for this listener"),
+                                          ("MINE", "MINE:SASL_SSL", "the listener MINE wants SASL_SSL"),
+                                          ("PLAINTEXT", "PLAINTEXT:SSL", "the listener PLAINTEXT wants SSL")):
+            with self.subTest(protocols=protocols):
+                broker, (port,) = self.with_listeners([listener], {name: protocols} if protocols else {})
+                self.assert_refuses(broker, told)
+                self.assertFalse(self.served(port))
+        broker, (port,) = self.with_listeners(["SSL"], {name: "SSL:PLAINTEXT"})
+        broker.start()
+        self.assertTrue(self.served(port))
+
+    def test_controller_listener_names(self):
+        protocols = {"listener.security.protocol.map": "IN:PLAINTEXT,OUT:PLAINTEXT"}
+        for properties, opened in (({"controller.listener.names": "OUT"}, [True, False]), ({}, [True, True])):
+            broker, ports = self.with_listeners(["IN", "OUT"], {**protocols, **properties})
+            broker.start()
+            self.assertEqual([self.served(port) for port in ports], opened)
+
+    def test_controller_quorum(self):
+        """A node that is to be one of several controllers, or to follow another one, does not start as a cluster of its own."""
+        for name, alone, others in (
+                ("controller.quorum.voters", "7@127.0.0.1:9093",
+                 {"1@127.0.0.1:9093": "this is node 7", "7@127.0.0.1:9093,8@127.0.0.1:9094": "several controllers"}),
+                ("controller.quorum.bootstrap.servers", "127.0.0.1:9093", {"127.0.0.1:9093,127.0.0.1:9094": "several controllers"})):
+            self.assertEqual(list(brokers_of(self.client(self.start({"node.id": 7, name: alone})))), [7])
+            for value, told in others.items():
+                with self.subTest(value=value):
+                    broker = brokers.Broker(properties={"node.id": 7, name: value})
+                    self.addCleanup(broker.close)
+                    self.assert_refuses(broker, told)
 
     def test_http_address(self):
         port = brokers.free_port()
@@ -142,16 +202,22 @@ class BrokerSettings(unittest.TestCase):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
             self.assertEqual(answer.status, 200)
 
-    def test_log_dirs(self):
-        broker = brokers.Broker()
-        elsewhere = os.path.join(broker.folder, "elsewhere")
-        broker.options = ["--set", f"log.dirs={elsewhere}"]
-        broker.flags.remove("--data-dir")
-        self.addCleanup(broker.close)
-        broker.start()
-        topic = self.client(broker).new_topic()
-        self.assertTrue(os.path.isdir(os.path.join(elsewhere, f"{topic}-0")))
-        self.assertFalse(os.path.exists(broker.data_dir))
+    def test_log_dir_and_log_dirs(self):
+        for settings in (["log.dir"], ["log.dirs"], ["log.dirs", "log.dir"]):
+            with self.subTest(settings=settings):
+                broker = brokers.Broker()
+                folders = [os.path.join(broker.folder, setting) for setting in settings]
+                # In a file both may stand, as in Kafka: a flag for one would replace the other.
+                with open(config := os.path.join(broker.folder, "node.properties"), "w", encoding="utf-8") as file:
+                    file.writelines(f"{setting}={folder}\n" for setting, folder in zip(settings, folders))
+                broker.options = ["--config", config]
+                broker.flags.remove("--data-dir")
+                self.addCleanup(broker.close)
+                broker.start()
+                topic = self.client(broker).new_topic()
+                self.assertTrue(os.path.isdir(os.path.join(folders[0], f"{topic}-0")))
+                for unused in folders[1:] + [broker.data_dir]:
+                    self.assertFalse(os.path.exists(unused))
 
     def test_several_log_dirs(self):
         broker = brokers.Broker()
@@ -435,10 +501,8 @@ class BrokerSettings(unittest.TestCase):
     def test_too_few_open_files(self):
         broker = self.with_open_files(64)
         self.addCleanup(broker.close)
-        with self.assertRaisesRegex(brokers.BrokerFailed, "the limit of open files is 64, and this node needs at least 1"):
-            broker.start()
+        self.assert_refuses(broker, "the limit of open files is 64, and this node needs at least 1")
         self.assertEqual(len(broker.log_tail().splitlines()), 1)
-        broker.process = None
 
     def test_connection_max_in_flight(self):
         one = self.start({"connection.max.in.flight": 1})
@@ -508,14 +572,29 @@ class BrokerSettings(unittest.TestCase):
         # What could never fit is refused, not waited for.
         for broker, announced, refused in ((small, 40 * MIB, True), (self.default, 40 * MIB, False),
                                            (bounded, 7 * MIB, False), (bounded, 7 * MIB + 1, True)):
-            connection = self.connect(broker)
-            connection.sendall(struct.pack(">i", announced) + struct.pack(">hhi", METADATA, 0, 1))
-            connection.settimeout(0.3)
-            try:
-                closed = connection.recv(1) == b""
-            except TimeoutError:
-                closed = False
-            self.assertEqual(closed, refused, announced)
+            with self.announcing(broker, announced) as connection:
+                connection.settimeout(0.3)
+                try:
+                    closed = connection.recv(1) == b""
+                except TimeoutError:
+                    closed = False
+                self.assertEqual(closed, refused, announced)
+        # What has no room beside a large one is not read before that is gone.
+        for broker, waits in ((bounded, True), (self.default, False)):
+            client = self.client(broker)
+            topic = client.new_topic()
+            with self.announcing(broker, 7 * MIB):
+                self.eventually(lambda of=broker: of.metric("tidemark_request_memory_bytes")[""] >= 7 * MIB)
+                client.connection.sendall(framed(request(PRODUCE, 7, produce_body(topic, LARGE_BATCH))))
+                answered, _, _ = select.select([client.connection], [], [], 0.3 if waits else 20)
+                self.assertEqual(not answered, waits)
+            self.assertEqual(produce_answer(receive(client.connection), topic)[0], NONE)
+
+    def announcing(self, broker, size):
+        """A connection with the beginning of a request of this size: as soon as that is there, the memory of all of it is taken."""
+        connection = self.connect(broker)
+        connection.sendall(struct.pack(">i", size) + struct.pack(">hhi", METADATA, 0, 1) + bytes(5000))
+        return connection
 
     def test_journal_size(self):
         small = self.start({"journal.size": 8 * MIB, "shards": 1, "memory.limit": "64MiB"})

@@ -2,6 +2,7 @@
 """Every setting of groups that is honoured, seen from outside: each test starts a daemon with another value, and holds it against
 what the default does."""
 
+import glob
 import os
 import struct
 import sys
@@ -105,14 +106,30 @@ class GroupSettings(unittest.TestCase):
             self.assertEqual(client.committed("g", topic), 1 if error else 2)
 
     def test_offsets_topic(self):
-        other = self.start({"offsets.topic.num.partitions": 3, "offsets.topic.segment.bytes": 2 << 20})
-        for broker, partitions, segment in ((other, 3, 2 << 20), (self.default, 50, 104_857_600)):
-            self.client(broker)
+        other = self.start({"offsets.topic.num.partitions": 3, "offsets.topic.segment.bytes": 2 << 20,
+                            "offset.metadata.max.bytes": 30_000})
+        default = self.start({"offset.metadata.max.bytes": 30_000})
+        for broker, partitions, segment, several in ((other, 3, 2 << 20, True), (default, 50, 104_857_600, False)):
+            client = self.client(broker)
             admin = Admin(broker.bootstrap)
             self.assertEqual(len(admin.topics()[OFFSETS_TOPIC].partitions), partitions)
             described = admin.describe_configs(ConfigResource.Type.TOPIC, OFFSETS_TOPIC)
             self.assertEqual(described["segment.bytes"].value, str(segment))
             self.assertEqual(described["cleanup.policy"].value, "compact")
+            topic = client.new_topic()
+            for offset in range(120):  # 3.6 MB
+                self.assertEqual(client.commit("g", topic, offset, "x" * 30_000), NONE)
+            deadline = time.monotonic() + 20
+            while sum(self.offsets_segments(broker)) < 3_600_000 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            sizes = self.offsets_segments(broker)
+            self.assertGreater(sum(sizes), 3_600_000)
+            self.assertEqual(len(sizes) > 1, several)
+
+    def offsets_segments(self, broker):
+        """The sizes of those that hold anything: one group's are all in one partition."""
+        sizes = map(os.path.getsize, glob.glob(os.path.join(broker.data_dir, f"{OFFSETS_TOPIC}-*", "*.log")))
+        return [size for size in sizes if size > 0]
 
     def test_offsets_retention(self):
         """A minute at least: the default keeps the offset for a week, and looks every ten minutes. What points at records that are
