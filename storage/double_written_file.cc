@@ -37,7 +37,11 @@ Result<DoubleWrittenFile> DoubleWrittenFile::open(FileSystem& files, const std::
   std::array<std::byte, 2 * kSlotBytes> bytes{};
   TRY_ASSIGN(const size_t read, result.file_->read(0, bytes));
   result.damaged_ = read > 0;
-  result.rotten_ = std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; });
+  const auto is_written = [&](size_t slot) {
+    return std::ranges::any_of(std::span(bytes).subspan(slot * kSlotBytes, kSlotBytes),
+                               [](std::byte byte) { return byte != std::byte{0}; });
+  };
+  result.rotten_ = is_written(0) && is_written(1);
   for (size_t slot = 0; slot < 2; ++slot) {
     const std::byte* at = bytes.data() + slot * kSlotBytes;
     const auto length = load<uint16_t>(at + 18);

@@ -24,8 +24,8 @@ class DoubleWrittenFile {
   static Result<DoubleWrittenFile> open(FileSystem& files, const std::string& path, uint32_t kind,
                                         uint16_t format);
 
-  // Nothing: new, or both slots damaged (`damaged()` tells which; rotten(): by more than a write that never
-  // reached the disk, which leaves zeros).
+  // Nothing: new, or both slots damaged (`damaged()` tells which; rotten(): not by a first write that was cut
+  // short, which leaves zeros).
   [[nodiscard]] const std::optional<std::vector<std::byte>>& payload() const { return payload_; }
   [[nodiscard]] bool damaged() const { return damaged_; }
   [[nodiscard]] bool rotten() const { return rotten_; }
