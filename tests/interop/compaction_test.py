@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 90
 
 class Compaction(unittest.TestCase):
     def setUp(self):
-        self.broker = brokers.Broker(properties={"log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100}).start()
+        self.broker = brokers.open_broker(properties={"log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100})
         self.addCleanup(self.broker.close)
         self.written = {}  # key -> its last value, None: deleted
 
@@ -105,6 +105,7 @@ class Compaction(unittest.TestCase):
         self.write(topic, 2, first=ROUNDS)
         self.await_cleaned(topic, 2 * KEYS)
 
+    @brokers.tidemark_only("stops the broker")
     def test_deleted_keys_are_gone_and_stay_gone(self):
         topic = self.new_topic(delete_retention_ms="0")
         self.write(topic, 3)
@@ -114,6 +115,7 @@ class Compaction(unittest.TestCase):
         self.broker.start()
         self.check(self.read(topic))
 
+    @brokers.tidemark_only("kills the broker")
     def test_kill_in_the_middle_of_a_cleaning(self):
         self.broker.options += ["--set", "log.cleaner.io.max.bytes.per.second=2000000"]
         self.broker.stop()

@@ -422,9 +422,8 @@ class GenuineGroupTools(genuine_suite.ToolSuite):
         offsets = {key["data"]["partition"]: value and value["data"]["offset"] for key, value in mine if key["type"] == "1"}
         self.assertEqual(offsets, {0: 5, 1: None})
 
+    @brokers.tidemark_only("has settings of its own")
     def test_dump_log_of_offsets_segments_before_and_after_they_are_compacted(self):
-        if self.broker.is_external:
-            self.skipTest("asks for a broker of ours with settings of its own")
         broker = brokers.Broker(properties={
             **group_broker.PROPERTIES, "offsets.topic.num.partitions": 1, "offsets.topic.segment.bytes": 1 << 20,
             "log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100}).start()

@@ -140,10 +140,8 @@ class Quotas(unittest.TestCase):
         self.assertEqual(throttle, 0)
         self.assertGreater(time.monotonic() - began, 0.2)
 
+    @brokers.tidemark_only("with Kafka such a consumer waits for ever")
     def test_a_batch_larger_than_all_windows_can_be_read(self):
-        """Ours: with Kafka such a consumer waits for ever."""
-        if self.broker.is_external:
-            self.skipTest("of our own broker")
         topic = self.new_topic()
         self.client("filler").produce(topic, 50_000)
         self.limit(entity(client=self.name), consumer_byte_rate=10_000.0)
@@ -390,12 +388,11 @@ class Quotas(unittest.TestCase):
 
     # --- ours ---------------------------------------------------------------------------------------------------------
     def own(self, **properties):
-        if self.broker.is_external:
-            self.skipTest("of our own broker")
         broker = brokers.Broker(properties=properties).start()
         self.addCleanup(broker.close)
         return broker
 
+    @brokers.tidemark_only("stops the broker")
     def test_a_stop_waits_for_no_throttled_client(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()
@@ -409,6 +406,7 @@ class Quotas(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 5)
         broker.start()
 
+    @brokers.tidemark_only("looks at the metrics")
     def test_what_a_pause_holds_back_costs_no_memory_and_its_client_may_go(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()
@@ -432,6 +430,7 @@ class Quotas(unittest.TestCase):
         for client in clients:
             client.close()
 
+    @brokers.tidemark_only("looks at the metrics")
     def test_a_throttled_client_that_goes_is_noticed(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()
