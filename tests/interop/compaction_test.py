@@ -15,9 +15,10 @@ KEYS, ROUNDS = 1_000, 20
 PATIENCE_SECONDS = 90
 
 
+@brokers.tidemark_only("Kafka leaves its active segment alone until more is appended")
 class Compaction(unittest.TestCase):
     def setUp(self):
-        self.broker = brokers.open_broker(properties={"log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100})
+        self.broker = brokers.Broker(properties={"log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100}).start()
         self.addCleanup(self.broker.close)
         self.written = {}  # key -> its last value, None: deleted
 
@@ -105,7 +106,6 @@ class Compaction(unittest.TestCase):
         self.write(topic, 2, first=ROUNDS)
         self.await_cleaned(topic, 2 * KEYS)
 
-    @brokers.tidemark_only("stops the broker")
     def test_deleted_keys_are_gone_and_stay_gone(self):
         topic = self.new_topic(delete_retention_ms="0")
         self.write(topic, 3)
@@ -115,7 +115,6 @@ class Compaction(unittest.TestCase):
         self.broker.start()
         self.check(self.read(topic))
 
-    @brokers.tidemark_only("kills the broker")
     def test_kill_in_the_middle_of_a_cleaning(self):
         self.broker.options += ["--set", "log.cleaner.io.max.bytes.per.second=2000000"]
         self.broker.stop()

@@ -25,6 +25,7 @@ from served_apis import connect, exchange, receive
 
 NONE, UNKNOWN_TOPIC_OR_PARTITION, THROTTLING_QUOTA_EXCEEDED = 0, 3, 89
 WINDOWS = {"quota.window.num": 3, "controller.quota.window.num": 2}
+PATIENCE_SECONDS = 240
 BURST_SECONDS = 2  # what an idle client may use at once: all windows but one
 MUTATION_BURST_SECONDS = 2
 
@@ -266,12 +267,13 @@ class Quotas(unittest.TestCase):
         self.assertEqual(producer.flush(60), 0)
         self.limit(entity(client=self.name), consumer_byte_rate=float(rate))
         began = time.monotonic()
-        values = self.read_all(topic, 1, total // size, self.name)
+        values = self.read_all(topic, 1, total // size, self.name, PATIENCE_SECONDS)
         took = time.monotonic() - began
         self.assertEqual(values, [b"%0*d" % (size, i) for i in range(total // size)])
         ideal = (total - BURST_SECONDS * rate) / rate
-        # Kafka takes up to three times as long: it counts what has almost left the windows.
-        self.assertTrue(0.85 * ideal <= took <= 3.5 * ideal, f"{took:.1f} s, ideal {ideal:.1f} s")
+        # Kafka needs up to eight times as long, since it counts what has almost left the windows: it has no upper limit here.
+        most = PATIENCE_SECONDS if self.broker.is_external else 3.5 * ideal
+        self.assertTrue(0.85 * ideal <= took <= most, f"{took:.1f} s, ideal {ideal:.1f} s")
         self.assertGreater(len(self.read_throttles), 0)
 
     def test_a_consumer_with_fetch_sessions_gets_everything(self):

@@ -133,6 +133,8 @@ class RawQuotas(unittest.TestCase):
                 self.assertEqual(self.refused(ops(who, (key, value))), message)
         self.assert_described((USER, EXACT, self.name), expected={})
         self.assertEqual(self.client.alter(ops(bob, ("request_percentage", 0.25), ("controller_mutation_rate", 0.5))), [DONE])
+        self.assert_described((USER, EXACT, self.name), expected={
+            ((USER, self.name),): {"request_percentage": 0.25, "controller_mutation_rate": 0.5}})
 
     def test_what_cannot_be_may_be_removed(self):
         self.assertEqual(self.client.alter(entry(entity(user=self.name), nonsense=None)), [DONE])

@@ -3,6 +3,7 @@
 answer too, except where a test is `tidemark_only` (broker.py). Run by extended.sh; alone: reference_suites.py [WORD...]"""
 
 import glob
+import importlib.util
 import os
 import re
 import signal
@@ -19,17 +20,20 @@ sys.path.insert(0, os.path.join(HERE, "newest"))
 import drivers  # noqa: E402
 
 KAFKA_FOLDER = os.path.join(HERE, "kafka")
+OTHERS = [os.path.join(HERE, name) for name in ("same_answers.py", "same_group_answers.py", "genuine_tools.py")]
 PLUGIN = "ClientMetricsTaker"
 PLUGINS = os.path.join(drivers.ROOT, "build", "genuine-kafka-plugins")
 # What our suites set on brokers of their own, so that they need not wait.
 SETTINGS = {"offsets.topic.num.partitions": 4, "offsets.retention.check.interval.ms": 1000, "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 500, "quota.window.num": 3, "controller.quota.window.num": 2,
-            "log.retention.check.interval.ms": 100, "log.cleaner.backoff.ms": 100, "metric.reporters": PLUGIN}
+            "metric.reporters": PLUGIN}
 
 
 def prepare():
     jars = drivers.genuine_jars()
     drivers.need("javac", "openjdk-17-jdk-headless")
+    if not importlib.util.find_spec("yaml"):
+        raise drivers.Unavailable("no yaml here for Python (Debian: python3-yaml)")
     os.makedirs(PLUGINS, exist_ok=True)
     drivers.build(["javac", "-cp", f"{jars}/*", "-d", PLUGINS, f"{PLUGIN}.java"], KAFKA_FOLDER, "javac")
 
@@ -42,7 +46,7 @@ def kafka_version():
 def run_suites(folder, bootstrap, words):
     """Of each suite: (its name, Counts)."""
     environment = {**os.environ, "TIDEMARK_TEST_BOOTSTRAP": bootstrap, "TIDEMARK_TEST_DATA_DIR": os.path.join(folder, "data")}
-    for program in sorted(glob.glob(f"{HERE}/*_test.py") + glob.glob(f"{HERE}/scenarios/*_test.py")):
+    for program in sorted(glob.glob(f"{HERE}/*_test.py") + glob.glob(f"{HERE}/scenarios/*_test.py")) + OTHERS:
         name = os.path.relpath(program, HERE)
         print(f"--- {name}", flush=True)
         yield name, suite_runs.run(program, words, env=environment)
