@@ -90,6 +90,13 @@ class ClientSuite(unittest.TestCase):
             time.sleep(0.05)
         self.assertEqual(found, end)
 
+    def assert_gone(self, topic, names, patience_seconds=20):
+        """`names`: a function. Genuine Kafka deletes in the background."""
+        deadline = time.monotonic() + patience_seconds
+        while topic in names() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertNotIn(topic, names())
+
     # --- the tests ----------------------------------------------------------------------------------------------
     def test_every_codec_with_every_acks(self):
         for codec in CODECS:

@@ -28,7 +28,7 @@ class GenuineTools(genuine_suite.ToolSuite):
         self.on_broker("kafka-topics", "--alter", "--topic", topic, "--partitions", "5")
         self.assertIn("PartitionCount: 5", self.on_broker("kafka-topics", "--describe", "--topic", topic))
         for flag in ("--under-replicated-partitions", "--unavailable-partitions", "--under-min-isr-partitions"):
-            self.assertEqual(self.on_broker("kafka-topics", "--describe", flag).strip(), "")
+            self.assertEqual(self.on_broker("kafka-topics", "--describe", "--topic", topic, flag).strip(), "")
         again = self.run_tool("kafka-topics", "--bootstrap-server", self.broker.bootstrap, "--create", "--topic", topic)
         self.assertEqual(again.returncode, 1)
         self.assertIn("already exists", again.stdout + again.stderr)

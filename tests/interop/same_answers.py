@@ -120,6 +120,17 @@ class SameAnswers(side_by_side.SideBySide):
             self.same("DescribeQuorum", {"Topics": [{"TopicName": topic, "Partitions": [{"PartitionIndex": partition}]}]},
                       but=["HighWatermark", "LogEndOffset", "Nodes", "Name", "ErrorMessage"])
 
+    def test_settings_are_described(self):
+        topic, broker, loggers, metrics, group = 2, 4, 8, 16, 32
+        for kind, name, keys in ((topic, self.topic, None), (topic, self.topic, ["retention.ms", "no.such"]), (topic, self.topic, []),
+                                 (topic, "no-such", None), (topic, "a b", None), (topic, "", None), (group, "no-group", None),
+                                 (group, "", None), (metrics, "no-metrics", None), (metrics, "", None), (broker, "x", None),
+                                 (broker, "4711", None), (broker, "1", ["log.retention.ms", "num.partitions"]), (loggers, "x", None),
+                                 (99, "x", None)):
+            self.same("DescribeConfigs", {"IncludeSynonyms": True, "IncludeDocumentation": False, "Resources": [
+                {"ResourceType": kind, "ResourceName": name, "ConfigurationKeys": keys}]},
+                      but=["ErrorMessage"] if kind in (loggers, 99) else [])  # ours says that it has none
+
     # --- records ------------------------------------------------------------------------------------------------------
     def produce(self, records, topic=None, partition=0, acks=-1, versions=(3, 7, 12, 13), but=()):
         topic = topic or self.topic

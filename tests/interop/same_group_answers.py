@@ -87,7 +87,8 @@ class SameGroupAnswers(side_by_side.SideBySide):
         for version in range(10):
             self.same("JoinGroup", {
                 "GroupId": f"same-{uuid.uuid4().hex[:8]}", "SessionTimeoutMs": 10_000, "RebalanceTimeoutMs": 10_000,
-                "ProtocolType": "consumer", "Protocols": [{"Name": name, "Metadata": b""} for name in protocols], **fields}, [version], ["MemberId", "Leader"])
+                "ProtocolType": "consumer", "Protocols": [{"Name": name, "Metadata": b""} for name in protocols], **fields},
+                      [version], ["MemberId", "Leader"])
 
     def test_members_join(self):
         self.join()
