@@ -444,7 +444,8 @@ class Fetch {
       data.diverging_epoch.epoch = e.result.diverging.epoch.value;
       data.diverging_epoch.end_offset = e.result.diverging.end_offset.value;
     }
-    if (request_.isolation_level == kReadCommitted) data.aborted_transactions.emplace();
+    // Null where nobody looked for any, as in Kafka.
+    if (request_.isolation_level != kReadCommitted) data.aborted_transactions.reset();
     data.records = e.result.range.bytes > 0 ? protocol::Records::deferred(e.result.range.bytes)
                                             : protocol::Records::empty();
     return data;

@@ -37,7 +37,7 @@ class ClientLibrary(unittest.TestCase):
     def test_the_example(self):
         self.assertEqual(self.run_program("client-example"), "0 harbour ebb\n1 harbour flood\n")
 
-    @unittest.skipIf("TIDEMARK_TEST_BOOTSTRAP" in os.environ, "looks at the daemon's metrics")
+    @brokers.tidemark_only("looks at the metrics")
     def test_a_consumer_that_closes_ends_its_fetch_session(self):
         broker = brokers.Broker(["--set", "shards=1"]).start()
         self.addCleanup(broker.close)
@@ -68,7 +68,7 @@ class ClientLibrary(unittest.TestCase):
         partitions += 1
         self.assertEqual(sessions(), 0)
 
-    @unittest.skipIf("TIDEMARK_TEST_BOOTSTRAP" in os.environ, "changes the broker's data folder")
+    @brokers.tidemark_only("exchanges the data folder")
     def test_a_log_that_lost_its_tail(self):
         """A node that comes back with an older disk: its log has been read beyond its end, and grows over that."""
         broker = brokers.Broker().start()

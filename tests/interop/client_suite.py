@@ -9,6 +9,7 @@ import unittest
 import uuid
 
 import broker as brokers
+import raw_client
 import stored_batch
 
 Record = collections.namedtuple("Record", "key value headers timestamp offset partition")
@@ -62,6 +63,7 @@ class ClientSuite(unittest.TestCase):
     def new_topic(self, partitions=1, configs=None):
         name = f"{self._testMethodName[5:45]}.{uuid.uuid4().hex[:8]}"
         self.create_topic(name, partitions, configs)
+        raw_client.await_led(self.broker.bootstrap, name, partitions)  # an old client's retries change the order of its batches
         return name
 
     def stored(self, topic, partition, end_offset):
@@ -87,6 +89,13 @@ class ClientSuite(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, found)
             time.sleep(0.05)
         self.assertEqual(found, end)
+
+    def assert_gone(self, topic, names, patience_seconds=20):
+        """`names`: a function. Genuine Kafka deletes in the background."""
+        deadline = time.monotonic() + patience_seconds
+        while topic in names() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertNotIn(topic, names())
 
     # --- the tests ----------------------------------------------------------------------------------------------
     def test_every_codec_with_every_acks(self):

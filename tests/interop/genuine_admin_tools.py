@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 
+import broker as brokers
 import genuine_suite
 from admin_messages import LIST_CONFIG_RESOURCES
 from raw_client import RawClient
@@ -124,9 +125,11 @@ class GenuineAdminTools(genuine_suite.ToolSuite):
         done = self.run_tool("kafka-cluster", "unregister", "--bootstrap-server", self.broker.bootstrap, "--id", "4711")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("Broker ID 4711 is not currently registered", done.stdout + done.stderr)
-        if not self.broker.is_external:
-            done = self.run_tool("kafka-cluster", "unregister", "--bootstrap-server", self.broker.bootstrap, "--id", self.node)
-            self.assertIn(f"Broker ID {self.node} is running: stop it before it is unregistered", done.stdout + done.stderr)
+
+    @brokers.tidemark_only("Kafka obeys, and serves nobody until it is started again")
+    def test_kafka_cluster_unregisters_no_broker_that_runs(self):
+        done = self.run_tool("kafka-cluster", "unregister", "--bootstrap-server", self.broker.bootstrap, "--id", self.node)
+        self.assertIn(f"Broker ID {self.node} is running: stop it before it is unregistered", done.stdout + done.stderr)
 
     # --- settings -----------------------------------------------------------------------------------------------------
     def configs(self, *arguments):
@@ -223,9 +226,8 @@ class GenuineAdminTools(genuine_suite.ToolSuite):
             self.assertEqual(self.metrics_tool("--delete", "--name", each), [f"Deleted client metrics config for {each}."])
         self.assertEqual(set(self.metrics_tool("--list")) & {name, other}, set())
 
+    @brokers.tidemark_only("looks at the metrics")
     def test_genuine_clients_push_their_metrics(self):
-        if self.broker.is_external:
-            self.skipTest("looks at our own metrics")
         name, topic = f"push-{uuid.uuid4().hex[:8]}", self.new_topic()
         self.metrics_tool("--alter", "--name", name, "--metrics", "*", "--interval", "200", "--match", "client_software_name=apache-kafka-java")
         self.addCleanup(self.metrics_tool, "--delete", "--name", name)

@@ -28,7 +28,7 @@ class GenuineTools(genuine_suite.ToolSuite):
         self.on_broker("kafka-topics", "--alter", "--topic", topic, "--partitions", "5")
         self.assertIn("PartitionCount: 5", self.on_broker("kafka-topics", "--describe", "--topic", topic))
         for flag in ("--under-replicated-partitions", "--unavailable-partitions", "--under-min-isr-partitions"):
-            self.assertEqual(self.on_broker("kafka-topics", "--describe", flag).strip(), "")
+            self.assertEqual(self.on_broker("kafka-topics", "--describe", "--topic", topic, flag).strip(), "")
         again = self.run_tool("kafka-topics", "--bootstrap-server", self.broker.bootstrap, "--create", "--topic", topic)
         self.assertEqual(again.returncode, 1)
         self.assertIn("already exists", again.stdout + again.stderr)
@@ -174,9 +174,8 @@ class GenuineTools(genuine_suite.ToolSuite):
             self.dump("--files", index)
             self.assertIn("passed sanity check", self.dump("--index-sanity-check", "--files", index))
 
+    @brokers.tidemark_only("stops and kills the broker")
     def test_dump_log_after_a_clean_stop_and_after_a_kill(self):
-        if self.broker.is_external:
-            self.skipTest("not a broker of ours to stop")
         topic = self.new_topic(segment_bytes=1048576, index_interval_bytes=1024)
         folder = os.path.join(glob.escape(self.broker.data_dir), f"{topic}-0")
         for end in (self.broker.kill, self.broker.stop):
@@ -191,9 +190,8 @@ class GenuineTools(genuine_suite.ToolSuite):
                 self.dump("--files", index)
         self.assertEqual(self.offsets(topic, -1), {0: 40_000})
 
+    @brokers.tidemark_only("has a setting of its own")
     def test_dump_log_of_a_metadata_snapshot(self):
-        if self.broker.is_external:
-            self.skipTest("asks for a broker of ours with a setting of its own")
         broker = brokers.Broker(properties={"metadata.log.max.record.bytes.between.snapshots": 1}).start()
         self.addCleanup(broker.close)
         files = self.await_file(os.path.join(broker.data_dir, "__cluster_metadata-0", "*.checkpoint"), len)

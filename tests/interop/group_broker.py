@@ -51,22 +51,6 @@ def await_coordinator(bootstrap, patience_seconds=30):
         client.close()
 
 
-def is_led(bootstrap, topic, partition):
-    """Genuine Kafka knows a new topic before its partitions are led."""
-    client = RawMember(bootstrap, "")
-    try:
-        return client.list_offset(topic, partition)[0] == 0
-    finally:
-        client.close()
-
-
-def await_led(bootstrap, topic, partitions, patience_seconds=30):
-    deadline = time.monotonic() + patience_seconds
-    while not is_led(bootstrap, topic, partitions - 1):
-        assert time.monotonic() < deadline, f"{topic} has no leader"
-        time.sleep(0.02)
-
-
 def shortest_session_ms(bootstrap):
     """The shortest session timeout that the broker allows, yet long enough for a busy machine."""
     admin = Admin(bootstrap)

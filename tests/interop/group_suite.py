@@ -12,8 +12,10 @@ import time
 import unittest
 import uuid
 
+import broker as brokers
 import client_suite
 import group_broker
+import raw_client
 from client_suite import record
 
 Read = collections.namedtuple("Read", "topic partition offset value")
@@ -133,7 +135,7 @@ class GroupSuite(unittest.TestCase):
     def new_topic(self, partitions=1):
         name = f"{self._testMethodName[5:45]}.{uuid.uuid4().hex[:8]}"
         self.create_topic(name, partitions)
-        group_broker.await_led(self.broker.bootstrap, name, partitions)
+        raw_client.await_led(self.broker.bootstrap, name, partitions)
         return name
 
     def member(self, topics=(), group=None, **settings):
@@ -367,8 +369,6 @@ class GroupSuite(unittest.TestCase):
 
     # --- restarts of the broker ----------------------------------------------------------------------------------
     def survive_a_restart(self, end_broker):
-        if self.broker.is_external:
-            self.skipTest("the broker is not ours to restart")
         topic = self.new_topic(6)
         self.fill(topic, 50)
         workers = [self.worker([topic], session_timeout_ms=30_000) for _ in range(2)]
@@ -388,9 +388,11 @@ class GroupSuite(unittest.TestCase):
         for partition in range(6):
             self.assertEqual(self.committed((topic, partition))[0], 100)
 
+    @brokers.tidemark_only("stops the broker")
     def test_members_survive_a_controlled_restart_of_the_broker(self):
         self.survive_a_restart(lambda: self.broker.stop())
 
+    @brokers.tidemark_only("kills the broker")
     def test_members_survive_the_death_of_the_broker(self):
         self.survive_a_restart(lambda: self.broker.kill())
 

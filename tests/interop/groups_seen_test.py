@@ -33,6 +33,7 @@ INVALID_RECORD = 87
 OWN_TAG = 10_000
 COORDINATORS = 2
 HOUR_MS = 3_600_000
+NEEDS_METRICS = brokers.tidemark_only("looks at the metrics and the log")
 
 
 def named(labels):
@@ -55,10 +56,6 @@ class GroupsSeen(group_broker.GroupBrokerTest):
         member = RawMember(self.broker.bootstrap, group or self.group, **settings)
         self.addCleanup(member.close)
         return member
-
-    def needs_metrics(self):
-        if self.broker.is_external:
-            self.skipTest("only our own daemon has metrics and a log to read")
 
     # --- the three who say how far behind a group is ------------------------------------------------------------------
     def described(self, group=None, *flags, stderr=""):
@@ -236,10 +233,10 @@ class GroupsSeen(group_broker.GroupBrokerTest):
         self.group += "-other"
         self.check_seconds(other, {0: long_ago})
 
+    @NEEDS_METRICS
     def test_times_that_only_the_disk_knows(self):
         """After a restart nothing is in memory; every partition has its time, some looks later. They are more than one piece
         of a look, and the group's total is of them all. Its age is that of the oldest: shown once all are known, never less."""
-        self.needs_metrics()
         now_ms = int(time.time() * 1000)
         long_ago = now_ms - HOUR_MS
         partitions = 600
@@ -256,10 +253,10 @@ class GroupsSeen(group_broker.GroupBrokerTest):
         self.check_seconds(topic, {**dict.fromkeys(range(partitions - 1), long_ago), partitions - 1: now_ms - 3 * HOUR_MS})
         self.eventually(lambda: self.series("tidemark_group_total_lag_records"), {(): 2 * partitions})
 
+    @NEEDS_METRICS
     def test_others_that_read_from_the_disk_leave_it_to_a_newcomer_too(self):
         """A group of twice as many partitions as a look reads from the disk commits in all of them between any two looks; one that
         is looked at after it has its age all the same."""
-        self.needs_metrics()
         partitions, records = 128, 90
         long_ago = int(time.time() * 1000) - HOUR_MS
         topic = self.fill([records] * partitions, timestamp_ms=long_ago)
@@ -368,8 +365,8 @@ class GroupsSeen(group_broker.GroupBrokerTest):
             f'{{cause="{cause}",outcome="{outcome}"}}' for cause in ("join", "rejoin", "leave", "timeout", "other")
             for outcome in ("stable", "empty", "superseded")})
 
+    @NEEDS_METRICS
     def test_a_group_that_goes_on_rebalancing(self):
-        self.needs_metrics()
         loops = self.broker.metric("tidemark_group_rebalance_loops_total")[""]
         rejoins = self.broker.metric("tidemark_group_rebalances_total")['{cause="rejoin",outcome="stable"}']
         member = self.member(session_timeout_ms=60_000)
@@ -425,8 +422,8 @@ class GroupsSeen(group_broker.GroupBrokerTest):
     def counted(self, metric, labels=""):
         return self.broker.metric(metric).get(labels, 0)
 
+    @NEEDS_METRICS
     def test_what_becomes_of_offsets(self):
-        self.needs_metrics()
         before = {name: self.broker.metric(name) for name in (
             "tidemark_group_offset_commits_total", "tidemark_group_offset_resets_total", "tidemark_group_offsets_ended_total",
             "tidemark_groups_ended_total")}
@@ -477,10 +474,10 @@ class GroupsSeen(group_broker.GroupBrokerTest):
         self.eventually(lambda: self.group in self.listed(), False)
 
     # --- records that nobody of ours wrote -----------------------------------------------------------------------------
+    @NEEDS_METRICS
     def test_what_others_write_into_the_offsets_topic_keeps_no_partition_from_loading(self):
         """Kafka takes them all, skips the first at its next start, and does not coordinate a partition with one of the others any
         more. Here the others are refused: unread, they would hide what their keys have stood for."""
-        self.needs_metrics()
 
         def text(value):
             return struct.pack(">h", len(value)) + value.encode()

@@ -7,6 +7,7 @@ from confluent_kafka import (OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_NOT_AVAILAB
                              Producer, TopicPartition)
 
 import client_suite
+import raw_client
 from client_suite import Record, record
 from confluent_admin import Admin
 
@@ -129,7 +130,7 @@ class Python3ConfluentKafka(client_suite.ClientSuite):
         self.produce(topic, [record(b"x", partition=4)])
         self.assertEqual(self.consume_exactly(topic, 4, 0, 1)[0].value, b"x")
         self.admin.delete_topic(topic)
-        self.assertNotIn(topic, self.admin.topics())
+        self.assert_gone(topic, self.admin.topics)
 
     def test_a_recreated_topic_starts_empty(self):
         topic = self.new_topic()
@@ -144,6 +145,7 @@ class Python3ConfluentKafka(client_suite.ClientSuite):
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+        raw_client.await_led(self.broker.bootstrap, topic, 1)
         self.assertEqual(self.watermarks(topic, 0), (0, 0))
         self.produce(topic, [record(b"of the second")])
         self.assertEqual(self.consume_exactly(topic, 0, 0, 1)[0].value, b"of the second")

@@ -85,7 +85,7 @@ class Python3Kafka(client_suite.ClientSuite):
         described, = self.admin.describe_topics([topic])
         self.assertEqual(len(described["partitions"]), 5)
         self.admin.delete_topics([topic], timeout_ms=30_000)
-        self.assertNotIn(topic, self.topics())
+        self.assert_gone(topic, self.topics)
 
     def test_validate_only_creates_nothing(self):
         self.create_topic("validated-only-py", validate_only=True)

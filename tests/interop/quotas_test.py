@@ -25,6 +25,7 @@ from served_apis import connect, exchange, receive
 
 NONE, UNKNOWN_TOPIC_OR_PARTITION, THROTTLING_QUOTA_EXCEEDED = 0, 3, 89
 WINDOWS = {"quota.window.num": 3, "controller.quota.window.num": 2}
+PATIENCE_SECONDS = 240
 BURST_SECONDS = 2  # what an idle client may use at once: all windows but one
 MUTATION_BURST_SECONDS = 2
 
@@ -140,10 +141,8 @@ class Quotas(unittest.TestCase):
         self.assertEqual(throttle, 0)
         self.assertGreater(time.monotonic() - began, 0.2)
 
+    @brokers.tidemark_only("with Kafka such a consumer waits for ever")
     def test_a_batch_larger_than_all_windows_can_be_read(self):
-        """Ours: with Kafka such a consumer waits for ever."""
-        if self.broker.is_external:
-            self.skipTest("of our own broker")
         topic = self.new_topic()
         self.client("filler").produce(topic, 50_000)
         self.limit(entity(client=self.name), consumer_byte_rate=10_000.0)
@@ -268,12 +267,13 @@ class Quotas(unittest.TestCase):
         self.assertEqual(producer.flush(60), 0)
         self.limit(entity(client=self.name), consumer_byte_rate=float(rate))
         began = time.monotonic()
-        values = self.read_all(topic, 1, total // size, self.name)
+        values = self.read_all(topic, 1, total // size, self.name, PATIENCE_SECONDS)
         took = time.monotonic() - began
         self.assertEqual(values, [b"%0*d" % (size, i) for i in range(total // size)])
         ideal = (total - BURST_SECONDS * rate) / rate
-        # Kafka takes up to three times as long: it counts what has almost left the windows.
-        self.assertTrue(0.85 * ideal <= took <= 3.5 * ideal, f"{took:.1f} s, ideal {ideal:.1f} s")
+        # Kafka needs up to eight times as long, since it counts what has almost left the windows: it has no upper limit here.
+        most = PATIENCE_SECONDS if self.broker.is_external else 3.5 * ideal
+        self.assertTrue(0.85 * ideal <= took <= most, f"{took:.1f} s, ideal {ideal:.1f} s")
         self.assertGreater(len(self.read_throttles), 0)
 
     def test_a_consumer_with_fetch_sessions_gets_everything(self):
@@ -390,12 +390,11 @@ class Quotas(unittest.TestCase):
 
     # --- ours ---------------------------------------------------------------------------------------------------------
     def own(self, **properties):
-        if self.broker.is_external:
-            self.skipTest("of our own broker")
         broker = brokers.Broker(properties=properties).start()
         self.addCleanup(broker.close)
         return broker
 
+    @brokers.tidemark_only("stops the broker")
     def test_a_stop_waits_for_no_throttled_client(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()
@@ -409,6 +408,7 @@ class Quotas(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 5)
         broker.start()
 
+    @brokers.tidemark_only("looks at the metrics")
     def test_what_a_pause_holds_back_costs_no_memory_and_its_client_may_go(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()
@@ -432,6 +432,7 @@ class Quotas(unittest.TestCase):
         for client in clients:
             client.close()
 
+    @brokers.tidemark_only("looks at the metrics")
     def test_a_throttled_client_that_goes_is_noticed(self):
         broker = self.own()
         topic = RawClient(broker.bootstrap).new_topic()

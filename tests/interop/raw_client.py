@@ -45,11 +45,16 @@ class RawClient:
     def new_topic(self, partitions=1, configs=None):
         topic = f"raw-{uuid.uuid4().hex[:8]}"
         Admin(self.bootstrap).create_topic(topic, partitions, configs)
-        # genuine Kafka knows a topic before its partitions are led
-        deadline = time.monotonic() + 20
-        while self.list_offset(topic, partitions - 1)[0] != NONE and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.await_led(topic, partitions)
         return topic
+
+    def await_led(self, topic, partitions, patience_seconds=30):
+        """Genuine Kafka knows a new topic before its partitions are led, each in its own time."""
+        deadline = time.monotonic() + patience_seconds
+        for partition in range(partitions):
+            while self.list_offset(topic, partition)[0] != NONE:
+                assert time.monotonic() < deadline, f"{topic}-{partition} has no leader"
+                time.sleep(0.02)
 
     def produce(self, topic, records, acks=-1, partition=0):
         """(error, base offset)"""
@@ -87,6 +92,14 @@ class RawClient:
             found += [one.base_offset for one in batches if one.count > 0]
             offset = batches[-1].last_offset + 1
         return found
+
+
+def await_led(bootstrap, topic, partitions):
+    client = RawClient(bootstrap)
+    try:
+        client.await_led(topic, partitions)
+    finally:
+        client.close()
 
 
 def fetch_body(topic, partition, offset, max_bytes=1 << 20, max_wait_ms=100):

@@ -136,24 +136,21 @@ class RawClientMetrics(unittest.TestCase):
             with self.subTest(fields={key: value for key, value in fields.items() if key != "metrics"}):
                 self.assertEqual(self.push(*self.new_instance(), **fields), error)
 
+    @brokers.tidemark_only("what the metrics are is a plug-in's business in Kafka")
     def test_metrics_that_are_none(self):
-        if self.broker.is_external:
-            self.skipTest("what the metrics are is the plug-in's business")
         for metrics in (b"nonsense", part(1, b"\x0f"), metrics_data(gauge("m", point(1)))[:-1]):
             self.assertEqual(self.push(*self.new_instance(), metrics=metrics), INVALID_RECORD)
 
+    @brokers.tidemark_only("what a push opens to is a plug-in's business in Kafka")
     def test_a_push_that_opens_to_very_much(self):
-        if self.broker.is_external:
-            self.skipTest("what a push opens to is the plug-in's business")
         bomb = gzip.compress(bytes(64 << 20))
         began = time.monotonic()
         self.assertEqual(self.push(*self.new_instance(), compression_type=GZIP, metrics=bomb), TELEMETRY_TOO_LARGE)
         self.assertLess(time.monotonic() - began, 10)
 
     # --- the scrape ---------------------------------------------------------------------------------------------------
+    @brokers.tidemark_only("looks at the metrics")
     def test_what_is_pushed_is_scraped(self):
-        if self.broker.is_external:
-            self.skipTest("looks at our own metrics")
         self.configure("raw", metrics="*", interval_ms=100)
         instance, subscription = self.new_instance()
         payload = metrics_data(gauge("org.apache.kafka.raw.rate", point(1.5, topic="a"), point(2.5, topic="b")),

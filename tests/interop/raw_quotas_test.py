@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Client quotas by hand: AlterClientQuotas and DescribeClientQuotas in every version, with everything wrong that can be.
-Every expectation here is genuine Kafka's behaviour (4.3), except where a test says that it is ours."""
+Every expectation here is genuine Kafka's behaviour (4.3), except where a test is `tidemark_only`."""
 
 import time
 import unittest
@@ -133,6 +133,8 @@ class RawQuotas(unittest.TestCase):
                 self.assertEqual(self.refused(ops(who, (key, value))), message)
         self.assert_described((USER, EXACT, self.name), expected={})
         self.assertEqual(self.client.alter(ops(bob, ("request_percentage", 0.25), ("controller_mutation_rate", 0.5))), [DONE])
+        self.assert_described((USER, EXACT, self.name), expected={
+            ((USER, self.name),): {"request_percentage": 0.25, "controller_mutation_rate": 0.5}})
 
     def test_what_cannot_be_may_be_removed(self):
         self.assertEqual(self.client.alter(entry(entity(user=self.name), nonsense=None)), [DONE])
@@ -218,16 +220,13 @@ class RawQuotas(unittest.TestCase):
                                              "single request: alice", [])})
 
     # --- ours ---------------------------------------------------------------------------------------------------------
-    def test_a_quota_that_is_no_number_is_refused_here(self):
-        """Kafka takes it, and has no limit then."""
-        if self.broker.is_external:
-            self.skipTest("of our own broker")
+    @brokers.tidemark_only("Kafka takes it, and has no limit then")
+    def test_a_quota_that_is_no_number_is_refused(self):
         self.assertEqual(self.refused(ops(entity(user=self.name), ("producer_byte_rate", float("nan")))),
                          "Quota producer_byte_rate must be greater than 0")
 
+    @brokers.tidemark_only("kills the broker")
     def test_quotas_are_there_after_a_kill_and_after_a_snapshot(self):
-        if self.broker.is_external:
-            self.skipTest("not a broker of ours to kill")
         broker = brokers.Broker(properties={"metadata.log.max.record.bytes.between.snapshots": 1}).start()
         self.addCleanup(broker.close)
         client = QuotaClient(broker.bootstrap)

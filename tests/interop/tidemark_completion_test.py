@@ -15,6 +15,7 @@ import time
 import unittest
 
 import broker as brokers
+import client_suite
 
 TIDEMARK = os.path.join(brokers.BIN, "tidemark")
 PATIENCE_SECONDS = 30
@@ -200,4 +201,4 @@ def socket_that_is_silent():
 
 
 if __name__ == "__main__":
-    unittest.main()
+    client_suite.main(__name__)

@@ -158,7 +158,7 @@ class ConsumeInGroups(unittest.TestCase):
         readers[1].interrupt()
         self.assertEqual(self.committed(group), self.written)
 
-    @unittest.skipIf("TIDEMARK_TEST_BOOTSTRAP" in os.environ, "the broker is not ours to kill")
+    @brokers.tidemark_only("kills the broker")
     def test_members_outlive_their_broker(self):
         broker = brokers.Broker(properties={"group.initial.rebalance.delay.ms": 0})
         self.addCleanup(broker.close)

@@ -10,6 +10,7 @@ import time
 import unittest
 
 import broker as brokers
+import client_suite
 import group_broker
 from raw_client import NONE, RawClient
 from raw_frames import batch
@@ -23,7 +24,7 @@ MAGIC = 16  # of a batch
 LOST, KEPT = "aa", "ab"
 
 
-@unittest.skipIf(os.environ.get("TIDEMARK_TEST_BOOTSTRAP"), "only our own daemon's files are ours to damage")
+@brokers.tidemark_only("damages the files of a daemon")
 class Damage(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -113,4 +114,4 @@ class Damage(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    client_suite.main(__name__)

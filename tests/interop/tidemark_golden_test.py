@@ -15,7 +15,9 @@ import unittest
 from confluent_kafka import Consumer
 
 import broker as brokers
+import client_suite
 import group_broker
+import raw_client
 
 TIDEMARK = os.path.join(brokers.BIN, "tidemark")
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
@@ -95,13 +97,12 @@ def keys_of(value):
     return set(value).union(*below)
 
 
+@brokers.tidemark_only("the transcripts are of a daemon")
 class Golden(unittest.TestCase):
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        if os.environ.get("TIDEMARK_TEST_BOOTSTRAP"):
-            raise unittest.SkipTest("transcripts are of our own broker")
         cls.broker = group_broker.open_group_broker()
         cls.addClassCleanup(cls.broker.close)
         cls.fields = {}
@@ -121,7 +122,7 @@ class Golden(unittest.TestCase):
         late = "message.timestamp.after.max.ms=9223372036854775807"
         for topic in ("harbour", "quay"):
             self.must(f"topic create {topic} -p 2 -r 1 -c {late}")
-            group_broker.await_led(self.broker.bootstrap, topic, 2)
+            raw_client.await_led(self.broker.bootstrap, topic, 2)
             self.must(f"produce {topic} -p 0 -f %T\\x20%k\\x20%v\\n", RECORDS)
         self.must("topic create compacted -p 1 -r 1 -c cleanup.policy=compact")
         for group in ("sleepers", *(f"{kind}-{form}" for kind in ("offsets", "gone") for form in FORMS)):
@@ -228,4 +229,6 @@ class Golden(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[word for word in sys.argv if word != "--update"])
+    if UPDATE:
+        sys.argv.remove("--update")
+    client_suite.main(__name__)

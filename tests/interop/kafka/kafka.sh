@@ -7,7 +7,7 @@
 #   kafka.sh format FOLDER PORT [KEY=VALUE...]  only the first of these; then `kafka.sh run FOLDER` becomes the broker itself
 #   kafka.sh stop FOLDER            SIGTERM, and waits
 #   kafka.sh tool NAME ARGS...      e.g. tool kafka-topics --bootstrap-server 127.0.0.1:9092 --list
-# HEAP sets the broker's heap (default: Kafka's own, 1g), TOOL_HEAP the tools' (256m).
+# HEAP sets the broker's heap (default: Kafka's own, 1g), TOOL_HEAP the tools' (256m); KAFKA_PLUGINS: a folder of classes besides Kafka's.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 jars=${KAFKA_JARS:-$(cd "$here/../../.." && pwd)/build/genuine-kafka}
@@ -34,7 +34,7 @@ fetch() {
 run() { # run HEAP CLASS ARGS...
   local heap=$1
   shift
-  exec java "-Xmx$heap" -XX:+UseG1GC -cp "$jars/*" -Dlog4j2.configurationFile="$here/log4j2.xml" "$@"
+  exec java "-Xmx$heap" -XX:+UseG1GC -cp "$jars/*${KAFKA_PLUGINS:+:$KAFKA_PLUGINS}" -Dlog4j2.configurationFile="$here/log4j2.xml" "$@"
 }
 
 main_class() {

@@ -13,9 +13,11 @@ INTEROP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, INTEROP)
 from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: E402
 
+import broker as brokers  # noqa: E402
 import client_suite  # noqa: E402
 import drivers  # noqa: E402
 import group_broker  # noqa: E402
+import raw_client  # noqa: E402
 from client_suite import Record, record  # noqa: E402
 from drivers import decoded, encoded  # noqa: E402
 
@@ -157,7 +159,7 @@ class DrivenSuite(client_suite.ClientSuite):
 
     def create_topic(self, topic, partitions=1, configs=None):
         self.call("create_topic", topic=topic, partitions=partitions, configs=configs or {})
-        group_broker.await_led(self.broker.bootstrap, topic, partitions)
+        raw_client.await_led(self.broker.bootstrap, topic, partitions)
 
     def produce(self, topic, records, acks="all", codec="none", idempotent=False):
         sent = [[entry.partition, encoded(entry.key), encoded(entry.value),
@@ -245,9 +247,8 @@ class DrivenSuite(client_suite.ClientSuite):
         ends = {partition: self.watermarks(topic, partition)[1] for partition in range(PARTITIONS)}
         self.assertEqual(self.committed(topic), ends)
 
+    @brokers.tidemark_only("kills the broker")
     def test_a_broker_and_a_member_die_under_load(self):
-        if self.broker.is_external:
-            self.skipTest("the broker is not ours to kill")
         topic = self.new_topic(PARTITIONS)
         load = Load(self, topic)
         watcher = Watcher(self.broker.bootstrap, self.group, topic)
@@ -315,7 +316,7 @@ class DrivenSuite(client_suite.ClientSuite):
         with self.assertRaises(drivers.DriverError):
             self.create_topic(topic)
         self.call("create_partitions", topic=topic, total=5)
-        group_broker.await_led(self.broker.bootstrap, topic, 5)
+        raw_client.await_led(self.broker.bootstrap, topic, 5)
         self.produce(topic, [record(b"x", partition=4)])
         self.assertEqual(self.watermarks(topic, 4), (0, 1))
         self.call("delete_topic", topic=topic)

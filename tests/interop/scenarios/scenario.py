@@ -9,6 +9,7 @@ import uuid
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import client_suite  # noqa: E402
 import group_broker  # noqa: E402
+import raw_client  # noqa: E402
 from confluent_admin import Admin  # noqa: E402
 
 PATIENCE_SECONDS = 60
@@ -25,7 +26,7 @@ class Scenario(unittest.TestCase):
     def new_topic(self, partitions=1):
         name = f"topic-{uuid.uuid4().hex[:8]}"
         Admin(self.bootstrap).create_topic(name, partitions)
-        group_broker.await_led(self.bootstrap, name, partitions)
+        raw_client.await_led(self.bootstrap, name, partitions)
         return name
 
     def new_group(self):
