@@ -396,18 +396,9 @@ class LibraryClients::Member final : public Host {
     auto committing = consumer.commit(std::move(offsets));
     const auto committed = co_await committing;
     run().note("{}: commit: {}", name_, committed ? "done" : committed.error().to_string());
-    for (const auto& [partition, attempt] : attempts) {
-      if (committed) {
-        model().committed(partition, attempt);
-      } else if (is_refusal(committed.error().code())) {
-        model().commit_refused(partition, attempt);
-      }
-    }
+    for (const auto& [partition, attempt] : attempts)
+      if (committed) model().committed(partition, attempt);
     run().count(committed ? "library: committed" : "library: not committed");
-  }
-  static bool is_refusal(ErrorCode code) {
-    return code == ErrorCode::UNKNOWN_MEMBER_ID || code == ErrorCode::ILLEGAL_GENERATION ||
-           code == ErrorCode::REBALANCE_IN_PROGRESS;
   }
 
   std::map<TopicPartition, Offset> next_;  // of what is held

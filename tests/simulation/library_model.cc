@@ -74,10 +74,6 @@ void LibraryModel::committed(PartitionId partition, uint64_t attempt) {
   of_it.committed = std::max<size_t>(of_it.committed.value_or(0), attempt);
 }
 
-void LibraryModel::commit_refused(PartitionId partition, uint64_t attempt) {
-  of(partition).attempts[attempt].is_open = false;
-}
-
 Verdict LibraryModel::begins(PartitionId partition, std::optional<Offset> at) const {
   const Partition& of_it = of(partition);
   if (!at && !of_it.committed) return std::nullopt;

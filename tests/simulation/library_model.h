@@ -30,10 +30,10 @@ class LibraryModel {
   [[nodiscard]] Offset certain_end(PartitionId partition) const { return of(partition).certain_end; }
 
   // --- the group
-  // A member commits: the attempt's number.
+  // A member commits: the attempt's number. Without committed() nobody knows what became of it, whatever the
+  // member is told: a commit may be sent twice, and the answer be the second one's.
   uint64_t commits(PartitionId partition, Offset next);
   void committed(PartitionId partition, uint64_t attempt);
-  void commit_refused(PartitionId partition, uint64_t attempt);
   // A member was told where to begin (nothing: nowhere was committed).
   Verdict begins(PartitionId partition, std::optional<Offset> at) const;
   // It has processed what lies before.
@@ -49,7 +49,7 @@ class LibraryModel {
   };
   struct Attempt {
     Offset next;
-    bool is_open = true;  // nobody knows what became of it
+    bool is_open = true;
   };
   struct Partition {
     std::map<Offset, uint64_t> records;

@@ -142,6 +142,11 @@ Verdict LogModel::judge_read(Offset from, Offset limit, std::span<const std::byt
           std::memcmp(bytes.data(), expected->bytes.data(), std::min(count, kChecked)) == 0;
       if (is_damaged && is_in_place && !(is_whole && protocol::batch_crc_holds(bytes.first(count))))
         return std::nullopt;
+      // A read's end cuts off batches: by what it says of its length this is no whole one, and no reader
+      // takes it.
+      if (is_damaged && bytes.size() >= protocol::kBatchHeaderBytes &&
+          protocol::read_batch_header(bytes).size_in_bytes() > bytes.size())
+        return std::nullopt;
       const auto header = protocol::parse_batch_header(bytes);
       return fmt::format("{}: a read from {} returns the batch at {} instead of the one appended at {}",
                          name_, from, header ? header->base_offset : kNoOffset, expected->base);

@@ -200,7 +200,7 @@ void SimDisk::sync_all(double part) {
 
 void SimDisk::fail_sync_all(const std::string& path) {
   walk(root_, "", [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
-    if (!inode->content.dirty() || !at.starts_with(path) || random_.chance(0.5)) return;
+    if (!inode->content.dirty() || !at.starts_with(path + "/") || random_.chance(0.5)) return;
     inode->content.fail_sync(random_);
   });
   sync_all(1);

@@ -45,6 +45,8 @@ bool StorageClients::excused(const Log& log, const LogModel& model, std::optiona
   if (run_.workload.cleans && error.code() == ErrorCode::OFFSET_OUT_OF_RANGE &&
       log.settings().file_delete_delay_ms < 60'000)
     return true;
+  // It goes offline once what was appended is in its files.
+  if (error.kind() == ErrorKind::corruption && run_.may_be_damaged(log.folder_name())) return true;
   // One log that is damaged excuses no other.
   const bool node_failed = node_.offline() || (node_.log_offline() && !run_.is_damaged());
   return log.offline() || node_failed || !stable || model.stable() != stable || run_.disk_may_fail;

@@ -440,7 +440,7 @@ class StorageSimulation {
     while (batch + protocol::kBatchHeaderBytes <= content.size()) {
       const auto header = protocol::read_batch_header(content.subspan(batch));
       const uint64_t next = batch + header.size_in_bytes();
-      if (next <= batch || next > content.size()) return false;  // a flip before this one
+      if (next <= batch || next > content.size()) return true;  // a flip before this one: nobody knows
       if (position < next)
         return position >= batch + kUncheckedEpochBegin && position < batch + kUncheckedEpochEnd;
       batch = next;
