@@ -55,6 +55,7 @@ NodeFolder::NodeFolder(size_t index, const config::NodeConfig& config, NodeSeams
       background_lane_(seams.make_lane(lane_name("background"))),
       scrub_lane_(seams.make_lane(lane_name("scrub"))),
       clean_lane_(seams.make_lane(lane_name("clean"))),
+      sync_lane_(seams.make_lane(lane_name("sync"))),
       info_(std::make_shared<FolderInfo>(config.data_dirs[index], seams.files, *background_lane_)) {}
 
 void NodeFolder::end_lanes() {
@@ -64,6 +65,7 @@ void NodeFolder::end_lanes() {
   background_lane_.reset();
   scrub_lane_.reset();
   clean_lane_.reset();
+  sync_lane_.reset();
 }
 
 Log& NodeFolder::log() const { return *seams_.log; }
@@ -113,7 +115,8 @@ std::unique_ptr<storage::LogStore> NodeFolder::make_store(runtime::Scheduler& lo
                                                           uint64_t journal_bytes) {
   auto store = std::make_unique<storage::LogStore>(
       store_options(journal, journal_bytes), loop,
-      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_, *scrub_lane_, *clean_lane_},
+      storage::FolderLanes{lane, *write_lane_, *read_lane_, *background_lane_, *scrub_lane_, *clean_lane_,
+                           *sync_lane_},
       seams_.files, data_->cache(), data_->derived());
   // By way of shard 0, which decides where partitions are made: it hears of this before any answer of the
   // store that failed.
@@ -194,7 +197,13 @@ void NodeFolder::tell_replay() {
                 {{"folder", path()}, {"what", damage.what}, {"advice", kDamageAdvice}});
   for (const std::string& name : replay.unidentified)
     log().error("no readable partition.state: the folder is left alone",
-                {{"folder", fmt::format("{}/{}", path(), name)}, {"advice", "move it away, or restore it"}});
+                {{"folder", fmt::format("{}/{}", path(), name)},
+                 {"advice", "restore it from a copy; moved away, its partition begins anew"}});
+  for (const std::string& name : replay.passed_over)
+    log().error("the journal may hold records of it: they are put aside and in no file",
+                {{"folder", fmt::format("{}/{}", path(), name)},
+                 {"advice", fmt::format("keep {}/{}/journal/*.damaged until the folder is restored", path(),
+                                        storage::kOwnFolder)}});
   for (const auto& [name, error] : replay.unreadable)
     log().error("the folder cannot be read: its partition stays offline until a start that can",
                 {{"folder", fmt::format("{}/{}", path(), name)},
@@ -237,7 +246,10 @@ Task<Result<void>> NodeFolder::start_stores() {
 }
 
 Task<Result<bool>> NodeFolder::finish_replay() {
+  auto all = runtime::on_lane(*sync_lane_, *seams_.shards[0], [this] { return data_->sync_replay(); });
+  const Result<void> together = co_await all;
   Result<bool> finished = false;
+  if (!together) finished = tidemark::fail(together.error());
   while (finished && !*finished) {
     auto work = [this] { return data_->finish_replay(); };
     auto finishing = runtime::on_lane(*background_lane_, *seams_.shards[0], std::move(work));

@@ -82,7 +82,8 @@ class NodeFolder {
   NodeSeams& seams_;
   Shards& shards_;
   // Lanes outlive what submits to them.
-  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, clean_lane_;
+  std::unique_ptr<runtime::Lane> write_lane_, read_lane_, background_lane_, scrub_lane_, clean_lane_,
+      sync_lane_;
   std::vector<std::unique_ptr<runtime::Lane>> journal_lanes_;
   const std::shared_ptr<FolderInfo> info_;
   std::unique_ptr<storage::DataFolder> data_;

@@ -19,7 +19,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   std::unique_ptr<DataFolder> folder(new DataFolder(std::move(options), files));
   TRY(files.create_dir(folder->journal_folder()));
   TRY_ASSIGN(folder->lock_, files.lock(folder->own_path("lock")));
-  folder->whole_sync_ = files.whole_sync(folder->path());
+  folder->whole_sync_ = files.whole_sync(folder->path(), folder->own_path("lock"));
   TRY(folder->take_reserve());
   TRY(folder->begin_generation(random));
   const Planted planted = folder->options_.planted;
@@ -29,7 +29,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), home, folder->journals_, planted,
                                               folder->options_.max_open_files));
   TRY_ASSIGN(folder->keeps_old_journals_, files.exists(folder->keep_marker()));
-  if (!folder->journals_.corruption().empty() || folder->replay_.passed_over)
+  if (!folder->journals_.corruption().empty() || !folder->replay_.passed_over.empty())
     folder->keeps_old_journals_ = true;
   if (open_store) {
     TRY_ASSIGN(folder->derived_, open_store(folder->own_path("derived")));
@@ -88,25 +88,40 @@ Result<RecoveredLog> DataFolder::recover(const ReplayedLog& replayed, const LogR
   return recover_log(files_, options_.path, replayed, derived_.get(), planted, now, stats);
 }
 
-Result<bool> DataFolder::finish_replay() {
-  constexpr size_t kAtOnce = 8;  // logs
+Result<void> DataFolder::sync_replay() {
+  if (std::exchange(whole_sync_tried_, true) || !whole_sync_) return {};
   const auto changed =
       std::ranges::count_if(replay_.logs, [](const auto& log) { return log.second.changed; });
-  if (whole_sync_ && replay_synced_ == LogId() && static_cast<size_t>(changed) >= options_.whole_sync_from) {
-    TRY_ASSIGN(const bool all, whole_sync_->sync());
-    if (all) replay_synced_ = replay_.logs.rbegin()->first;
-  }
+  if (static_cast<size_t>(changed) < options_.whole_sync_from) return {};
+  TRY_ASSIGN(replay_covered_, whole_sync_->sync());
+  return {};
+}
+
+Result<bool> DataFolder::finish_replay() {
+  TRY(sync_replay());
+  constexpr size_t kAtOnce = 8;  // logs
   auto log = replay_.logs.upper_bound(replay_synced_);
-  for (size_t i = 0; i < kAtOnce && log != replay_.logs.end(); ++i, ++log) {
-    TRY(sync_replayed(files_, options_.path, log->second));
+  for (size_t synced = 0; synced < kAtOnce && log != replay_.logs.end(); ++log) {
     replay_synced_ = log->first;
+    if (replay_covered_ && whole_sync_->covers(options_.path + "/" + log->second.folder_name)) continue;
+    TRY(sync_replayed(files_, options_.path, log->second));
+    ++synced;
   }
   if (log != replay_.logs.end()) return false;
-  if (!replay_.graves.empty() || changed > 0) TRY(files_.sync_dir(options_.path));
+  const bool any =
+      !replay_.graves.empty() || std::any_of(replay_.logs.begin(), replay_.logs.end(),
+                                             [](const auto& replayed) { return replayed.second.changed; });
+  if (any) TRY(files_.sync_dir(options_.path));
   if (keeps_old_journals_) {
     // Before the floor passes them: the next start does not read them any more.
     TRY(files_.open(keep_marker(), OpenMode::create));
     TRY(files_.sync_dir(journal_folder()));
+  }
+  for (const std::string& name : replay_.passed_over) {
+    // Once its state is restored, nothing else tells that the log may have gone on.
+    const std::string folder = options_.path + "/" + name;
+    TRY(files_.open(fmt::format("{}/{}", folder, kPassedOverName), OpenMode::create));
+    TRY(files_.sync_dir(folder));
   }
   for (const std::string& grave : replay_.graves) {
     if (auto removed = remove_all(files_, options_.path + "/" + grave); !removed)

@@ -77,6 +77,9 @@ class DataFolder {
   // One of replay().logs, ready for a LogStore. Any lane; different logs at once.
   Result<RecoveredLog> recover(const ReplayedLog& replayed, const LogRecoveryOptions& options,
                                runtime::WallTime now, RecoveryStats& stats);
+  // Syncs at once what the replay changed, where that is cheaper: it may take long, and finish_replay() does
+  // it where it was not called. Error: as there.
+  Result<void> sync_replay();
   // Syncs what the replay changed, and removes the graves: a few logs at each call, so that other work of the
   // lane gets its turn. True: done, and every LogStore may allow_checkpoints(). Error: the folder must not be
   // used any more, nor this be called again: a sync has failed, and the journals may never be freed.
@@ -118,7 +121,9 @@ class DataFolder {
   bool keeps_old_journals_ = false;
   JournalRecovery journals_;
   JournalReplay replay_;
-  LogId replay_synced_;  // up to this log
+  bool whole_sync_tried_ = false;
+  bool replay_covered_ = false;  // by a sync of everything
+  LogId replay_synced_;          // up to this log
   std::vector<Error> stuck_graves_;
   std::unique_ptr<KeyValueStore> derived_;
 };

@@ -50,14 +50,16 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// Syncs the whole file system of a folder in one go: for many files far cheaper than one after the other. Any
-// lane; one at a time runs.
+// Syncs the whole file system of a folder in one go: for many files far cheaper than one after the other, but
+// it waits for what strangers have written there, too. Any lane; one at a time runs.
 class WholeSync {
  public:
   virtual ~WholeSync() = default;
-  // True: whatever was written before the call is durable, names too. False: what it was told may be older
-  // than this object; each file has to be synced. An error is final, as a File's is, for all files.
+  // True: whatever was written before the call and is covered is durable, names too. False: not known; each
+  // file has to be synced. An error is final, as a File's is, for all files.
   virtual Result<bool> sync() = 0;
+  // Not where a link or a mount leads elsewhere.
+  [[nodiscard]] virtual bool covers(const std::string& folder) = 0;
 };
 
 // Logs, from which on it is.
@@ -98,9 +100,12 @@ class FileSystem {
   // takes: that others have used them up is no failure of the disk. Without it such an open fails. Set while
   // nothing is being opened.
   virtual void on_no_descriptors(std::function<bool()> /*give_back*/) {}
-  // Hears of every failure from now on, so it is made before the first write. Null: this system has none that
-  // tells of failures.
-  virtual std::unique_ptr<WholeSync> whole_sync(const std::string& /*folder*/) { return nullptr; }
+  // Hears of every failure from now on, so it is made before the first write. `own_file`: one of ours in the
+  // folder, which is there. Null: this system has none that tells of failures.
+  virtual std::unique_ptr<WholeSync> whole_sync(const std::string& /*folder*/,
+                                                const std::string& /*own_file*/) {
+    return nullptr;
+  }
   // Error (kind io, "held by another process") if somebody holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };

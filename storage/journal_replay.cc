@@ -83,6 +83,17 @@ class Replayer {
               entry.name +
               ": an earlier start found it or its journal damaged: restore it, or delete the topic");
         }
+        TRY_ASSIGN(const bool has_more,
+                   files_.exists(fmt::format("{}/{}", path(entry.name), kPassedOverName)));
+        if (has_more && !log.damage) {
+          log.damage =
+              Error::corruption(fmt::format("{}: while its partition.state could not be read, journals that "
+                                            "may hold records of it were put "
+                                            "aside as {}/journal/*.damaged: restore the whole folder from a "
+                                            "copy, or remove {} from it if the "
+                                            "end of its log may be lost",
+                                            entry.name, kOwnFolder, kPassedOverName));
+        }
         if (const JournalDamage* damage = journals_.damage_of(state->log)) TRY(condemn(log, *damage));
       }
     }
@@ -112,6 +123,7 @@ class Replayer {
     }
     if (const JournalDamage* damage = journals_.damage_of(id)) return keep_name(record, *damage);
     if (passed_over_.contains(id)) return {};
+    passed_over_records_ += result.logs.contains(id) || record.type == JournalRecordType::create ? 0 : 1;
     ++result.records;
     if (record.type == JournalRecordType::create) return create(record);
     auto it = result.logs.find(id);
@@ -167,6 +179,7 @@ class Replayer {
   }
 
   Result<void> finish_plan() {
+    if (passed_over_records_ > 0) result.passed_over.assign(rotten_.begin(), rotten_.end());
     if (!result.unreadable.empty() &&
         (result.orphans > 0 || erases_ > 0 || !journals_.corruption().empty())) {
       // They would be freed, and the log served without them once it can be read again.
@@ -374,7 +387,7 @@ class Replayer {
     }
     if (rotten_.contains(name)) {
       passed_over_.insert(record.log);
-      result.passed_over = true;
+      ++passed_over_records_;
       return {};
     }
     // Without a state it holds nothing that was ever synced, or is an erased log's that came back.
@@ -436,8 +449,9 @@ class Replayer {
   const Planted planted_;
   const size_t max_open_files_;
   std::map<LogId, Extent> extents_;
-  std::set<std::string> rotten_;  // folders whose partition.state is damaged
-  std::set<LogId> passed_over_;   // logs that may be theirs
+  std::set<std::string> rotten_;      // folders whose partition.state is damaged
+  std::set<LogId> passed_over_;       // logs that are theirs
+  uint64_t passed_over_records_ = 0;  // that may be theirs
   std::map<LogId, std::string> dead_names_;
   uint64_t erases_ = 0;
   uint64_t planned_ = 0;  // records seen in each pass

@@ -28,10 +28,11 @@ struct JournalReplay {
   std::map<LogId, ReplayedLog> logs;
   std::vector<std::string> graves;  // folders of erased logs, to be removed
   // Folders without a whole partition.state. Whose it was that never reached the disk is for the journals to
-  // say; one that was there and is damaged has its folder left alone, and records that may be its are in
-  // no file, so that the journals have to stay.
+  // say; one that was there and is damaged has its folder left alone.
   std::vector<std::string> unidentified;
-  bool passed_over = false;
+  // Of those, the ones that records may belong to which no file holds: the journals have to stay, and the
+  // folder gets a file named kPassedOverName, which keeps its log offline should its state be restored.
+  std::vector<std::string> passed_over;
   // Folders whose partition.state the disk does not give, and why: whose they are may be known again at the
   // next start. Left alone; no record waits for any of them.
   std::map<std::string, Error> unreadable;
@@ -59,6 +60,7 @@ Result<JournalReplay> replay_journals(FileSystem& files, const std::string& data
 // earlier generations may go.
 Result<void> sync_replayed(FileSystem& files, const std::string& data_folder, const ReplayedLog& log);
 
+inline constexpr std::string_view kPassedOverName = "journal-put-aside";
 // The folder of ours inside a data folder.
 inline constexpr std::string_view kOwnFolder = "tidemark";
 inline constexpr std::string_view kGraveSuffix = "-delete";

@@ -15,7 +15,8 @@ using runtime::Task;
 namespace {
 
 constexpr runtime::Duration kFirstCheckpoint = std::chrono::milliseconds(300);
-constexpr size_t kTogether = 64;  // logs whose snapshots are made in one go
+constexpr size_t kTogether = 64;                // logs whose snapshots are made in one go
+constexpr size_t kMostSnapshotBytes = 8 << 20;  // held until they are written
 // Segment, state and folder, file by file, on a disk that is not fast.
 constexpr runtime::Duration kSyncsOfLog = std::chrono::milliseconds(2);
 
@@ -195,12 +196,18 @@ Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, Syn
       options_.planted == Planted::whole_sync_once && !items->empty() && items->front().covered;
   if (by == SyncBy::whole && !forgets) {
     const runtime::MonoTime began = loop_.mono();
-    auto all =
-        runtime::on_lane(lanes_.background, loop_, [whole = options_.whole_sync] { return whole->sync(); });
-    const Result<bool> synced = co_await all;
+    auto work = [items, whole = options_.whole_sync]() -> Result<void> {
+      const auto synced = whole->sync();
+      for (Syncing& item : *items) {
+        item.covered = synced && *synced && whole->covers(item.folder);
+        if (!synced) item.error = synced.error();
+      }
+      return synced ? Result<void>() : fail(synced.error());
+    };
+    auto all = runtime::on_lane(lanes_.sync, loop_, std::move(work));
+    const Result<void> synced = co_await all;
     whole_sync_took_ = loop_.mono() - began;
     if (!synced) co_return fail_folder(synced.error());
-    for (Syncing& item : *items) item.covered = *synced;
   }
   constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
   for (size_t first = 0; first < items->size(); first += kAtOnce) {
@@ -231,11 +238,9 @@ Task<Result<void>> LogStore::run_checkpoint() {
   // Group by group, each to its end: what a node has synced when it is killed, its next start need not scan,
   // also where a whole checkpoint takes longer than a life.
   bool disk_full = false;
-  const std::span<const std::shared_ptr<Log>> all = dirty;
-  const SyncBy by = cheapest_sync(all.size());
-  const size_t together = by == SyncBy::whole ? 16 * kTogether : kTogether;
-  for (size_t first = 0; first < all.size(); first += together) {
-    auto group = checkpoint_logs(all.subspan(first, std::min(together, all.size() - first)), by);
+  const SyncBy by = cheapest_sync(dirty.size());
+  for (std::span<const std::shared_ptr<Log>> rest = dirty; !rest.empty();) {
+    auto group = checkpoint_logs(rest, by);
     auto done = co_await group;
     if (!done) co_return fail(done.error());
     disk_full |= *done == Wrote::disk_full;
@@ -275,15 +280,18 @@ Task<void> LogStore::write_derived(std::vector<KeyValueWrite> writes) {
   (void)co_await writing;
 }
 
-Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::shared_ptr<Log>> logs,
+Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::shared_ptr<Log>>& logs,
                                                         SyncBy by) {
   auto items = std::make_shared<std::vector<Syncing>>();
-  for (size_t i = 0; i < logs.size(); ++i) {
-    if (i % kTogether == kTogether - 1) {
+  const size_t most = std::min(logs.size(), by == SyncBy::whole ? 16 * kTogether : kTogether);
+  size_t snapshot_bytes = 0;
+  size_t taken = 0;
+  while (taken < most && snapshot_bytes < kMostSnapshotBytes) {
+    if (taken % kTogether == kTogether - 1) {
       auto others = runtime::let_others_run(loop_);
       co_await others;
     }
-    const std::shared_ptr<Log>& log = logs[i];
+    const std::shared_ptr<Log>& log = logs[taken++];
     if (!log->materialized_ && log->has_checkpoints()) {
       dirty_.push_back(log);
       continue;
@@ -305,8 +313,10 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
       item.snapshot = encode_log_snapshot(LogSnapshot{
           log->id(), log->end_, log->latest_epoch(), log->active().base, log->active().bytes, log->saved_,
           encode_leader_epoch_checkpoint(log->epochs_), encode_producer_snapshot(from, log->producers_)});
+      snapshot_bytes += item.snapshot.size();
     }
   }
+  logs = logs.subspan(taken);
 
   SyncItem sync_segments = [cache = &cache_, files = &files_](Syncing& item) {
     return item.sync_segments(*cache, *files);
@@ -317,9 +327,11 @@ Task<Result<LogStore::Wrote>> LogStore::checkpoint_logs(std::span<const std::sha
   for (Syncing& item : *items) write_state(item);
   auto states = effects_done(effects_added_);
   co_await states;
-  SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
-  auto rest = sync_items(items, std::move(sync_state), by);
-  co_await rest;
+  if (std::ranges::any_of(*items, [](const Syncing& item) { return item.state_due; })) {
+    SyncItem sync_state = [files = &files_](Syncing& item) { return item.sync_state(*files); };
+    auto rest = sync_items(items, std::move(sync_state), by);
+    co_await rest;
+  }
   // A log's name must be settled where its record is freed, whether its state got into the folder or not: a
   // deletion may have come in between, and a namesake's state have been synced in its place.
   data_folder_changed_ |=

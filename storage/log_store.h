@@ -32,6 +32,7 @@ struct FolderLanes {
   runtime::Lane& background;  // syncs of segments, scans, the key-value store
   runtime::Lane& scrub;       // a read where the disk fails may take minutes, and holds up nothing
   runtime::Lane& clean;       // the log cleaner, which may be at it for hours
+  runtime::Lane& sync;        // syncs of everything at once, which wait for strangers' writes too
 };
 
 struct ScrubStats {
@@ -205,7 +206,8 @@ class LogStore {
   runtime::Task<void> checkpoint_loop();
   runtime::Task<Result<void>> run_checkpoint();
   enum class Wrote { all, disk_full };  // disk_full: not the state of each log
-  runtime::Task<Result<Wrote>> checkpoint_logs(std::span<const std::shared_ptr<Log>> logs, SyncBy by);
+  // Takes a group from the front of `logs`.
+  runtime::Task<Result<Wrote>> checkpoint_logs(std::span<const std::shared_ptr<Log>>& logs, SyncBy by);
   runtime::Task<Result<void>> sync_names();
   runtime::Task<void> write_derived(std::vector<KeyValueWrite> writes);
   runtime::Task<void> scrub_loop();

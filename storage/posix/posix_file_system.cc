@@ -45,30 +45,46 @@ class PosixLock final : public FileLock {
 };
 
 // Linux reports a failed write of any file once to each descriptor that was open by then, and one that
-// nobody was told of to the next descriptor too.
+// nobody was told of to the next descriptor too. So an error of the first call may be old, or not: whom it
+// concerns only the files' own syncs tell, and nobody is told twice. Some kernels leave a failed commit of
+// sizes and names out, or a flush of the disk where there was none to make: the sync of a file has both.
 class PosixWholeSync final : public WholeSync {
  public:
-  PosixWholeSync(int descriptor, std::string folder) : folder_(std::move(folder)), descriptor_(descriptor) {}
+  PosixWholeSync(int descriptor, std::unique_ptr<File> own_file, dev_t device, std::string folder)
+      : folder_(std::move(folder)),
+        own_file_(std::move(own_file)),
+        descriptor_(descriptor),
+        device_(device) {}
   PosixWholeSync(const PosixWholeSync&) = delete;
   PosixWholeSync& operator=(const PosixWholeSync&) = delete;
   ~PosixWholeSync() override { ::close(descriptor_); }
 
   Result<bool> sync() override {
     const std::lock_guard lock(mutex_);
-    const bool may_be_old = std::exchange(is_first_, false);
+    if (distrusted_) return false;
+    const bool is_first = std::exchange(is_first_, false);
     if (failed_ == 0 && ::syncfs(descriptor_) != 0) {
-      if (may_be_old) return false;
+      distrusted_ = is_first;
+      if (distrusted_) return false;
       failed_ = errno;
     }
     if (failed_ != 0) return fail(posix_error(failed_, folder_, "sync the file system"));
+    TRY(own_file_->sync_data());
     return true;
+  }
+  [[nodiscard]] bool covers(const std::string& folder) override {
+    struct stat status{};
+    return ::stat(folder.c_str(), &status) == 0 && status.st_dev == device_;
   }
 
  private:
   const std::string folder_;
+  const std::unique_ptr<File> own_file_;
   const int descriptor_;
+  const dev_t device_;
   std::mutex mutex_;
   bool is_first_ = true;
+  bool distrusted_ = false;
   int failed_ = 0;  // errno
 };
 
@@ -157,13 +173,17 @@ Result<void> PosixFileSystem::sync_dir(const std::string& path) {
   return {};
 }
 
-std::unique_ptr<WholeSync> PosixFileSystem::whole_sync(const std::string& folder) {
+std::unique_ptr<WholeSync> PosixFileSystem::whole_sync(const std::string& folder,
+                                                       const std::string& own_file) {
   if (!syncfs_tells()) return nullptr;
+  auto file = open(own_file, OpenMode::read_write);
+  if (!file) return nullptr;
   const int descriptor = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) return nullptr;
-  auto whole = std::make_unique<PosixWholeSync>(descriptor, folder);
+  struct stat status{};
+  if (descriptor < 0 || ::fstat(descriptor, &status) != 0) return nullptr;
+  auto whole = std::make_unique<PosixWholeSync>(descriptor, std::move(*file), status.st_dev, folder);
   struct statfs system{};
-  if (::fstatfs(descriptor, &system) != 0) return nullptr;
+  if (::fstatfs(descriptor, &system) != 0 || !whole->covers(own_file)) return nullptr;
   switch (static_cast<uint64_t>(system.f_type)) {
     case TMPFS_MAGIC:
     case EXT4_SUPER_MAGIC:

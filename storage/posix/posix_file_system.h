@@ -19,7 +19,7 @@ class PosixFileSystem final : public FileSystem {
   // An flock on the file, which then holds the process's id, so that the loser can name the holder.
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
   // syncfs(2), on local file systems and kernels that report failures by it.
-  std::unique_ptr<WholeSync> whole_sync(const std::string& folder) override;
+  std::unique_ptr<WholeSync> whole_sync(const std::string& folder, const std::string& own_file) override;
   void on_no_descriptors(std::function<bool()> give_back) override { give_back_ = std::move(give_back); }
 
  private:

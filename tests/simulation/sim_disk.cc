@@ -202,6 +202,7 @@ void SimDisk::fail_sync_all(const std::string& path) {
   walk(root_, "", [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
     if (!inode->content.dirty() || !at.starts_with(path + "/") || random_.chance(0.5)) return;
     inode->content.fail_sync(random_);
+    inode->failed_unseen = true;
   });
   sync_all(1);
 }
@@ -283,6 +284,7 @@ void SimDisk::crash_power() {
     for (const auto& [name, inode] : dir->entries) {
       inode->links = 1;
       inode->handles = 0;
+      inode->failed_unseen = false;
       inode->locked = false;
       if (inode->is_dir) folders.push_back(inode);
     }

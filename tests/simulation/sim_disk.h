@@ -55,6 +55,7 @@ struct DiskFaults {
   double sync_fails = 0;    // per sync
   double read_fails = 0;    // per read: EIO
   double write_fails = 0;   // per write: EIO
+  double distrusts = 0;     // per first sync of everything: it is told of what is older
   double stalls = 0;        // per operation: it takes up to longest_stall
   std::string fails_under;  // only files below this folder fail; empty: all do
   double writes_back = 0;   // per write: the system writes some sectors of that file by itself

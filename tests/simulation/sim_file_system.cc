@@ -42,20 +42,29 @@ class SimWholeSync final : public storage::WholeSync {
 
   Result<bool> sync() override {
     if (disk_.dying()) return dead(folder_);
+    if (distrusted_) return false;
+    const bool is_first = std::exchange(is_first_, false);
     disk_.operation(DiskOp::sync_all, folder_, 0, 0, [this] { disk_.sync_all(0.5); });
     if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, folder_)) {
-      failed_ = true;
       disk_.fail_sync_all(folder_);
+      distrusted_ = is_first;
+      failed_ = !is_first;
     }
+    if (is_first && disk_.random_.chance(disk_.faults.distrusts)) distrusted_ = true;
+    if (distrusted_) return false;
     if (failed_) return refuse(EIO, folder_, "sync the disk");
     disk_.sync_all(1);
     ++disk_.counts_.synced_whole;
     return true;
   }
 
+  [[nodiscard]] bool covers(const std::string&) override { return true; }
+
  private:
   SimDisk& disk_;
   const std::string folder_;
+  bool is_first_ = true;
+  bool distrusted_ = false;
   bool failed_ = false;
 };
 
@@ -124,7 +133,8 @@ class SimFile final : public storage::File {
   Result<void> sync_data() override {
     if (disk_.dying()) return dead(path_);
     disk_.operation(DiskOp::sync, path_, 0, 0, [this] { inode_->content.sync(); });
-    if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, path_)) {
+    const bool has_failed = std::exchange(inode_->failed_unseen, false);  // and the first sync is told
+    if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, path_) || has_failed) {
       inode_->content.fail_sync(disk_.random_);
       return refuse(EIO, path_, "sync");
     }
@@ -278,8 +288,9 @@ Result<storage::DiskSpace> SimFileSystem::space(const std::string& path) {
   return storage::DiskSpace{disk_.quota_bytes, disk_.quota_bytes - used};
 }
 
-std::unique_ptr<storage::WholeSync> SimFileSystem::whole_sync(const std::string& folder) {
-  if (!disk_.syncs_whole || !disk_.find(folder)) return nullptr;
+std::unique_ptr<storage::WholeSync> SimFileSystem::whole_sync(const std::string& folder,
+                                                              const std::string& own_file) {
+  if (!disk_.syncs_whole || !disk_.find(folder) || !disk_.find(own_file)) return nullptr;
   return std::make_unique<SimWholeSync>(disk_, folder);
 }
 

@@ -17,7 +17,8 @@ class SimFileSystem final : public storage::FileSystem {
   Result<std::vector<storage::DirEntry>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
   Result<storage::DiskSpace> space(const std::string& path) override;
-  std::unique_ptr<storage::WholeSync> whole_sync(const std::string& folder) override;
+  std::unique_ptr<storage::WholeSync> whole_sync(const std::string& folder,
+                                                 const std::string& own_file) override;
   Result<std::unique_ptr<storage::FileLock>> lock(const std::string& path) override;
 
  private:

@@ -75,11 +75,12 @@ class SimFileContent {
 struct SimInode {
   explicit SimInode(bool dir) : is_dir(dir) {}
   const bool is_dir;
-  SimFileContent content;                                    // files
-  uint64_t allocated = 0;                                    // bytes of disk space taken
-  uint32_t handles = 0;                                      // open File objects
-  uint32_t links = 0;                                        // names that lead here, as seen
-  bool locked = false;                                       // by a FileLock
+  SimFileContent content;      // files
+  uint64_t allocated = 0;      // bytes of disk space taken
+  uint32_t handles = 0;        // open File objects
+  uint32_t links = 0;          // names that lead here, as seen
+  bool failed_unseen = false;  // a sync of the whole disk, which no sync of it told
+  bool locked = false;         // by a FileLock
   std::map<std::string, std::shared_ptr<SimInode>> entries;  // folders: as seen
   std::map<std::string, std::shared_ptr<SimInode>> synced;   // folders: as on the platter
 };

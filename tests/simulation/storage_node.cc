@@ -20,6 +20,7 @@ StorageNode::StorageNode(SimProcess& process, StorageNodeOptions options, SimSto
       read_lane_(&process.add_lane(options_.cross_delay)),
       background_lane_(&process.add_lane(options_.cross_delay)),
       scrub_lane_(&process.add_lane(options_.cross_delay)),
+      sync_lane_(&process.add_lane(options_.cross_delay)),
       clean_lane_(&process.add_lane(options_.cross_delay)) {
   for (size_t i = 0; i < options_.shards; ++i) {
     journal_lanes_.push_back(&process.add_lane(options_.cross_delay));
@@ -139,8 +140,8 @@ Task<Result<void>> StorageNode::open_shard(Shard& shard, size_t index, std::shar
   options.journal.floor = data_->floor();
   options.journal.folder = data_->journal_folder();
   options.journal.keep_old_files = data_->keeps_old_journals();
-  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_,
-                                   *background_lane_,      *scrub_lane_, *clean_lane_};
+  const storage::FolderLanes lanes{*journal_lanes_[index], *write_lane_, *read_lane_, *background_lane_,
+                                   *scrub_lane_,           *clean_lane_, *sync_lane_};
   shard.store = std::make_unique<LogStore>(std::move(options), *shard.loop, lanes, process_.files(),
                                            data_->cache(), data_->derived());
   shard.store->on_offline = [this](const Error& error) { went_offline(error); };

@@ -81,6 +81,7 @@ class StorageNode {
   SimLane* read_lane_;
   SimLane* background_lane_;
   SimLane* scrub_lane_;
+  SimLane* sync_lane_;
   SimLane* clean_lane_;
   std::vector<SimLane*> journal_lanes_;
   std::unique_ptr<storage::DataFolder> data_;

@@ -136,6 +136,7 @@ class StorageSimulation {
     store.scrub_interval = scrub.chance(0.5) ? Duration(1s) : Duration(10s);
 
     disk_.syncs_whole = draws_whole_syncs(options_.seed);
+    disk_.faults.distrusts = 0.1;
     store.whole_sync_from = 2;
 
     runtime::SeededRandom clean(options_.seed ^ 0xC1EA);

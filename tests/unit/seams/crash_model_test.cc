@@ -201,9 +201,10 @@ TEST_CASE("a sync of everything covers contents, names and folders, and a failed
   for (const bool fails : {false, true}) {
     const auto seen = outcomes([&](Machine& m) {
       m.disk.syncs_whole = true;
-      const auto whole = m.files.whole_sync("/d");
       m.put("/d/a", "a", true);
       m.settle();
+      const auto whole = m.files.whole_sync("/d", "/d/a");
+      REQUIRE(whole->sync() == true);
       m.put("/d/a", "A", false);
       REQUIRE(m.files.create_dir("/d/new"));
       m.put("/d/new/b", "b", false);
@@ -218,6 +219,29 @@ TEST_CASE("a sync of everything covers contents, names and folders, and a failed
     CHECK(seen.contains("Ab"));
     CHECK((seen.size() > 1) == fails);
   }
+}
+
+TEST_CASE(
+    "the first sync of everything that fails is no answer, and what it lost its file's own sync tells once") {
+  size_t told = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Machine m(seed);
+    m.disk.syncs_whole = true;
+    m.put("/d/a", "a", true);
+    m.settle();
+    const auto whole = m.files.whole_sync("/d", "/d/a");
+    m.put("/d/a", "A", false);
+    m.disk.faults.sync_fails = 1;
+    REQUIRE(whole->sync() == false);
+    m.disk.faults.sync_fails = 0;
+    REQUIRE(whole->sync() == false);  // never again
+    const auto file = m.files.open("/d/a", OpenMode::read_write);
+    const bool lost = !(*file)->sync_data().has_value();
+    told += lost ? 1 : 0;
+    REQUIRE((*file)->sync_data().has_value());
+  }
+  CHECK(told > 0);
+  CHECK(told < kSeeds);
 }
 
 TEST_CASE("a synced file in a folder whose own entry was not synced may vanish with it") {

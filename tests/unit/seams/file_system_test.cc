@@ -1,6 +1,7 @@
 // What every FileSystem promises: the same cases on each version of the seam.
 #include <catch2/catch.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -277,8 +278,12 @@ TEST_CASE("folders are made with their parents, listed by name with sizes, and s
 TEST_CASE("a sync of everything succeeds on a disk that works, again and again") {
   auto subject = each_version();
   FileSystem& files = subject->files();
-  const auto whole = files.whole_sync(subject->root());
+  const std::string own = subject->root() + "/own";
+  CHECK(files.whole_sync(subject->root(), own) == nullptr);  // it is to be there
+  put(files, own, "");
+  const auto whole = files.whole_sync(subject->root(), own);
   if (!whole) return;  // not on every file system
+  CHECK(whole->covers(subject->root()));
   for (const char* name : {"a", "b"}) {
     put(files, subject->root() + "/" + name, "12345");
     const auto synced = whole->sync();
@@ -286,7 +291,21 @@ TEST_CASE("a sync of everything succeeds on a disk that works, again and again")
     REQUIRE(synced.has_value());
     CHECK((*synced || name[0] == 'a'));  // only the first one may be told what is older
   }
-  CHECK(files.whole_sync(subject->root() + "/none") == nullptr);
+  CHECK(files.whole_sync(subject->root() + "/none", own) == nullptr);
+}
+
+TEST_CASE("a sync of everything does not cover what a link has elsewhere") {
+  PosixSubject subject;
+  put(subject.files(), subject.root() + "/own", "");
+  const auto whole = subject.files().whole_sync(subject.root(), subject.root() + "/own");
+  if (!whole) return;
+  REQUIRE(subject.files().create_dir(subject.root() + "/here"));
+  std::filesystem::create_directory_symlink(subject.root() + "/here", subject.root() + "/near");
+  std::filesystem::create_directory_symlink("/proc", subject.root() + "/far");
+  CHECK(whole->covers(subject.root() + "/here"));
+  CHECK(whole->covers(subject.root() + "/near"));
+  CHECK_FALSE(whole->covers(subject.root() + "/far"));
+  CHECK_FALSE(whole->covers(subject.root() + "/none"));
 }
 
 TEST_CASE("a lock is held by one, named to the next, and free again when dropped") {

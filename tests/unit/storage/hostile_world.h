@@ -111,8 +111,8 @@ class FailingFiles final : public FileSystem {
   }
   Result<DiskSpace> space(const std::string& path) override { return below_.space(path); }
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override { return below_.lock(path); }
-  std::unique_ptr<WholeSync> whole_sync(const std::string& folder) override {
-    return below_.whole_sync(folder);
+  std::unique_ptr<WholeSync> whole_sync(const std::string& folder, const std::string& own_file) override {
+    return below_.whole_sync(folder, own_file);
   }
 
  private:
@@ -202,7 +202,8 @@ struct HostileWorld {
   std::unique_ptr<LogStore> make_store(JournalId id) {
     LogStoreOptions its = options;
     its.journal.id = id;
-    return std::make_unique<LogStore>(its, loop, FolderLanes{journal, write, read, background, scrub, clean},
+    return std::make_unique<LogStore>(its, loop,
+                                      FolderLanes{journal, write, read, background, scrub, clean, whole},
                                       files, data->cache(), data->derived());
   }
   LogStore& store_of(const std::string& name) {
@@ -219,7 +220,7 @@ struct HostileWorld {
   }
   void end() {
     logs.clear();
-    for (TestLane* lane : {&journal, &write, &read, &background, &scrub, &clean}) lane->drop();
+    for (TestLane* lane : {&journal, &write, &read, &background, &scrub, &clean, &whole}) lane->drop();
     scope.destroy_all();
     loop.drop_events();
     store.reset();
@@ -322,7 +323,7 @@ struct HostileWorld {
   std::unique_ptr<simulation::SimStoreContent> derived;  // set by a test that wants a key-value store
   simulation::VirtualTime time{42};
   simulation::VirtualScheduler loop{time};
-  TestLane journal, write, read, background, scrub, clean;
+  TestLane journal, write, read, background, scrub, clean, whole;
   runtime::SeededRandom random{7};
   LogSettings settings;
   LogStoreOptions options;

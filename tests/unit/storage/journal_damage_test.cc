@@ -401,6 +401,40 @@ TEST_CASE("a folder whose partition.state has rotten is nobody's to bury, whatev
 }
 
 TEST_CASE(
+    "a rotten state whose log's creation is long freed keeps the journal too, and the log offline if it is "
+    "restored") {
+  HostileWorld world;
+  world.start();
+  world.finish_replay();
+  auto log = world.create("a-0");
+  world.append(*log, 1, 3000);
+  REQUIRE(world.run(world.store->settle()).has_value());
+  world.append(*log, 1, 3000);
+  log.reset();
+  world.kill();
+  const std::string path = "/data/a-0/partition.state";
+  const auto state = bytes_of(world, path);
+  for (const size_t copy : {0, 1}) flip_state(world, copy);
+  world.start();
+  CHECK(world.data->replay().passed_over == std::vector<std::string>{"a-0"});
+  world.finish_replay();
+  CHECK(journal_files(world, ".damaged") > 0);
+  world.kill();
+  {
+    auto file = world.below.open(path, OpenMode::read_write);
+    REQUIRE((*file)->write(0, std::span<const std::byte>(state)).has_value());
+  }
+  world.start();
+  REQUIRE(world.logs.at("a-0")->offline());
+  CHECK(world.logs.at("a-0")->offline()->message().find(kPassedOverName) != std::string::npos);
+  world.finish_replay();
+  world.kill();
+  REQUIRE(world.files.remove("/data/a-0/" + std::string(kPassedOverName)).has_value());
+  world.start();
+  CHECK(world.readable(*world.logs.at("a-0")) == 1);  // what the journal alone had is lost, as was said
+}
+
+TEST_CASE(
     "a file that is shorter than the journal knows is damaged at the next start too, without the journal") {
   HostileWorld world;
   world.start();

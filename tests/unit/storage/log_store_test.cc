@@ -88,8 +88,9 @@ struct World {
     store_options.checkpoint_bytes = 32 << 10;
     store_options.bypass_bytes = 16 << 10;
     store_options.tail_cache_bytes = tail_cache_bytes;
-    store = std::make_unique<LogStore>(store_options, loop, FolderLanes{lane, lane, lane, lane, lane, lane},
-                                       files, data->cache(), nullptr);
+    store =
+        std::make_unique<LogStore>(store_options, loop, FolderLanes{lane, lane, lane, lane, lane, lane, lane},
+                                   files, data->cache(), nullptr);
     REQUIRE(run(store->start(data->old_journal_files())).has_value());
     logs.clear();
     for (const auto& [id, replayed] : data->replay().logs) {
