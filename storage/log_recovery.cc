@@ -338,17 +338,16 @@ class LogRecovery {
     auto times = load_index<TimeIndex>(s.base, kTimeIndexSuffix, 1);
     if (offsets && times && (times->empty() || times->last().offset < next)) {
       SegmentIndexes indexes(std::move(*offsets), std::move(*times), options_.index_interval_bytes);
-      TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes));
+      TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes, Believes::headers));
       indexes.seal();
       const bool more_offsets = indexes.offsets().size() > indexes.offsets().written();
       const bool more_times = indexes.times().size() > indexes.times().written();
       s.max_timestamp = indexes.max_timestamp().timestamp_ms;
       if (ends && !more_offsets && !more_times) return {};
-      // With more_times alone, what is missing of them is not only at the end.
-      if (ends && more_offsets) return save(s.base, indexes);
     }
+    // What the files say from now on is what the batches say: those have to be what was written.
     SegmentIndexes indexes(s.base, options_.index_interval_bytes);
-    TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes));
+    TRY_ASSIGN(const bool ends, walk_sealed(*file, s, next, indexes, Believes::checksums));
     s.max_timestamp = indexes.max_timestamp().timestamp_ms;
     if (ends) return save(s.base, indexes);
     if (!log_.damage) log_.damage = Error::corruption(stop_reason_);
@@ -368,7 +367,9 @@ class LogRecovery {
 
   // Feeds `indexes` from their newest entry on. False: the segment's batches do not lead from there to
   // `next`.
-  Result<bool> walk_sealed(File& file, const Segment& s, Offset next, SegmentIndexes& indexes) {
+  enum class Believes : uint8_t { headers, checksums };
+  Result<bool> walk_sealed(File& file, const Segment& s, Offset next, SegmentIndexes& indexes,
+                           Believes believes) {
     const uint64_t from = indexes.resume_position();
     const Offset indexed = indexes.offsets().last().offset;
     HeaderWalker walker(file, from, s.bytes);
@@ -389,6 +390,15 @@ class LogRecovery {
       if (expected ? !follows(h.base_offset, *expected) : h.last_offset() != indexed) {
         return damaged(walker.batch_position(), fmt::format("it holds offset {} instead of {}", h.base_offset,
                                                             expected.value_or(indexed)));
+      }
+      const uint64_t end = walker.batch_position() + h.size_in_bytes();
+      if (believes == Believes::checksums && end <= s.bytes) {
+        TRY_ASSIGN(const bool holds, crc_holds(file, walker.batch_position(), h.size_in_bytes()));
+        stats_.scanned_bytes += h.size_in_bytes();
+        if (!holds) {
+          return damaged(walker.batch_position(), fmt::format("the checksum of the batch at byte {} is wrong",
+                                                              walker.batch_position()));
+        }
       }
       indexes.append(h, walker.batch_position());
       expected = h.next_offset();

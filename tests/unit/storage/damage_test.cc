@@ -1,4 +1,5 @@
 // Segment files that are not what was written: what reads and starts make of them.
+#include "tests/simulation/sim_batch.h"
 #include "tests/unit/storage/hostile_world.h"
 
 using namespace tidemark;
@@ -414,6 +415,53 @@ TEST_CASE("a start builds the index files of a sealed segment again that are mis
     CHECK(world.log->segments().at(1).max_timestamp == 1019);
     CHECK(world.readable(*world.log) == 35);
   }
+}
+
+// Seed 1310 of the storage world, as it was then.
+TEST_CASE("indexes that a start builds again of a damaged segment hide no record from a search by time") {
+  constexpr uint64_t kMaxTimestampAt = 35;
+  size_t offline = 0;
+  for (uint64_t at = kMaxTimestampAt; at < kMaxTimestampAt + 8; ++at) {
+    for (const unsigned bit : {0U, 4U, 7U}) {
+      INFO("byte " << at << ", bit " << bit);
+      HostileWorld world;
+      world.derived = std::make_unique<simulation::SimStoreContent>(world.disk, world.counters);
+      world.settings.segment_bytes = 4'000;
+      world.start();
+      world.finish_replay();
+      auto log = world.create("a-0");
+      for (int i = 0; i < 12; ++i) {
+        simulation::SimBatch batch;
+        batch.value_bytes = 900;
+        batch.timestamp_ms = 1000 + i;
+        world.add(*log, batch.encode());
+        world.settle();
+      }
+      REQUIRE(log->segments().size() > 2);
+      const Offset base = log->segments()[1].base;
+      const int64_t last = log->segments()[2].base.value - 1;
+      REQUIRE(world.run(world.store->stop()).has_value());
+      log.reset();
+      world.end();
+      const auto file = world.files.open(log_file(base.value), OpenMode::read_write);
+      const auto bytes = (*file)->size().value() / static_cast<uint64_t>(last - base.value + 1);
+      const uint64_t position = bytes * static_cast<uint64_t>(last - base.value) + at;
+      std::vector<std::byte> byte(1);
+      REQUIRE((*file)->read(position, byte) == 1U);
+      byte[0] ^= std::byte{static_cast<unsigned char>(1U << bit)};
+      REQUIRE((*file)->write(position, std::span<const std::byte>(byte)).has_value());
+      REQUIRE(world.files.remove(segment_path(kFolder, base, kTimeIndexSuffix)).has_value());
+      world.start();
+      log = world.logs.at("a-0");
+      if (log->offline()) {
+        ++offline;
+        continue;
+      }
+      const auto found = world.run(log->find_by_time(1000 + last, log->end()));
+      if (found) CHECK((*found && (*found)->offset == Offset(last)));
+    }
+  }
+  CHECK(offline > 0);
 }
 
 TEST_CASE("a scrub reads every sealed segment through, a piece at a time, once in its interval") {
