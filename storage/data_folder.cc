@@ -28,6 +28,10 @@ Result<std::unique_ptr<DataFolder>> DataFolder::open(DataFolderOptions options, 
   const ReplayHome home{folder->identity().folder_id, folder->options_.takes_unnamed};
   TRY_ASSIGN(folder->replay_, replay_journals(files, folder->path(), home, folder->journals_, planted,
                                               folder->options_.max_open_files));
+  // Before anything else may be made under their names. Once such a folder's state is restored, nothing else
+  // tells that its log may have gone on.
+  for (const std::string& name : folder->replay_.passed_over)
+    TRY(files.open(fmt::format("{}/{}/{}", folder->path(), name, kPassedOverName), OpenMode::create));
   TRY_ASSIGN(folder->keeps_old_journals_, files.exists(folder->keep_marker()));
   if (!folder->journals_.corruption().empty() || !folder->replay_.passed_over.empty())
     folder->keeps_old_journals_ = true;
@@ -118,10 +122,10 @@ Result<bool> DataFolder::finish_replay() {
     TRY(files_.sync_dir(journal_folder()));
   }
   for (const std::string& name : replay_.passed_over) {
-    // Once its state is restored, nothing else tells that the log may have gone on.
-    const std::string folder = options_.path + "/" + name;
-    TRY(files_.open(fmt::format("{}/{}", folder, kPassedOverName), OpenMode::create));
-    TRY(files_.sync_dir(folder));
+    if (auto synced = files_.sync_dir(options_.path + "/" + name); !synced) {
+      TRY_ASSIGN(const bool exists, files_.exists(options_.path + "/" + name));
+      if (exists) return fail(synced.error());  // else somebody has moved it away
+    }
   }
   for (const std::string& grave : replay_.graves) {
     if (auto removed = remove_all(files_, options_.path + "/" + grave); !removed)

@@ -179,7 +179,8 @@ class Replayer {
   }
 
   Result<void> finish_plan() {
-    if (passed_over_records_ > 0) result.passed_over.assign(rotten_.begin(), rotten_.end());
+    if (passed_over_records_ > 0 || !journals_.corruption().empty())
+      result.passed_over.assign(rotten_.begin(), rotten_.end());
     if (!result.unreadable.empty() &&
         (result.orphans > 0 || erases_ > 0 || !journals_.corruption().empty())) {
       // They would be freed, and the log served without them once it can be read again.
@@ -253,6 +254,7 @@ class Replayer {
       TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
       if (condemned(log)) continue;
       Extent& extent = extents_[id];
+      bool is_short = false;
       for (const Offset base : extent.stale) TRY(remove_segment(log, base));
       for (const auto& [base, end] : extent.ends) {
         TRY_ASSIGN(const auto file, open(log, base));
@@ -262,10 +264,11 @@ class Replayer {
           log.damage = Error::corruption(
               fmt::format("{}: segment {} ends at byte {} instead of {}", log.folder_name, base, size, end));
         }
+        is_short |= size < end;
         log.touched.insert(base);
       }
       // The next start has no journal any more that would say so.
-      if (log.damage && !std::exchange(log.state.damaged, true))
+      if (is_short && !std::exchange(log.state.damaged, true))
         TRY(write_partition_state(files_, path(log.folder_name), log.state, false));
     }
     return {};

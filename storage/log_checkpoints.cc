@@ -194,7 +194,7 @@ LogStore::SyncBy LogStore::cheapest_sync(size_t logs) {
 Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, SyncItem sync, SyncBy by) {
   const bool forgets =
       options_.planted == Planted::whole_sync_once && !items->empty() && items->front().covered;
-  if (by == SyncBy::whole && !forgets) {
+  if (by == SyncBy::whole && items->size() >= options_.whole_sync_from && !forgets) {
     const runtime::MonoTime began = loop_.mono();
     auto work = [items, whole = options_.whole_sync]() -> Result<void> {
       const auto synced = whole->sync();
@@ -206,7 +206,7 @@ Task<void> LogStore::sync_items(std::shared_ptr<std::vector<Syncing>> items, Syn
     };
     auto all = runtime::on_lane(lanes_.sync, loop_, std::move(work));
     const Result<void> synced = co_await all;
-    whole_sync_took_ = loop_.mono() - began;
+    whole_sync_took_ += loop_.mono() - began;
     if (!synced) co_return fail_folder(synced.error());
   }
   constexpr size_t kAtOnce = 8;  // logs per job, so that other work of the lane gets its turn
@@ -239,6 +239,7 @@ Task<Result<void>> LogStore::run_checkpoint() {
   // also where a whole checkpoint takes longer than a life.
   bool disk_full = false;
   const SyncBy by = cheapest_sync(dirty.size());
+  if (by == SyncBy::whole) whole_sync_took_ = runtime::Duration(0);
   for (std::span<const std::shared_ptr<Log>> rest = dirty; !rest.empty();) {
     auto group = checkpoint_logs(rest, by);
     auto done = co_await group;

@@ -278,7 +278,7 @@ class LogStore {
   bool closing_ = false;
   [[nodiscard]] static Error closing(std::string_view folder_name);
   uint64_t checkpoints_ = 0;
-  runtime::Duration whole_sync_took_{0};  // the last one
+  runtime::Duration whole_sync_took_{0};  // in the last checkpoint that had any
   uint64_t bypassed_bytes_ = 0;           // since the last one began; a start would scan them
   ScrubStats scrub_stats_;
   runtime::Signal checkpoint_signal_;

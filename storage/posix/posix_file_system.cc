@@ -46,8 +46,8 @@ class PosixLock final : public FileLock {
 
 // Linux reports a failed write of any file once to each descriptor that was open by then, and one that
 // nobody was told of to the next descriptor too. So an error of the first call may be old, or not: whom it
-// concerns only the files' own syncs tell, and nobody is told twice. Some kernels leave a failed commit of
-// sizes and names out, or a flush of the disk where there was none to make: the sync of a file has both.
+// concerns only the files' own syncs tell, and nobody is told twice. A file system may leave the flush of the
+// disk out where it has nothing to commit: the sync of a file has it.
 class PosixWholeSync final : public WholeSync {
  public:
   PosixWholeSync(int descriptor, std::unique_ptr<File> own_file, dev_t device, std::string folder)
@@ -88,13 +88,13 @@ class PosixWholeSync final : public WholeSync {
   int failed_ = 0;  // errno
 };
 
-// Since Linux 5.8 syncfs() returns the errors of writing back.
+// syncfs() returns the errors of writing back since Linux 5.8, and those of the commit since 5.17.
 bool syncfs_tells() {
   utsname system{};
   int major = 0;
   int minor = 0;
   if (::uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
-  return major > 5 || (major == 5 && minor >= 8);
+  return major > 5 || (major == 5 && minor >= 17);
 }
 
 // What somebody has set wrong, and no disk's failure.
@@ -178,9 +178,10 @@ std::unique_ptr<WholeSync> PosixFileSystem::whole_sync(const std::string& folder
   if (!syncfs_tells()) return nullptr;
   auto file = open(own_file, OpenMode::read_write);
   if (!file) return nullptr;
-  const int descriptor = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
   struct stat status{};
-  if (descriptor < 0 || ::fstat(descriptor, &status) != 0) return nullptr;
+  if (::stat(folder.c_str(), &status) != 0) return nullptr;
+  const int descriptor = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return nullptr;
   auto whole = std::make_unique<PosixWholeSync>(descriptor, std::move(*file), status.st_dev, folder);
   struct statfs system{};
   if (::fstatfs(descriptor, &system) != 0 || !whole->covers(own_file)) return nullptr;

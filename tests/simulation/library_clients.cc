@@ -251,7 +251,10 @@ class LibraryClients::Reader final : public Host {
         continue;
       }
       // Once more from the beginning, at the end.
-      if (last) co_return;
+      if (last) {
+        run().judge(model().unmet());
+        co_return;
+      }
       last = shared_.written;
       client::ConsumerOptions options;
       options.fetch_max_wait_ms = 300;

@@ -7,12 +7,13 @@
 namespace tidemark::simulation {
 
 uint64_t LibraryModel::sends(uint64_t producer, PartitionId partition) {
-  records_.push_back({producer, partition, false, std::nullopt});
+  records_.push_back({producer, partition, false, false, std::nullopt});
   return records_.size();
 }
 
 Verdict LibraryModel::delivered(uint64_t number, std::optional<Offset> at) {
   Record& record = records_[number - 1];
+  record.is_delivered = true;
   if (at) return stands(record, number, *at);
   return std::nullopt;
 }
@@ -23,6 +24,14 @@ Verdict LibraryModel::refused(uint64_t number) {
   if (!record.at) return std::nullopt;
   return fmt::format("library: record {} is said to be refused, and stands at {} of partition {}", number,
                      *record.at, record.partition);
+}
+
+Verdict LibraryModel::unmet() const {
+  for (size_t i = 0; i < records_.size(); ++i)
+    if (records_[i].is_delivered && !records_[i].at)
+      return fmt::format("library: record {} was delivered to partition {}, and is nowhere", i + 1,
+                         records_[i].partition);
+  return std::nullopt;
 }
 
 Verdict LibraryModel::saw(PartitionId partition, Offset at, uint64_t number) {

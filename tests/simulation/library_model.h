@@ -26,6 +26,8 @@ class LibraryModel {
   Verdict refused(uint64_t number);
   // A reader of the partition met it.
   Verdict saw(PartitionId partition, Offset at, uint64_t number);
+  // What was delivered, nobody said where to, and no reader has met. After a look at everything.
+  [[nodiscard]] Verdict unmet() const;
   // Behind the last record that is known to be in the partition.
   [[nodiscard]] Offset certain_end(PartitionId partition) const { return of(partition).certain_end; }
 
@@ -45,6 +47,7 @@ class LibraryModel {
     uint64_t producer = 0;
     PartitionId partition;
     bool is_refused = false;
+    bool is_delivered = false;
     std::optional<Offset> at;  // where it was said to be, or met
   };
   struct Attempt {

@@ -60,8 +60,7 @@ class NodeSimulation {
     draw_folders(options.seed, features_, broker_);
     if (features_.second_folder) counters_.count("world: second data folder");
     draw_caching(options.seed, features_);
-    disk_.syncs_whole = draws_whole_syncs(options.seed);
-    disk_.faults.distrusts = 0.1;
+    disk_.draw_whole_syncs(options.seed);
     broker_.whole_sync_from = 2;
     draw_static_members(options.seed, run_.workload);
     const Duration longer = draw_expiry(options.seed, began_, run_.workload, broker_);

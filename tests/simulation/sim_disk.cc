@@ -187,24 +187,29 @@ void SimDisk::sync_entries(const std::shared_ptr<SimInode>& dir) {
   });
 }
 
-void SimDisk::sync_all(double part) {
-  walk(root_, "", [&](const std::string&, const std::shared_ptr<SimInode>& inode) {
+void SimDisk::sync_all(const std::string& folder, double part) {
+  std::set<SimInode*> folders{find(folder).get()};
+  walk(find(folder), folder, [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
+    if (is_elsewhere(at)) return;
+    if (inode->is_dir) folders.insert(inode.get());
     if (inode->content.dirty() && random_.chance(part)) inode->content.sync();
   });
   size_t names = part < 1 ? random_.below(dir_ops_.size() + 1) : dir_ops_.size();
-  for (; names > 0; --names) {
-    apply(dir_ops_.front());
-    dir_ops_.pop_front();
-  }
+  std::erase_if(dir_ops_, [&](const DirOp& op) {
+    if (!folders.contains(op.to_dir ? op.to_dir.get() : op.from_dir.get()) || names == 0) return false;
+    --names;
+    apply(op);
+    return true;
+  });
 }
 
-void SimDisk::fail_sync_all(const std::string& path) {
-  walk(root_, "", [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
-    if (!inode->content.dirty() || !at.starts_with(path + "/") || random_.chance(0.5)) return;
+void SimDisk::fail_sync_all(const std::string& folder) {
+  walk(find(folder), folder, [&](const std::string& at, const std::shared_ptr<SimInode>& inode) {
+    if (!inode->content.dirty() || is_elsewhere(at) || random_.chance(0.5)) return;
     inode->content.fail_sync(random_);
     inode->failed_unseen = true;
   });
-  sync_all(1);
+  sync_all(folder, 1);
 }
 
 bool SimDisk::allocate(SimInode& inode, uint64_t end) {

@@ -63,11 +63,6 @@ struct DiskFaults {
   runtime::Duration longest_stall = std::chrono::seconds(5);
 };
 
-// Whether a seed's disk can be synced as a whole.
-[[nodiscard]] inline bool draws_whole_syncs(uint64_t seed) {
-  return runtime::SeededRandom(seed ^ 0x5F5F).chance(0.6);
-}
-
 class SimDisk {
  public:
   SimDisk(uint64_t seed, FaultCounters& counters, TraceHash* trace = nullptr);
@@ -90,8 +85,20 @@ class SimDisk {
     quota_bytes = kNoQuota;
   }
 
-  // Whether the whole disk can be synced in one go.
+  // Whether a folder can be synced as a whole; but not what has this in its path.
   bool syncs_whole = false;
+  std::string elsewhere;
+
+  [[nodiscard]] bool is_elsewhere(const std::string& path) const {
+    return !elsewhere.empty() && path.find(elsewhere) != std::string::npos;
+  }
+  // What a seed says of these.
+  void draw_whole_syncs(uint64_t seed) {
+    runtime::SeededRandom random(seed ^ 0x5F5F);
+    syncs_whole = random.chance(0.6);
+    if (random.chance(0.3)) elsewhere = "/topic1-";
+    faults.distrusts = 0.1;
+  }
 
   // How long operations have stalled, all together.
   [[nodiscard]] runtime::Duration stalled() const { return stalled_; }
@@ -179,10 +186,10 @@ class SimDisk {
   void unlink(const std::shared_ptr<SimInode>& dir, const std::string& name);
   void record(DirOp op) { dir_ops_.push_back(std::move(op)); }
   void sync_entries(const std::shared_ptr<SimInode>& dir);
-  // Each file with this probability, and the names that changed first.
-  void sync_all(double part);
-  // Some of what is below `path` is lost; the rest of the disk is synced.
-  void fail_sync_all(const std::string& path);
+  // Below that folder: each file with this probability, and the names that changed first.
+  void sync_all(const std::string& folder, double part);
+  // Some of it is lost; the rest is synced.
+  void fail_sync_all(const std::string& folder);
   static void apply(const DirOp& op);
   // Takes disk space for the file up to `end`; false: the disk is full, and nothing was taken.
   bool allocate(SimInode& inode, uint64_t end);

@@ -44,7 +44,7 @@ class SimWholeSync final : public storage::WholeSync {
     if (disk_.dying()) return dead(folder_);
     if (distrusted_) return false;
     const bool is_first = std::exchange(is_first_, false);
-    disk_.operation(DiskOp::sync_all, folder_, 0, 0, [this] { disk_.sync_all(0.5); });
+    disk_.operation(DiskOp::sync_all, folder_, 0, 0, [this] { disk_.sync_all(folder_, 0.5); });
     if (disk_.fails(disk_.faults.sync_fails, disk_.counts_.sync_failed, folder_)) {
       disk_.fail_sync_all(folder_);
       distrusted_ = is_first;
@@ -53,12 +53,14 @@ class SimWholeSync final : public storage::WholeSync {
     if (is_first && disk_.random_.chance(disk_.faults.distrusts)) distrusted_ = true;
     if (distrusted_) return false;
     if (failed_) return refuse(EIO, folder_, "sync the disk");
-    disk_.sync_all(1);
+    disk_.sync_all(folder_, 1);
     ++disk_.counts_.synced_whole;
     return true;
   }
 
-  [[nodiscard]] bool covers(const std::string&) override { return true; }
+  [[nodiscard]] bool covers(const std::string& folder) override {
+    return folder.starts_with(folder_) && !disk_.is_elsewhere(folder);
+  }
 
  private:
   SimDisk& disk_;

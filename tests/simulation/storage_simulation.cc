@@ -136,8 +136,7 @@ class StorageSimulation {
     store.scrub_bytes_per_second = scrub.chance(0.7) ? 1 << (10 + scrub.below(8)) : 0;
     store.scrub_interval = scrub.chance(0.5) ? Duration(1s) : Duration(10s);
 
-    disk_.syncs_whole = draws_whole_syncs(options_.seed);
-    disk_.faults.distrusts = 0.1;
+    disk_.draw_whole_syncs(options_.seed);
     store.whole_sync_from = 2;
 
     runtime::SeededRandom clean(options_.seed ^ 0xC1EA);

@@ -405,3 +405,27 @@ TEST_CASE("a sync of everything that fails takes the folder offline, and no late
     CHECK((first ? again == false : !again.has_value()));
   }
 }
+
+TEST_CASE("a sync of everything leaves what it does not cover to its files' own") {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    HostileWorld world(seed);
+    world.disk.syncs_whole = true;
+    world.disk.elsewhere = "/b-";
+    world.options.whole_sync_from = 2;
+    world.start();
+    world.finish_replay();
+    for (const char* name : {"a-0", "b-0", "c-0"}) world.append(*world.create(name), 1, 100);
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.cut_power();
+    world.start();
+    for (const char* name : {"a-0", "b-0", "c-0"}) CHECK(world.readable(*world.logs.at(name)) == 1);
+    for (auto& [name, log] : world.logs) world.append(*log, 1, 100);
+    world.kill();
+    world.start();
+    world.finish_replay();
+    REQUIRE(world.run(world.store->settle()).has_value());
+    world.cut_power();
+    world.start();
+    for (const char* name : {"a-0", "b-0", "c-0"}) CHECK(world.readable(*world.logs.at(name)) == 2);
+  }
+}

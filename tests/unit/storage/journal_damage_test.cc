@@ -419,7 +419,7 @@ TEST_CASE(
   CHECK(world.data->replay().passed_over == std::vector<std::string>{"a-0"});
   world.finish_replay();
   CHECK(journal_files(world, ".damaged") > 0);
-  world.kill();
+  world.cut_power();
   {
     auto file = world.below.open(path, OpenMode::read_write);
     REQUIRE((*file)->write(0, std::span<const std::byte>(state)).has_value());
@@ -455,4 +455,38 @@ TEST_CASE(
     REQUIRE(world.run(world.store->settle()).has_value());
     world.kill();
   }
+}
+
+TEST_CASE("a rotten state beside a damaged journal keeps its log offline when it is restored") {
+  HostileWorld world;
+  begin_three_logs(world);
+  world.finish_replay();
+  REQUIRE(world.run(world.store->settle()).has_value());
+  world.append(*world.logs.at("a-0"), 1, 3000);
+  const LogId log = world.logs.at("a-0")->id();
+  world.settle();
+  world.kill();
+  const std::string path = "/data/a-0/partition.state";
+  const auto state = bytes_of(world, path);
+  for (const size_t copy : {0, 1}) flip_state(world, copy);
+  bool hit = false;
+  for (int stretch = 0; stretch < 4 && !hit; ++stretch) {
+    if (!world.files.exists(stretch_path(1, 0, stretch)).value()) continue;
+    for (const GroupPlace& place : groups_of(world, stretch_path(1, 0, stretch))) {
+      hit = hit || place.appends_to(log);
+      if (place.appends_to(log)) flip(world, stretch_path(1, 0, stretch), place.position + 100);
+    }
+  }
+  REQUIRE(hit);
+  world.start();
+  REQUIRE(!world.data->journals().corruption().empty());
+  world.finish_replay();
+  world.cut_power();
+  {
+    auto file = world.below.open(path, OpenMode::read_write);
+    REQUIRE((*file)->write(0, std::span<const std::byte>(state)).has_value());
+  }
+  world.start();
+  REQUIRE(world.logs.contains("a-0"));
+  CHECK(world.logs.at("a-0")->offline());
 }
