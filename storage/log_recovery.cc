@@ -365,9 +365,9 @@ class LogRecovery {
     return {};
   }
 
+  enum class Believes : uint8_t { headers, checksums };
   // Feeds `indexes` from their newest entry on. False: the segment's batches do not lead from there to
   // `next`.
-  enum class Believes : uint8_t { headers, checksums };
   Result<bool> walk_sealed(File& file, const Segment& s, Offset next, SegmentIndexes& indexes,
                            Believes believes) {
     const uint64_t from = indexes.resume_position();

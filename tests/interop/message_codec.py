@@ -65,13 +65,17 @@ def length(value, layout, flexible):
     return struct.pack(layout, -1 if value is None else len(value))
 
 
-class Decoder:
-    def __init__(self, data, version, flexible):
-        self.data, self.version, self.flexible = data, version, flexible
-        self.at = 0
+class Reader:
+    """What is left of a response."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def left(self):
+        return len(self.data) - self.at
 
     def take(self, size):
-        assert self.at + size <= len(self.data), "the response ends too early"
+        assert 0 <= size <= self.left(), "the response ends too early"
         self.at += size
         return self.data[self.at - size:self.at]
 
@@ -84,10 +88,14 @@ class Decoder:
             if byte < 0x80:
                 return number
 
-    def length(self, layout):
-        if self.flexible:
-            return self.unsigned_varint() - 1
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+    def length(self, layout, flexible):
+        return self.unsigned_varint() - 1 if flexible else struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+
+
+class Decoder(Reader):
+    def __init__(self, data, version, flexible):
+        super().__init__(data)
+        self.version, self.flexible = version, flexible
 
     def decode(self, kind):
         if isinstance(kind, tuple):
@@ -96,14 +104,14 @@ class Decoder:
                 assert self.unsigned_varint() == 0, "tagged fields"
             return value
         if isinstance(kind, list):
-            count = self.length(">i")
+            count = self.length(">i", self.flexible)
             return None if count < 0 else [self.decode(kind[0]) for _ in range(count)]
         if kind in NUMBERS:
             layout = NUMBERS[kind]
             return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
         if kind == "uuid":
             return self.take(16)
-        size = self.length(">h" if kind == "string" else ">i")
+        size = self.length(">h" if kind == "string" else ">i", self.flexible)
         data = None if size < 0 else self.take(size)
         return data.decode() if kind == "string" and data is not None else data
 

@@ -7,7 +7,7 @@ import struct
 import yaml
 
 import broker as brokers
-from message_codec import NUMBERS, unsigned_varint
+from message_codec import NUMBERS, Reader, unsigned_varint
 
 ALL = {**NUMBERS, "uint16": ">H", "uint32": ">I"}
 NEVER = range(0)
@@ -129,31 +129,6 @@ class Codec:
         if version in version_range(field.get("nullable", "none")) and reader.take(1) == b"\xff":
             return None
         return self.decode_struct(self.fields_of(field), reader, version)
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def left(self):
-        return len(self.data) - self.at
-
-    def take(self, size):
-        assert 0 <= size <= self.left(), "the response ends too early"
-        self.at += size
-        return self.data[self.at - size:self.at]
-
-    def unsigned_varint(self):
-        number, shift = 0, 0
-        while True:
-            byte = self.take(1)[0]
-            number |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return number
-
-    def length(self, layout, flexible):
-        return self.unsigned_varint() - 1 if flexible else struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
 
 class Api:
